@@ -1,0 +1,14 @@
+//! `scrutineer election`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn main(_config: &Path, _args: Args) -> ExitCode {
+    eprintln!("scrutineer election: being built");
+    ExitCode::from(70)
+}

@@ -1,0 +1,13 @@
+//! The commands, one a file.
+
+pub mod checklist;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod election;
+pub mod location;
+pub mod message;
+pub mod migrate;
+pub mod observer;
+pub mod rehearse;
+pub mod user;

@@ -1,0 +1,257 @@
+//! A checklist: what observers are asked, how they answer by text, and what is checked.
+//!
+//! The file form is JSON (`schemas/checklist.schema.json`). [`Checklist`] is made only through
+//! [`crate::domain::checklist::ChecklistFile::check`], so that one in hand is always sound.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A text in several languages: a plain string, or one a language (`{"en": "...", "fr": "..."}`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Translated {
+    /// The same in every language.
+    One(String),
+    /// By language code.
+    Many(BTreeMap<String, String>),
+}
+
+impl Translated {
+    /// The text in a language, else in English, else in whatever language there is.
+    pub fn get(&self, language: &str) -> &str {
+        match self {
+            Self::One(text) => text,
+            Self::Many(by) => {
+                by.get(language).or_else(|| by.get("en")).or_else(|| by.values().next()).map_or("", String::as_str)
+            }
+        }
+    }
+}
+
+/// What kind of reports a checklist takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One report an observer (and serial); later ones correct it. Expected of each observer.
+    #[default]
+    Checklist,
+    /// Each message marked `!` opens a new one. Not expected of anybody.
+    Incident,
+}
+
+/// How its reports are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrammarKind {
+    /// `PS 123456 AA1 BA2`.
+    #[default]
+    Compact,
+    /// `FORM 1.15 2.b`.
+    Keyed,
+}
+
+/// Whether reports are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChecklistState {
+    /// Not yet for use.
+    Draft,
+    /// Reports are taken.
+    #[default]
+    Live,
+    /// Reports are refused for now.
+    Paused,
+    /// Reports are no longer taken.
+    Closed,
+}
+
+/// A question's type with what it allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum QuestionType {
+    /// A whole number from `min` to `max`, both allowed.
+    Count {
+        /// Smallest.
+        #[serde(default)]
+        min: i64,
+        /// Greatest.
+        max: i64,
+    },
+    /// Yes or no; by default 1 is yes and 2 is no.
+    #[serde(alias = "yesno")]
+    YesNo {
+        /// Option number to label; the one that means yes is the first.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        options: BTreeMap<u16, Translated>,
+    },
+    /// One of the options.
+    Choice {
+        /// Option number to label.
+        options: BTreeMap<u16, Translated>,
+    },
+    /// One or more of the options; digits run together while no option is above 9.
+    #[serde(alias = "multi")]
+    MultiChoice {
+        /// Option number to label.
+        options: BTreeMap<u16, Translated>,
+    },
+    /// A time of day, from `min` to `max` (`HHMM`), both allowed.
+    Time {
+        /// Earliest, `HHMM`.
+        #[serde(default = "midnight")]
+        min: String,
+        /// Latest, `HHMM`.
+        #[serde(default = "last_minute")]
+        max: String,
+    },
+    /// The bare code.
+    Flag {},
+}
+
+fn midnight() -> String {
+    "0000".to_owned()
+}
+
+fn last_minute() -> String {
+    "2359".to_owned()
+}
+
+impl QuestionType {
+    /// The word used in files and pages.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Count { .. } => "count",
+            Self::YesNo { .. } => "yes_no",
+            Self::Choice { .. } => "choice",
+            Self::MultiChoice { .. } => "multi_choice",
+            Self::Time { .. } => "time",
+            Self::Flag {} => "flag",
+        }
+    }
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Letters, upper case, unique in the checklist.
+    pub code: String,
+    /// What the observer is asked.
+    pub text: Translated,
+    /// Type and what it allows.
+    #[serde(flatten)]
+    pub kind: QuestionType,
+    /// Its absence makes a report incomplete. Flags never are.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub required: bool,
+    /// A number that says "not available", accepted beyond `max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null_value: Option<i64>,
+    /// Heading under which the question stands in guides and pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+/// What a broken rule means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth a look by staff; the observer is not asked.
+    #[default]
+    Warning,
+    /// The observer is asked to check.
+    Error,
+}
+
+/// A rule between answers, for example `RV + RX == RT`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Short name, for pages and metrics.
+    pub name: String,
+    /// `sum (== | <= | >= | < | > | !=) sum`, a sum being codes, whole numbers and `registered` (the
+    /// station's registered voters) joined by `+` and `-`. It is checked when all are answered.
+    pub expr: String,
+    /// What a broken rule means.
+    #[serde(default)]
+    pub severity: Severity,
+    /// What to tell the observer.
+    pub message: Translated,
+}
+
+/// A checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checklist {
+    /// PostgreSQL's key; 0 for one read from a file.
+    #[serde(skip)]
+    pub id: i32,
+    /// Letters that begin each report, upper case.
+    pub prefix: String,
+    /// Its name.
+    pub title: Translated,
+    /// Kind of reports.
+    #[serde(default)]
+    pub kind: Kind,
+    /// How they are written.
+    #[serde(default)]
+    pub grammar: GrammarKind,
+    /// Whether they are taken.
+    #[serde(default)]
+    pub state: ChecklistState,
+    /// 1, 2, 3 … within the election.
+    #[serde(default = "first_version")]
+    pub version: u32,
+    /// Do reports carry a serial (`X7`)?
+    #[serde(default)]
+    pub serial: bool,
+    /// The questions, in the order of the printed guide.
+    pub questions: Vec<Question>,
+    /// Rules between answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+impl Checklist {
+    /// The question with this code.
+    pub fn question(&self, code: &str) -> Option<&Question> {
+        self.questions.iter().find(|q| q.code == code)
+    }
+
+    /// Codes whose absence makes a report incomplete, in the guide's order.
+    pub fn required_codes(&self) -> impl Iterator<Item = &str> {
+        self.questions
+            .iter()
+            .filter(|q| q.required && !matches!(q.kind, QuestionType::Flag {}) && self.kind == Kind::Checklist)
+            .map(|q| q.code.as_str())
+    }
+}
+
+/// A checklist file: one checklist, or several with what they need to be tried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ChecklistFile {
+    /// Several checklists.
+    Several {
+        /// The checklists.
+        checklists: Vec<Checklist>,
+        /// How many digits an observer code has, where that is fixed.
+        #[serde(default)]
+        observer_digits: Option<u8>,
+        /// Observer codes that exist; any code does when empty. Used by `checklist try` only.
+        #[serde(default)]
+        observers: Vec<String>,
+    },
+    /// One.
+    One(Box<Checklist>),
+}

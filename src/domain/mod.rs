@@ -1,0 +1,14 @@
+//! The field's own nouns, pure: no clock, file, network or database.
+//!
+//! Everything that the grammar, the worker, the store and the web say to each other about
+//! elections is said in these types.
+
+pub mod alphabet;
+pub mod checklist;
+pub mod election;
+pub mod order;
+pub mod outcome;
+pub mod report;
+pub mod roster;
+pub mod submission;
+pub mod value;

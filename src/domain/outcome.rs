@@ -1,0 +1,80 @@
+//! What became of a message.
+
+use serde::{Deserialize, Serialize};
+
+/// Outcome of one message or report (GRAMMAR, "Outcomes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, PartialOrd, Ord)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything sent was recorded.
+    Accepted,
+    /// Valid answers kept, the others named in the reply.
+    Partial,
+    /// Same sender and report as before; nothing changes.
+    Duplicate,
+    /// A later report changed answers; history kept.
+    Corrected,
+    /// The observer code (or phone) belongs to nobody.
+    UnknownObserver,
+    /// No checklist has this prefix.
+    UnknownChecklist,
+    /// Outside the election's hours.
+    Closed,
+    /// Nothing in it could be read for sure.
+    Unclear,
+    /// HELP, STATUS, STOP, START.
+    Command,
+    /// Short codes, alphanumeric senders, own numbers: kept, never answered.
+    Ignored,
+    /// A part of a longer text; the text stands with the part that completed it.
+    Segment,
+    /// Could not be processed; set aside for staff.
+    SetAside,
+}
+
+impl Outcome {
+    /// Every outcome, in the order in which pages list them.
+    pub const ALL: [Outcome; 12] = [
+        Self::Accepted,
+        Self::Partial,
+        Self::Corrected,
+        Self::Duplicate,
+        Self::Unclear,
+        Self::UnknownObserver,
+        Self::UnknownChecklist,
+        Self::Closed,
+        Self::Command,
+        Self::Ignored,
+        Self::Segment,
+        Self::SetAside,
+    ];
+
+    /// The word used in PostgreSQL, JSON, metrics and reply templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Partial => "partial",
+            Self::Duplicate => "duplicate",
+            Self::Corrected => "corrected",
+            Self::UnknownObserver => "unknown_observer",
+            Self::UnknownChecklist => "unknown_checklist",
+            Self::Closed => "closed",
+            Self::Unclear => "unclear",
+            Self::Command => "command",
+            Self::Ignored => "ignored",
+            Self::Segment => "segment",
+            Self::SetAside => "set_aside",
+        }
+    }
+
+    /// The inverse of [`Outcome::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.as_str() == word)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

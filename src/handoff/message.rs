@@ -1,0 +1,210 @@
+//! What gateway and worker say to each other.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::alphabet::DefaultAlphabet;
+
+/// Version of the protocol; gateway and worker of different versions refuse each other by name.
+pub const PROTOCOL: u16 = 1;
+
+/// From the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// First frame.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u16,
+    },
+    /// Begin sending records with a sequence above `after`, whatever was sent before. Sent once,
+    /// after `Welcome`; to rewind, the worker connects anew.
+    Read {
+        /// Sequence to begin after.
+        after: u64,
+    },
+    /// The gateway may send records worth this many more bytes (of their encoded form). It stops
+    /// when what it sent reaches what was granted; one record may overshoot.
+    Credit {
+        /// Bytes more.
+        bytes: u32,
+    },
+    /// All records up to here are committed in PostgreSQL.
+    Committed {
+        /// Greatest sequence below which nothing is missing.
+        through: u64,
+    },
+    /// Send this text by `submit_sm`.
+    Submit(Submit),
+}
+
+/// From the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromGateway {
+    /// Answer to `Hello`.
+    Welcome {
+        /// [`PROTOCOL`].
+        protocol: u16,
+        /// The spool's UUID.
+        spool: Uuid,
+        /// Smallest sequence still kept (0: none).
+        oldest: u64,
+        /// Greatest sequence given so far (0: none).
+        newest: u64,
+        /// Name of the host, for people.
+        host: String,
+    },
+    /// Records in ascending sequence.
+    Records(Vec<Record>),
+    /// The submit queue had no place for it; it was not sent. Ask again later.
+    Busy {
+        /// The refused submit.
+        id: Uuid,
+        /// Its attempt.
+        attempt: u16,
+    },
+    /// A link's state changed (also sent for each link after `Welcome`).
+    Link {
+        /// Name of the link.
+        link: String,
+        /// Its group.
+        group: String,
+        /// Is it bound?
+        bound: bool,
+    },
+    /// The connection is refused; the text says why.
+    Refused(String),
+}
+
+/// One record of the spool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Microseconds since the Unix epoch at which it was taken.
+    pub received_us: i64,
+    /// Name of the link it came by.
+    pub link: String,
+    /// Group of the link.
+    pub group: String,
+    /// What it is.
+    pub body: Body,
+}
+
+/// What a record is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// A message from a phone.
+    Message(Mobile),
+    /// A delivery receipt, told by `esm_class`.
+    Receipt(Mobile),
+    /// What a submit came to.
+    SubmitResult(SubmitResult),
+    /// A `deliver_sm` or `data_sm` whose body could not be decoded, whole, with its header.
+    Undecodable {
+        /// The PDU.
+        pdu: Vec<u8>,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The SMSC delivered an earlier record again, as it had seen no response to it.
+    Redelivery {
+        /// Sequence of the record that it repeats.
+        of: u64,
+    },
+}
+
+/// A `deliver_sm` (or `data_sm`) as it came, raw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mobile {
+    /// Address of the phone.
+    pub source: String,
+    /// Type of number of the source.
+    pub source_ton: u8,
+    /// Numbering plan of the source.
+    pub source_npi: u8,
+    /// Our number.
+    pub destination: String,
+    /// `esm_class`.
+    pub esm_class: u8,
+    /// `data_coding`.
+    pub data_coding: u8,
+    /// What `data_coding` 0 means on this link: `gsm7`, `latin1`, `ascii` or `utf8`.
+    pub default_alphabet: DefaultAlphabet,
+    /// `short_message`, with its user data header when `esm_class` says so.
+    pub short_message: Vec<u8>,
+    /// TLV `message_payload`, where there is one.
+    pub payload: Option<Vec<u8>>,
+    /// TLVs `sar_msg_ref_num`, `sar_total_segments`, `sar_segment_seqnum`, where all three are there.
+    pub sar: Option<(u16, u8, u8)>,
+    /// TLV `receipted_message_id`, without its NUL.
+    pub receipted_message_id: Option<String>,
+    /// TLV `message_state`.
+    pub message_state: Option<u8>,
+}
+
+/// A text to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// The outbox row. With `attempt` it is sent to the wire at most once, whatever is asked twice.
+    pub id: Uuid,
+    /// 1, or 2 when the outcome of the first is unknown.
+    pub attempt: u16,
+    /// Group of links to send by: the one the report came on.
+    pub group: String,
+    /// Our number.
+    pub source: String,
+    /// The phone.
+    pub destination: String,
+    /// The text; the gateway chooses the alphabet and splits it.
+    pub text: String,
+    /// Past this time (microseconds since the epoch) it is not sent any more.
+    pub expires_us: i64,
+    /// Ask for a delivery receipt?
+    pub receipt: bool,
+}
+
+/// What a submit came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitResult {
+    /// The outbox row.
+    pub id: Uuid,
+    /// Which attempt.
+    pub attempt: u16,
+    /// What happened.
+    pub outcome: SubmitOutcome,
+}
+
+/// What happened to a submit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SubmitOutcome {
+    /// Every segment was accepted; the SMSC's message ids, in order.
+    Accepted {
+        /// `message_id` of each segment.
+        message_ids: Vec<String>,
+    },
+    /// The SMSC refused it for good.
+    Refused {
+        /// `command_status`.
+        status: u32,
+    },
+    /// It was never written to the wire: the link went, or it expired. Sending again is safe.
+    NotSent {
+        /// Why.
+        reason: NotSent,
+    },
+    /// It was (or may have been) written, and no response came: sent or not, nobody knows.
+    Unknown,
+}
+
+/// Why a submit was never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NotSent {
+    /// No link of the group came back in time.
+    NoLink,
+    /// `expires_us` passed.
+    Expired,
+    /// The gateway is stopping.
+    Stopping,
+    /// The text cannot be sent: too long, or no such group.
+    Impossible,
+}

@@ -1,0 +1,119 @@
+//! What a message means and what it changes. PURE: no clock, database or socket.
+//!
+//! Two steps, as the second needs what is stored and the first says what that is:
+//! [`understand`] reads the text against the roster and names the submissions it touches;
+//! [`settle`] applies it to their present state and writes the reply.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::checklist::Checklist;
+use crate::domain::order::OrderKey;
+use crate::domain::outcome::Outcome;
+use crate::domain::report::Report;
+use crate::domain::submission::{Assertion, Change, Submission, SubmissionKey};
+
+/// A whole text with what is known of where it came from.
+#[derive(Debug, Clone)]
+pub struct Incoming<'a> {
+    /// Its place in the order of receipt.
+    pub order: OrderKey,
+    /// The sender's address as the SMSC gave it.
+    pub sender: &'a str,
+    /// Type of number of the sender (5: alphanumeric).
+    pub sender_ton: u8,
+    /// The number that it was sent to.
+    pub destination: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// Byte offsets in `text` at which a segment is missing (0: the first; `text.len()`: the last).
+    pub gaps: Vec<usize>,
+}
+
+/// A report that belongs to a known observer and checklist.
+#[derive(Debug, Clone)]
+pub struct KnownReport {
+    /// The submission it belongs to.
+    pub key: SubmissionKey,
+    /// Its checklist.
+    pub checklist: Arc<Checklist>,
+    /// The observer's station.
+    pub station: Option<crate::domain::roster::Station>,
+    /// As read.
+    pub report: Report,
+}
+
+/// What a text means.
+#[derive(Debug, Clone)]
+pub struct Understanding {
+    /// Set when the text is no report that can be recorded: unknown, closed, unclear, ignored, command.
+    pub refused: Option<Outcome>,
+    /// Election, where it is known.
+    pub election: Option<i32>,
+    /// Observer, where it is known.
+    pub observer: Option<i32>,
+    /// Reports to record; empty when `refused`.
+    pub known: Vec<KnownReport>,
+    /// Reports (or headers) that were read and cannot be recorded, each with why.
+    pub unknown: Vec<(Report, Outcome)>,
+    /// Language of the reply.
+    pub language: String,
+    /// For `Outcome::Command`: the command in upper case English (`HELP`).
+    pub command: Option<String>,
+}
+
+/// A submission's present state, as the store has it.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    /// Answers and order key.
+    pub submission: Submission,
+    /// Earlier assertions; needed (and then complete) only when the new one is late.
+    pub history: Vec<Assertion>,
+    /// Revisions stored so far; 0 when the submission is new.
+    pub revisions: i32,
+}
+
+/// What a report changes.
+#[derive(Debug, Clone)]
+pub struct SubmissionChange {
+    /// Which submission.
+    pub key: SubmissionKey,
+    /// Its checklist.
+    pub checklist: Arc<Checklist>,
+    /// The observer's station.
+    pub station: Option<i32>,
+    /// Which report of the text, from 0.
+    pub place: u16,
+    /// What the message asserted.
+    pub assertion: Assertion,
+    /// What that changed.
+    pub change: Change,
+    /// The submission after it.
+    pub after: Submission,
+    /// Required answers still missing.
+    pub missing: Vec<String>,
+    /// Rules that the answers break.
+    pub broken_rules: Vec<String>,
+    /// Comment of this report.
+    pub comment: Option<String>,
+}
+
+/// What is to be stored and answered.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The message's outcome.
+    pub outcome: Outcome,
+    /// Election, where it is known.
+    pub election: Option<i32>,
+    /// Observer, where it is known.
+    pub observer: Option<i32>,
+    /// Changes, in the order of the reports.
+    pub changes: Vec<SubmissionChange>,
+    /// For staff, as stored in `message.reading`: `{"reports": [...], "unknown": [...], "notes": [...]}`.
+    pub reading: serde_json::Value,
+    /// The answer to the observer; `None` when there is none to give.
+    pub reply: Option<String>,
+}
+
+/// The elections' books, ready for [`understand`].
+pub type PresentStates = HashMap<SubmissionKey, Present>;

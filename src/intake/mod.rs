@@ -1,0 +1,3 @@
+//! From records to rows: understand, settle, commit.
+
+pub mod decide;

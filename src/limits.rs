@@ -1,0 +1,113 @@
+//! Every bound of the program, with the relations between them.
+//!
+//! Units stand last in a name. Each bound has a test that reaches it; the sums at the end are what
+//! the units' `MemoryMax=` must hold.
+
+/// Memory caps of the three processes (`MemoryMax=` of their units).
+pub const GATEWAY_MEMORY_BYTES_MAX: usize = 48 << 20;
+/// See [`GATEWAY_MEMORY_BYTES_MAX`].
+pub const WORKER_MEMORY_BYTES_MAX: usize = 96 << 20;
+/// See [`GATEWAY_MEMORY_BYTES_MAX`].
+pub const WEB_MEMORY_BYTES_MAX: usize = 64 << 20;
+
+// ---- SMPP -------------------------------------------------------------------------------------
+
+/// Greatest `command_length` taken: a full `message_payload` is 65,535 bytes, and must fit.
+pub const PDU_BYTES_MAX: usize = 128 << 10;
+/// Links that may be configured.
+pub const LINKS_MAX: usize = 16;
+/// `deliver_sm` of one link that may wait for the spool's sync; past it the socket is not read.
+pub const RECEIVE_WINDOW_MAX: usize = 1_000;
+/// Bytes of `deliver_sm` of all links together that may wait for the spool's sync.
+pub const RECEIVE_BYTES_MAX: usize = 8 << 20;
+/// Unanswered `submit_sm` of one link.
+pub const SUBMIT_WINDOW_MAX: usize = 1_000;
+/// Submits that wait in the gateway for a link's window, all links together.
+pub const SUBMIT_QUEUE_MAX: usize = 2_048;
+/// Segments of one text that we send.
+pub const SUBMIT_SEGMENTS_MAX: usize = 10;
+/// `deliver_sm` kept while the bind response is awaited.
+pub const BEFORE_BIND_MAX: usize = 16;
+/// Records of one link that may be matched against redeliveries.
+pub const IN_DOUBT_MAX: usize = 4_096;
+/// Receive buffer asked of the kernel for a link's socket; autotuning would pass the cap.
+pub const LINK_SOCKET_BYTES: usize = 256 << 10;
+
+// ---- Spool and handoff ------------------------------------------------------------------------
+
+/// Appends that may wait for the spool's thread.
+pub const SPOOL_QUEUE_MAX: usize = 4_096;
+/// Appends in one sync.
+pub const SPOOL_BATCH_MAX: usize = 1_024;
+/// Bytes of one frame on the socket between gateway and worker.
+pub const HANDOFF_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Records in one frame.
+pub const HANDOFF_RECORDS_MAX: usize = 256;
+/// Bytes of records that the worker lets the gateway send ahead.
+pub const HANDOFF_CREDIT_BYTES_MAX: u32 = 4 << 20;
+
+// ---- Worker -----------------------------------------------------------------------------------
+
+/// Lanes of the worker, each with one database connection.
+pub const LANES_MAX: usize = 16;
+/// Records that may wait in one lane.
+pub const LANE_QUEUE_MAX: usize = 1_024;
+/// Records in one transaction.
+pub const BATCH_RECORDS_MAX: usize = 256;
+/// Submits handed to the gateway whose result has not come back.
+pub const SUBMITS_IN_FLIGHT_MAX: usize = 2_048;
+/// Bytes of a text that the grammar looks at; the rest is kept and noted.
+pub const TEXT_BYTES_MAX: usize = 10 << 10;
+/// Observers held in memory, all open elections together.
+pub const OBSERVERS_MAX: usize = 200_000;
+/// Steps of the grammar's search for one text.
+pub const GRAMMAR_STEPS_MAX: usize = 200_000;
+/// Reports in one text.
+pub const REPORTS_PER_TEXT_MAX: usize = 8;
+/// Questions of one checklist.
+pub const QUESTIONS_MAX: usize = 500;
+/// Segments of one received text (8-bit total).
+pub const SEGMENTS_MAX: u8 = 255;
+/// Seconds after which a text that lacks segments is processed as far as it came.
+pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
+
+// ---- Database ---------------------------------------------------------------------------------
+
+/// Seconds that one use of the database may take, by default.
+pub const DATABASE_DEADLINE_SECONDS: u64 = 5;
+/// Seconds after which another host's worker may take a leased reply.
+pub const LEASE_SECONDS: i32 = 120;
+/// Attempts at one reply: an unknown outcome is retried once.
+pub const REPLY_ATTEMPTS_MAX: i16 = 2;
+/// Seconds for which a reply is worth sending.
+pub const REPLY_EXPIRES_SECONDS: i64 = 6 * 3600;
+
+// ---- Web --------------------------------------------------------------------------------------
+
+/// Connections of the web to the database.
+pub const WEB_POOL_MAX: u32 = 4;
+/// Open connections of browsers.
+pub const WEB_CONNECTIONS_MAX: usize = 512;
+/// Requests under way.
+pub const WEB_REQUESTS_MAX: usize = 64;
+/// Bytes of a request's body.
+pub const WEB_BODY_BYTES_MAX: usize = 64 << 10;
+/// Rows of one page.
+pub const WEB_PAGE_ROWS: i64 = 50;
+
+// ---- Files ------------------------------------------------------------------------------------
+
+/// Bytes of an imported file.
+pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
+/// Bad lines that an import names before it stops counting them out.
+pub const IMPORT_ERRORS_SHOWN: usize = 50;
+
+const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
+const _: () = assert!(
+    RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,
+    "the gateway's buffers leave half of its cap to the program"
+);
+const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window fits the spool's queue");
+const _: () = assert!(BATCH_RECORDS_MAX <= LANE_QUEUE_MAX, "a batch fits a lane");
+const _: () =
+    assert!(SUBMITS_IN_FLIGHT_MAX <= SUBMIT_QUEUE_MAX, "the gateway has a place for what the worker may send");

@@ -1,0 +1,5 @@
+//! The three processes: composition, supervision, stop.
+
+pub mod gateway;
+pub mod web;
+pub mod worker;
