@@ -1,0 +1,37 @@
+//! `scrutineer checklist`: check a file, try texts against it, import it, list what is there.
+
+mod check;
+mod import;
+mod try_text;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check a checklist file; every error is listed
+    Check(check::Args),
+    /// Read texts against a checklist file as the worker would, without storing
+    Try(try_text::Args),
+    /// Import a checklist file into an election
+    Import(import::ImportArgs),
+    /// List an election's checklists
+    List(import::ListArgs),
+}
+
+/// Runs the command.
+pub fn main(config: &Path, args: Args) -> ExitCode {
+    match args.command {
+        Command::Check(args) => check::main(&args),
+        Command::Try(args) => try_text::main(&args),
+        Command::Import(args) => import::import(config, args),
+        Command::List(args) => import::list(config, args),
+    }
+}
