@@ -5,7 +5,8 @@ CREATE TABLE election (
     slug              text NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     name              text NOT NULL,
     state             text NOT NULL DEFAULT 'draft' CHECK (state IN ('draft', 'open', 'closed', 'archived')),
-    timezone          text NOT NULL DEFAULT 'UTC',
+    -- A name that PostgreSQL knows; any other one is refused with an error that says so.
+    timezone          text NOT NULL DEFAULT 'UTC' CHECK ('epoch'::timestamptz AT TIME ZONE timezone IS NOT NULL),
     language          text NOT NULL DEFAULT 'en',
     phone_identifies  boolean NOT NULL DEFAULT false,
     replies_per_hour  int NOT NULL DEFAULT 60 CHECK (replies_per_hour >= 0),

@@ -53,6 +53,9 @@ CREATE TABLE message (
     PRIMARY KEY (spool_id, sequence)
 );
 CREATE INDEX message_received ON message (received_at DESC, spool_id, sequence);
+-- The log's filter by the outcomes that are rare; the others are found soon on the index above.
+CREATE INDEX message_trouble ON message (outcome, received_at DESC, spool_id, sequence)
+    WHERE outcome NOT IN ('accepted', 'corrected', 'segment');
 
 -- Parts of texts not yet whole. Rows go when the text is processed.
 CREATE TABLE segment_set (

@@ -14,7 +14,9 @@ CREATE TABLE web_user (
 CREATE TABLE web_session (
     -- SHA-256 of the cookie's token: a leaked table opens no session.
     id          bytea PRIMARY KEY,
+    user_id     int NOT NULL REFERENCES web_user ON DELETE CASCADE,
     data        jsonb NOT NULL,
     expires_at  timestamptz NOT NULL
 );
+CREATE INDEX web_session_user ON web_session (user_id);
 CREATE INDEX web_session_expires ON web_session (expires_at);

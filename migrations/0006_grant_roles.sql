@@ -9,7 +9,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON segment_set, segment, early_receipt, set
 GRANT SELECT ON _sqlx_migrations TO scrutineer_worker, scrutineer_web;
 
 GRANT SELECT ON election, roster_version, location, observer, observer_phone, checklist, spool, watermark, message,
-    submission, revision, outbox, set_aside TO scrutineer_web;
+    submission, revision, outbox TO scrutineer_web;
+-- Not the record itself, in which the sender's number stands.
+GRANT SELECT (spool_id, sequence, received_at, link, error, set_aside_at) ON set_aside TO scrutineer_web;
 GRANT SELECT (id, masked) ON phone TO scrutineer_web;
 GRANT SELECT ON web_user TO scrutineer_web;
 GRANT UPDATE (failures, locked_until) ON web_user TO scrutineer_web;

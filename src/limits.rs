@@ -92,8 +92,50 @@ pub const WEB_CONNECTIONS_MAX: usize = 512;
 pub const WEB_REQUESTS_MAX: usize = 64;
 /// Bytes of a request's body.
 pub const WEB_BODY_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a request's line and headers.
+pub const WEB_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Seconds that a browser has to send a request's line and headers, and to stay idle between two.
+pub const WEB_HEAD_SECONDS: u64 = 15;
+/// Seconds that one request may take, its body included.
+pub const WEB_REQUEST_SECONDS: u64 = 20;
+/// Seconds after which a connection is closed, however busy: a slow reader holds its place no longer.
+pub const WEB_CONNECTION_SECONDS: u64 = 600;
+/// Bytes that one page may weigh in memory while it is made and sent.
+pub const WEB_PAGE_BYTES_MAX: usize = 256 << 10;
 /// Rows of one page.
 pub const WEB_PAGE_ROWS: i64 = 50;
+/// Areas in one table.
+pub const WEB_AREA_ROWS: i64 = 500;
+/// Characters of a text shown in a list; the message's own page has the whole.
+pub const WEB_LIST_TEXT_CHARS: i32 = 480;
+/// Characters of a text shown before it is folded.
+pub const WEB_FOLD_CHARS: usize = 640;
+/// Computed figures kept in memory.
+pub const WEB_CACHE_ENTRIES_MAX: usize = 64;
+/// Seconds for which computed figures are shown again.
+pub const WEB_CACHE_SECONDS: u64 = 3;
+/// Sessions of one person; the one that ends first gives way to a new one.
+pub const WEB_SESSIONS_PER_USER: i64 = 16;
+/// Expired sessions deleted at once.
+pub const WEB_SESSIONS_SWEPT: i64 = 1_000;
+/// Memory of one password computation (Argon2id, one at a time).
+pub const PASSWORD_MEMORY_KIB: u32 = 19 << 10;
+/// Passes over that memory.
+pub const PASSWORD_PASSES: u32 = 2;
+/// Sign-ins that may wait for the one computation; further ones are told to come back.
+pub const PASSWORD_WAITERS_MAX: usize = 8;
+/// Seconds that a sign-in waits for it.
+pub const PASSWORD_WAIT_SECONDS: u64 = 5;
+/// Bytes of a password.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Wrong passwords in a row after which an account is locked for a while.
+pub const SIGN_IN_FAILURES_FREE: i32 = 5;
+/// Seconds of the first lock; each further failure doubles it.
+pub const SIGN_IN_LOCK_SECONDS: i32 = 30;
+/// Seconds of the longest lock.
+pub const SIGN_IN_LOCK_SECONDS_MAX: i32 = 900;
 
 // ---- Files ------------------------------------------------------------------------------------
 
@@ -111,3 +153,10 @@ const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window 
 const _: () = assert!(BATCH_RECORDS_MAX <= LANE_QUEUE_MAX, "a batch fits a lane");
 const _: () =
     assert!(SUBMITS_IN_FLIGHT_MAX <= SUBMIT_QUEUE_MAX, "the gateway has a place for what the worker may send");
+const _: () = assert!(
+    WEB_CONNECTIONS_MAX * WEB_HEAD_BYTES_MAX
+        + WEB_REQUESTS_MAX * (WEB_PAGE_BYTES_MAX + WEB_BODY_BYTES_MAX)
+        + ((PASSWORD_MEMORY_KIB as usize) << 10)
+        < WEB_MEMORY_BYTES_MAX - (12 << 20),
+    "the web's buffers leave 12 MiB of its cap to the program"
+);

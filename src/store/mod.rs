@@ -4,5 +4,8 @@
 //! that it has a deadline and a connection whose use was cut short is closed, never reused.
 
 mod conn;
+pub mod pages;
+pub mod session;
+pub mod user;
 
 pub use conn::{ConnectOptions, Store, StoreError, TlsMode};

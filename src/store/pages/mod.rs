@@ -1,0 +1,48 @@
+//! What the dashboard's pages read, one file a page. Read only: nothing here changes election data.
+//!
+//! Invariants: lists are paged by key (never by offset) and bounded; of a phone only its masked
+//! form is asked for, as the web's database role may read no more.
+
+pub mod election;
+pub mod message;
+pub mod messages;
+pub mod overview;
+pub mod set_aside;
+pub mod state;
+pub mod submission;
+pub mod submissions;
+
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// An instant, and what the clocks of the election's country showed then (PostgreSQL knows the zones).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The instant.
+    pub at: OffsetDateTime,
+    /// Local date and time.
+    pub local: PrimitiveDateTime,
+}
+
+impl Moment {
+    /// Both halves, when there is an instant.
+    pub(crate) fn of(at: Option<OffsetDateTime>, local: Option<PrimitiveDateTime>) -> Option<Self> {
+        Some(Self { at: at?, local: local? })
+    }
+}
+
+/// An area or station of the location hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// PostgreSQL's key.
+    pub id: i32,
+    /// What the level is called (`region`).
+    pub level: String,
+    /// 0 is the top.
+    pub depth: i16,
+    /// Code, unique in the election.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// A polling station.
+    pub is_station: bool,
+}
