@@ -1,1 +1,8 @@
-fn main() {}
+//! The one test binary: what needs processes, sockets or PostgreSQL, a file a topic, and the checks
+//! on the sources themselves. Shared helpers stand in [`support`].
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
+#![allow(unreachable_pub, reason = "helpers are public to the topics")]
+
+mod harness;
+mod support;

@@ -1,0 +1,258 @@
+//! The program's processes, as systemd would run them: started, awaited by `sd_notify`, stopped or
+//! killed; their logs kept and awaited.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::UnixDatagram;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::{PATIENCE, soon, within};
+
+/// The program that was built for this run.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_scrutineer");
+
+/// A running role. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    notify: UnixDatagram,
+    lines: Lines,
+    _dir: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts a role, and waits until it says that it is ready.
+    pub async fn start(role: &str, config: &Path) -> Self {
+        let process = Self::spawn(role, config);
+        process.ready().await;
+        process
+    }
+
+    /// Starts a role and waits for nothing.
+    pub fn spawn(role: &str, config: &Path) -> Self {
+        let dir = super::dir::fresh();
+        let socket = dir.path().join("notify");
+        let notify = UnixDatagram::bind(&socket).unwrap();
+        let mut child = Command::new(PROGRAM)
+            .arg("--config")
+            .arg(config)
+            .arg(role)
+            .env("NOTIFY_SOCKET", &socket)
+            .env_remove("WATCHDOG_USEC")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = Lines::default();
+        lines.follow(child.stdout.take().unwrap());
+        lines.follow(child.stderr.take().unwrap());
+        Self { name: role.to_owned(), child, notify, lines, _dir: dir }
+    }
+
+    /// Waits for `READY=1`.
+    ///
+    /// # Panics
+    /// When it does not come, with what the process logged.
+    pub async fn ready(&self) {
+        let wait = async {
+            let mut buffer = [0; 4096];
+            loop {
+                let n = self.notify.recv(&mut buffer).await.unwrap();
+                if String::from_utf8_lossy(&buffer[..n]).lines().any(|line| line == "READY=1") {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+            panic!("{} was not ready within {PATIENCE:?}; it said:\n{}", self.name, self.log());
+        }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> i32 {
+        self.child.id().and_then(|pid| pid.try_into().ok()).unwrap_or(0)
+    }
+
+    /// SIGKILL, and its end.
+    pub async fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+        soon("the end of a killed process", self.child.wait()).await.unwrap();
+    }
+
+    /// SIGTERM, as systemd stops it, and its end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
+        self.ended().await
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid()).expect("a process that runs");
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => status.unwrap(),
+            Err(_) => panic!("{} did not end within {PATIENCE:?}; it said:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Has it not ended yet?
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.lines.all()
+    }
+
+    /// Waits for a log line that contains this, and returns it.
+    pub async fn logged(&self, needle: &str) -> String {
+        match tokio::time::timeout(PATIENCE, self.lines.find(needle)).await {
+            Ok(line) => line,
+            Err(_) => panic!("{} did not log `{needle}` within {PATIENCE:?}; it said:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Resident memory now and at its peak, bytes (`VmRSS`, `VmHWM`).
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- {} said:\n{}\n----", self.name, self.log());
+        }
+    }
+}
+
+/// Runs a command of the program to its end.
+pub async fn run<I, S>(config: &Path, args: I) -> Output
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    run_with_input(config, args, "").await
+}
+
+/// Runs a command of the program to its end, with a text on standard input.
+pub async fn run_with_input<I, S>(config: &Path, args: I, input: &str) -> Output
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    use tokio::io::AsyncWriteExt;
+    let mut child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(config)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // A command that does not read its input may be gone before it is written.
+    let write = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await.ok() });
+    let output = within(Duration::from_secs(120), "the end of a command", child.wait_with_output()).await.unwrap();
+    write.await.unwrap();
+    output
+}
+
+/// Runs a command of the program that must succeed, and returns its standard output.
+///
+/// # Panics
+/// When it fails, with what it said.
+pub async fn ok<I, S>(config: &Path, args: I) -> String
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    let args: Vec<S> = args.into_iter().collect();
+    let shown: Vec<_> = args.iter().map(|arg| arg.as_ref().to_string_lossy().into_owned()).collect();
+    let output = run(config, args).await;
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "scrutineer {}: {}\n{out}\n{err}", shown.join(" "), output.status);
+    out.into_owned()
+}
+
+/// Lines of one or more pipes, in the order in which they came.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: Arc<watch::Sender<usize>>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { lines: Arc::default(), count: Arc::new(watch::Sender::new(0)) }
+    }
+}
+
+impl Lines {
+    /// Reads a pipe to its end, in a task.
+    pub fn follow(&self, pipe: impl AsyncRead + Unpin + Send + 'static) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while matches!(reader.read_until(b'\n', &mut line).await, Ok(n) if n > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                line.clear();
+                let mut lines = this.lines.lock().unwrap();
+                lines.push(text);
+                this.count.send_replace(lines.len());
+            }
+        });
+    }
+
+    /// All so far.
+    pub fn all(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// Lines from a place on.
+    pub fn from(&self, place: usize) -> Vec<String> {
+        self.lines.lock().unwrap().get(place..).unwrap_or_default().to_vec()
+    }
+
+    /// Waits until there are more than `seen` lines.
+    pub async fn more_than(&self, seen: usize) {
+        let mut count = self.count.subscribe();
+        let _ = count.wait_for(|count| *count > seen).await;
+    }
+
+    /// Waits for the first line that contains this.
+    pub async fn find(&self, needle: &str) -> String {
+        let mut seen = 0;
+        loop {
+            let new = self.from(seen);
+            seen += new.len();
+            if let Some(line) = new.into_iter().find(|line| line.contains(needle)) {
+                return line;
+            }
+            self.more_than(seen).await;
+        }
+    }
+}
