@@ -137,6 +137,13 @@ pub const SIGN_IN_LOCK_SECONDS: i32 = 30;
 /// Seconds of the longest lock.
 pub const SIGN_IN_LOCK_SECONDS_MAX: i32 = 900;
 
+// ---- Telemetry --------------------------------------------------------------------------------
+
+/// Scrapes of one process's metrics under way.
+pub const METRICS_CONNECTIONS_MAX: usize = 4;
+/// Bytes of a scrape's request.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8 << 10;
+
 // ---- Files ------------------------------------------------------------------------------------
 
 /// Bytes of an imported file.

@@ -1,10 +1,35 @@
 //! `[database]`: where PostgreSQL is, and a login a role.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{ConfigError, Secret};
+use crate::store::{ConnectOptions, TlsMode};
+
+/// Whose login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// Owner of the schema, for commands.
+    Owner,
+    /// The worker.
+    Worker,
+    /// The web.
+    Web,
+}
+
+impl Login {
+    /// The word used in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Worker => "worker",
+            Self::Web => "web",
+        }
+    }
+}
 
 /// One login role.
 #[derive(Debug, Clone, Deserialize, Serialize, Default)]
@@ -29,7 +54,7 @@ pub struct DatabaseConfig {
     /// Database name.
     pub name: String,
     /// `verify-full` or `disable`. When left out: `disable` for a socket or loopback, else `verify-full`.
-    pub tls: Option<String>,
+    pub tls: Option<TlsMode>,
     /// PEM file of the authority that signed the server's certificate; the system's when left out.
     pub ca_file: Option<PathBuf>,
     /// Seconds that one use of the database may take.
@@ -56,5 +81,45 @@ impl Default for DatabaseConfig {
             worker: login("scrutineer-worker"),
             web: login("scrutineer-web"),
         }
+    }
+}
+
+impl DatabaseConfig {
+    /// The login of this name.
+    pub fn login(&self, login: Login) -> &LoginConfig {
+        match login {
+            Login::Owner => &self.owner,
+            Login::Worker => &self.worker,
+            Login::Web => &self.web,
+        }
+    }
+
+    /// Does the server run on this machine: a socket's folder, or loopback?
+    pub fn is_local(&self) -> bool {
+        self.host.starts_with('/')
+            || self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// How to connect as one login, with so many connections at most. An error when its password
+    /// file could not be read.
+    pub fn connect_options(&self, login: Login, connections: u32) -> Result<ConnectOptions, ConfigError> {
+        let LoginConfig { user, password, .. } = self.login(login);
+        if let Some(problem) = password.problem() {
+            return Err(ConfigError::one(problem.clone()));
+        }
+        let tls = self.tls.unwrap_or(if self.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull });
+        Ok(ConnectOptions {
+            host: self.host.clone(),
+            port: self.port,
+            database: self.name.clone(),
+            user: user.clone(),
+            password: (!password.is_empty()).then(|| password.reveal().to_owned()),
+            tls,
+            ca_file: self.ca_file.clone(),
+            application: format!("scrutineer {}", login.as_str()),
+            connections_max: connections,
+            deadline: Duration::from_secs(self.deadline_seconds),
+        })
     }
 }

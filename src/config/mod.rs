@@ -1,18 +1,29 @@
 //! The one configuration file, a section a file here. Unknown keys are errors; every key has a
 //! default or is named when it is missing. `config/scrutineer.toml` has each with a comment.
+//!
+//! [`Config::load`] reads it, with overrides from the environment, and names everything that is
+//! wrong at once; [`Config::load_for`] demands too what one process needs.
 
+mod check;
 mod database;
+mod error;
 mod gateway;
+mod keys;
 mod link;
+mod load;
 mod log;
+mod part;
 mod secret;
 mod web;
 mod worker;
 
-pub use database::{DatabaseConfig, LoginConfig};
+pub use database::{DatabaseConfig, Login, LoginConfig};
+pub use error::{ConfigError, EXIT_CONFIG, Problem};
 pub use gateway::{Acknowledge, GatewayConfig};
 pub use link::{BindMode, LinkConfig};
+pub use load::ENV_PREFIX;
 pub use log::{LogConfig, LogFormat};
+pub use part::Part;
 pub use secret::Secret;
 pub use web::WebConfig;
 pub use worker::WorkerConfig;
@@ -35,4 +46,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The dashboard.
     pub web: WebConfig,
+    /// What is doubtful, found by [`Config::load`].
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
 }
