@@ -1,1 +1,16 @@
-//! (being built)
+//! SMPP 3.4 as an ESME speaks it: frames, PDUs, one session, and its supervision.
+//!
+//! [`rusmpp`] names the command ids, statuses and TLV tags, and is the oracle of the codec's tests.
+//! The bytes are read and written here, since a robust ESME must take what a strict decoder refuses:
+//! a body that cannot be read costs that PDU alone, never the session.
+
+mod decode;
+mod encode;
+pub mod frame;
+pub mod pdu;
+
+pub use decode::{BadBody, decode};
+pub use encode::{encode, encode_nack};
+pub use frame::{BadLength, Frame, split};
+pub use pdu::{Address, Bind, Pdu, ShortMessage};
+pub use rusmpp::{CommandId, CommandStatus};
