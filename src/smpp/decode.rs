@@ -160,7 +160,7 @@ fn best(
     for overrun in OVERRUNS {
         let mut r = Reader::new(body, overrun);
         let result = read(&mut r).map(|mut message| {
-            let sound = !r.overran || (r.tlvs_are_sound() && is_printable(&message));
+            let sound = !r.overran || (r.tlvs_are_sound() && is_plausible(&message));
             tlvs(&mut message, r.rest);
             (message, sound)
         });
@@ -175,11 +175,12 @@ fn best(
     first.unwrap_or(Err(BadBody::Short("the body")))
 }
 
-/// A control character within an address shows that the string was read past its end.
-fn is_printable(message: &ShortMessage) -> bool {
-    [&message.source.number, &message.destination.number, &message.service_type]
-        .iter()
-        .all(|s| !s.chars().any(|c| c.is_ascii_control()))
+/// A control character within an address, or a type of number that is a digit, shows that a string was
+/// read past its end.
+fn is_plausible(message: &ShortMessage) -> bool {
+    let text = |s: &str| !s.chars().any(|c| c.is_ascii_control());
+    let address = |a: &Address| a.ton < 0x20 && a.npi < 0x20 && text(&a.number);
+    text(&message.service_type) && address(&message.source) && address(&message.destination)
 }
 
 fn short_message(body: &[u8]) -> Result<ShortMessage, BadBody> {
