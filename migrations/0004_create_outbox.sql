@@ -43,7 +43,11 @@ CREATE INDEX outbox_segment_message_id ON outbox_segment (message_id);
 CREATE TABLE early_receipt (
     link_group   text NOT NULL,
     message_id   text NOT NULL,
-    state        text NOT NULL,
+    -- As in outbox.receipt.
+    receipt      text NOT NULL,
+    -- The phone that the receipt names, where it is known; ids that match only after mending need it.
+    phone_id     bigint,
     received_at  timestamptz NOT NULL,
     PRIMARY KEY (link_group, message_id)
 );
+CREATE INDEX early_receipt_received ON early_receipt (received_at);

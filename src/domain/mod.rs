@@ -8,6 +8,7 @@ pub mod checklist;
 pub mod election;
 pub mod order;
 pub mod outcome;
+pub mod phone;
 pub mod report;
 pub mod roster;
 pub mod submission;
