@@ -68,6 +68,24 @@ pub const REPORTS_PER_TEXT_MAX: usize = 8;
 pub const QUESTIONS_MAX: usize = 500;
 /// Segments of one received text (8-bit total).
 pub const SEGMENTS_MAX: u8 = 255;
+/// Times that one batch is tried anew after a lost race (deadlock, another host's insert).
+pub const BATCH_RACES_MAX: u32 = 20;
+/// Phones whose keys the worker remembers.
+pub const PHONE_IDS_MAX: usize = 65_536;
+/// Phones of one lane whose replies are counted against the election's limit an hour.
+pub const REPLY_COUNTS_MAX: usize = 65_536;
+/// Frames to the gateway that may wait for its socket.
+pub const HANDOFF_QUEUE_MAX: usize = 256;
+/// Outbox rows taken in one statement.
+pub const OUTBOX_SLICE_MAX: usize = 256;
+/// Receipts without a message that are looked at in one round.
+pub const EARLY_RECEIPTS_SLICE: i64 = 500;
+/// Sets of segments past their time that are processed in one round.
+pub const SEGMENT_SETS_SLICE: i64 = 50;
+/// Days for which a closed election stays in the worker's memory, for what drains late.
+pub const CLOSED_ELECTION_DAYS: i32 = 7;
+/// Seconds after which a lane or task that is still at one piece of work counts as hung.
+pub const WORKER_HANG_SECONDS: u64 = 180;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
@@ -75,6 +93,8 @@ pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
 /// Seconds that one use of the database may take, by default.
 pub const DATABASE_DEADLINE_SECONDS: u64 = 5;
+/// Seconds that reading the whole roster may take.
+pub const ROSTER_DEADLINE_SECONDS: u64 = 60;
 /// Seconds after which another host's worker may take a leased reply.
 pub const LEASE_SECONDS: i32 = 120;
 /// Attempts at one reply: an unknown outcome is retried once.

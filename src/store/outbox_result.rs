@@ -1,0 +1,217 @@
+//! What results and receipts make of `outbox` rows, set-wise.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::limits::REPLY_ATTEMPTS_MAX;
+
+/// Results of submits, a column a vector, each row once.
+#[derive(Debug, Default)]
+pub struct ResultRows<'a> {
+    /// Outbox row.
+    pub id: Vec<Uuid>,
+    /// Which attempt.
+    pub attempt: Vec<i16>,
+    /// `sent`, `delivered` and `undelivered` (sent, and its receipt is there), `refused`, `expired`,
+    /// `due` (not sent), `unknown`.
+    pub state: Vec<&'static str>,
+    /// The SMSC's id of the first segment.
+    pub message_id: Vec<Option<&'a str>>,
+    /// Status or reason.
+    pub error: Vec<Option<String>>,
+    /// When the gateway knew.
+    pub at: Vec<OffsetDateTime>,
+    /// Seconds until a row that was not sent is due again.
+    pub due_seconds: Vec<i32>,
+    /// The receipt, where it is there already.
+    pub receipt: Vec<Option<&'a str>>,
+    /// When it came.
+    pub receipt_at: Vec<Option<OffsetDateTime>>,
+    /// Further segments: row.
+    pub segment_id: Vec<Uuid>,
+    /// Further segments: the SMSC's id.
+    pub segment_message_id: Vec<&'a str>,
+    /// Further segments: group of the link.
+    pub segment_group: Vec<&'a str>,
+    /// Further segments: 2, 3 …
+    pub segment_place: Vec<i16>,
+}
+
+/// Applies results. What is late counts as well: an acceptance settles a row that was given up or is
+/// due again; anything else holds for its own attempt only.
+pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "WITH u AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                 $7::int[], $8::text[], $9::timestamptz[])
+                 AS u (id, attempt, state, message_id, error, at, due_seconds, receipt, receipt_at)),
+         segments AS (
+             INSERT INTO outbox_segment (outbox_id, message_id, link_group, place)
+             SELECT s.a, s.b, s.c, s.d FROM UNNEST($10::uuid[], $11::text[], $12::text[], $13::smallint[]) AS s (a, b, c, d)
+             JOIN outbox o ON o.id = s.a
+             ON CONFLICT DO NOTHING)
+         UPDATE outbox o SET
+             state = CASE WHEN u.state <> 'unknown' THEN u.state
+                          WHEN o.attempt < $14 AND o.kind = 'reply' THEN 'due' ELSE 'unknown' END,
+             attempt = CASE WHEN u.state = 'unknown' AND o.attempt < $14 AND o.kind = 'reply' THEN o.attempt + 1 ELSE o.attempt END,
+             unknown_before = CASE WHEN u.state = 'unknown' THEN o.unknown_before + 1 ELSE o.unknown_before END,
+             message_id = coalesce(u.message_id, o.message_id),
+             error = u.error,
+             sent_at = CASE WHEN u.message_id IS NOT NULL OR u.state IN ('sent', 'delivered', 'undelivered') THEN u.at ELSE o.sent_at END,
+             due_at = CASE WHEN u.state IN ('due', 'unknown') THEN now() + make_interval(secs => u.due_seconds) ELSE o.due_at END,
+             receipt = coalesce(u.receipt, o.receipt),
+             receipt_at = coalesce(u.receipt_at, o.receipt_at),
+             lease_spool = NULL, lease_until = NULL
+         FROM u
+         WHERE o.id = u.id
+           AND CASE WHEN u.state IN ('sent', 'delivered', 'undelivered') THEN o.state IN ('due', 'leased', 'unknown', 'expired')
+                    ELSE o.state = 'leased' AND o.attempt = u.attempt END",
+        &rows.id,
+        &rows.attempt,
+        &rows.state[..] as &[&str],
+        &rows.message_id[..] as &[Option<&str>],
+        &rows.error[..] as &[Option<String>],
+        &rows.at,
+        &rows.due_seconds,
+        &rows.receipt[..] as &[Option<&str>],
+        &rows.receipt_at[..] as &[Option<OffsetDateTime>],
+        &rows.segment_id,
+        &rows.segment_message_id[..] as &[&str],
+        &rows.segment_group[..] as &[&str],
+        &rows.segment_place,
+        REPLY_ATTEMPTS_MAX
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Receipts, a column a vector.
+#[derive(Debug, Default)]
+pub struct ReceiptRows {
+    /// Which receipt: forms of one id share it.
+    pub receipt_no: Vec<i32>,
+    /// A form of the id that it names.
+    pub form: Vec<String>,
+    /// 0: as it came; greater: mended, which needs the phone to be the row's.
+    pub rank: Vec<i16>,
+    /// Group of the link.
+    pub link_group: Vec<String>,
+    /// The phone that it names.
+    pub phone_id: Vec<Option<i64>>,
+    /// What it says, a word of the specification: `DELIVRD` …
+    pub receipt: Vec<String>,
+    /// `delivered`, `undelivered`, or `None` while it is under way.
+    pub state: Vec<Option<&'static str>>,
+    /// When it came.
+    pub at: Vec<OffsetDateTime>,
+}
+
+/// Applies receipts and returns the numbers of those that found their row. A further segment's
+/// receipt counts only when it failed: the row stands for the whole text.
+pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Result<Vec<i32>, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"WITH f AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::int[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+                 $8::timestamptz[]) AS f (no, form, rank, link_group, phone_id, receipt, state, at)),
+           hit AS MATERIALIZED (
+             SELECT DISTINCT ON (h.no) h.* FROM (
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, true AS first
+                 FROM f JOIN outbox o ON o.message_id = f.form AND o.link_group = f.link_group
+                      AND (f.rank = 0 OR o.phone_id = f.phone_id)
+                 UNION ALL
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, false
+                 FROM f JOIN outbox_segment s ON s.message_id = f.form AND s.link_group = f.link_group
+                      JOIN outbox o ON o.id = s.outbox_id AND (f.rank = 0 OR o.phone_id = f.phone_id)) h
+             ORDER BY h.no, h.rank, h.first DESC),
+           last AS (
+             SELECT DISTINCT ON (id) * FROM hit WHERE first OR state = 'undelivered'
+             ORDER BY id, (state IS NOT NULL) DESC, (state = 'undelivered') DESC, at DESC),
+           done AS (
+             UPDATE outbox o SET state = coalesce(last.state, o.state), receipt = last.receipt, receipt_at = last.at
+             FROM last WHERE o.id = last.id AND o.state IN ('sent', 'delivered', 'unknown')
+               AND (o.state <> 'delivered' OR last.state = 'undelivered'))
+           SELECT no AS "no!" FROM hit"#,
+        &rows.receipt_no,
+        &rows.form,
+        &rows.rank,
+        &rows.link_group,
+        &rows.phone_id[..] as &[Option<i64>],
+        &rows.receipt,
+        &rows.state[..] as &[Option<&str>],
+        &rows.at
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found)
+}
+
+/// A receipt that waits for the result that names its id.
+#[derive(Debug, Clone)]
+pub struct EarlyReceipt {
+    /// Group of the link.
+    pub link_group: String,
+    /// The id as it came.
+    pub message_id: String,
+    /// What it says.
+    pub receipt: String,
+    /// The phone that it names.
+    pub phone_id: Option<i64>,
+    /// When it came.
+    pub received_at: OffsetDateTime,
+}
+
+/// Keeps receipts until their results come.
+pub async fn keep_early(conn: &mut PgConnection, receipts: &[EarlyReceipt]) -> Result<(), StoreError> {
+    let groups: Vec<&str> = receipts.iter().map(|r| r.link_group.as_str()).collect();
+    let ids: Vec<&str> = receipts.iter().map(|r| r.message_id.as_str()).collect();
+    let words: Vec<&str> = receipts.iter().map(|r| r.receipt.as_str()).collect();
+    let phones: Vec<Option<i64>> = receipts.iter().map(|r| r.phone_id).collect();
+    let times: Vec<OffsetDateTime> = receipts.iter().map(|r| r.received_at).collect();
+    sqlx::query!(
+        "INSERT INTO early_receipt (link_group, message_id, receipt, phone_id, received_at)
+         SELECT DISTINCT ON (u.a, u.b) u.* FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+             AS u (a, b, c, d, e) ORDER BY u.a, u.b, u.e DESC
+         ON CONFLICT (link_group, message_id) DO UPDATE SET receipt = excluded.receipt, received_at = excluded.received_at",
+        &groups[..] as &[&str],
+        &ids[..] as &[&str],
+        &words[..] as &[&str],
+        &phones[..] as &[Option<i64>],
+        &times
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks receipts that still wait, the newest first; those that another worker holds are left to it.
+/// What has waited for a day belongs to no text of ours and goes.
+pub async fn lock_early(conn: &mut PgConnection, limit: i64) -> Result<Vec<EarlyReceipt>, StoreError> {
+    Ok(sqlx::query_as!(
+        EarlyReceipt,
+        "WITH old AS (DELETE FROM early_receipt WHERE received_at < now() - interval '1 day')
+         SELECT link_group, message_id, receipt, phone_id, received_at FROM early_receipt
+         WHERE received_at > now() - interval '15 minutes'
+         ORDER BY received_at DESC LIMIT $1 FOR UPDATE SKIP LOCKED",
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Removes receipts that found their row.
+pub async fn remove_early(conn: &mut PgConnection, receipts: &[EarlyReceipt]) -> Result<(), StoreError> {
+    let groups: Vec<&str> = receipts.iter().map(|r| r.link_group.as_str()).collect();
+    let ids: Vec<&str> = receipts.iter().map(|r| r.message_id.as_str()).collect();
+    sqlx::query!(
+        "DELETE FROM early_receipt e USING UNNEST($1::text[], $2::text[]) AS u (a, b)
+         WHERE e.link_group = u.a AND e.message_id = u.b",
+        &groups[..] as &[&str],
+        &ids[..] as &[&str]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
