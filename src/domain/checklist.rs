@@ -81,18 +81,20 @@ pub enum QuestionType {
     #[serde(alias = "yesno")]
     YesNo {
         /// Option number to label; the one that means yes is the first.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "options_by_number")]
         options: BTreeMap<u16, Translated>,
     },
     /// One of the options.
     Choice {
         /// Option number to label.
+        #[serde(deserialize_with = "options_by_number")]
         options: BTreeMap<u16, Translated>,
     },
     /// One or more of the options; digits run together while no option is above 9.
     #[serde(alias = "multi")]
     MultiChoice {
         /// Option number to label.
+        #[serde(deserialize_with = "options_by_number")]
         options: BTreeMap<u16, Translated>,
     },
     /// A time of day, from `min` to `max` (`HHMM`), both allowed.
@@ -106,6 +108,21 @@ pub enum QuestionType {
     },
     /// The bare code.
     Flag {},
+}
+
+/// JSON's keys are strings, and inside a tagged, flattened enum serde no longer turns them into numbers.
+fn options_by_number<'de, D: serde::Deserializer<'de>>(source: D) -> Result<BTreeMap<u16, Translated>, D::Error> {
+    let named = BTreeMap::<String, Translated>::deserialize(source)?;
+    let mut options = BTreeMap::new();
+    for (name, label) in named {
+        let number = name
+            .parse()
+            .map_err(|_| serde::de::Error::custom(format!("option `{name}` is no number from 0 to {}", u16::MAX)))?;
+        if options.insert(number, label).is_some() {
+            return Err(serde::de::Error::custom(format!("option {number} stands there twice")));
+        }
+    }
+    Ok(options)
 }
 
 fn midnight() -> String {
@@ -254,4 +271,20 @@ pub enum ChecklistFile {
     },
     /// One.
     One(Box<Checklist>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_numbers_are_read_from_json_and_written_back() {
+        let text = r#"{"code":"BA","text":"How?","type":"choice","options":{"1":"One","2":"Two"}}"#;
+        let question: Question = serde_json::from_str(text).unwrap();
+        let QuestionType::Choice { options } = &question.kind else { panic!("{question:?}") };
+        assert_eq!(options.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        let again: Question = serde_json::from_value(serde_json::to_value(&question).unwrap()).unwrap();
+        assert_eq!(again, question);
+        assert!(serde_json::from_str::<Question>(&text.replace("\"2\"", "\"two\"")).is_err());
+    }
 }
