@@ -40,6 +40,7 @@
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod generator;
 pub mod grammar;
 pub mod handoff;
 pub mod intake;
