@@ -248,7 +248,7 @@ fn arabic(c: char) -> char {
 }
 
 // No word here holds a code of the checklists as a word of its own or within it (tested below).
-const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Hola", "Good evening", "Bonsoir"];
+const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Hola", "Good evening", "Salut"];
 const SIGNATURES: &[&str] =
     &["Thanks", "Thank you", "Cordialement", "Solen", "Thanks Tessim", "Regards Joris", "Saludos", "Bien vu Hosek"];
 
