@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 #![allow(unreachable_pub, reason = "helpers are public to the topics")]
 
+mod architecture;
 mod harness;
 mod support;

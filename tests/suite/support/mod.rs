@@ -10,6 +10,7 @@ pub mod dir;
 pub mod pg;
 pub mod process;
 pub mod site;
+pub mod source;
 
 use std::time::Duration;
 
