@@ -6,4 +6,6 @@
 
 mod architecture;
 mod harness;
+mod offline_sql;
 mod support;
+mod tidy;

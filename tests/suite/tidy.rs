@@ -9,7 +9,8 @@ const LINES_ASK: usize = 400;
 
 /// Source files of the project by what they are.
 fn sources() -> Vec<source::Source> {
-    let files: Vec<_> = ["src", "tests", "examples", "benches"].iter().flat_map(|dir| source::files(dir, "rs")).collect();
+    let files: Vec<_> =
+        ["src", "tests", "examples", "benches"].iter().flat_map(|dir| source::files(dir, "rs")).collect();
     assert!(files.len() > 20, "the sources are read");
     files
 }
@@ -89,11 +90,8 @@ fn every_bound_is_one_that_the_program_keeps() {
         .filter(|file| file.name != "src/limits.rs")
         .map(|file| source::code_without_tests(&file.text))
         .collect();
-    let bounds: Vec<&str> = limits
-        .text
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub const ")?.split(':').next())
-        .collect();
+    let bounds: Vec<&str> =
+        limits.text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
     assert!(bounds.len() > 20, "the bounds are read");
     none(
         bounds
@@ -107,7 +105,8 @@ fn every_bound_is_one_that_the_program_keeps() {
 
 #[test]
 fn nothing_names_a_place_on_the_machine_that_it_was_written_on() {
-    let places = [["/wo", "rk/"].concat(), ["/var/tmp/", "dev"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat()];
+    let places =
+        [["/wo", "rk/"].concat(), ["/var/tmp/", "dev"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat()];
     let mut wrong = Vec::new();
     for file in committed() {
         let Ok(text) = std::fs::read_to_string(source::root().join(&file)) else { continue };
@@ -133,10 +132,9 @@ fn what_the_readme_tells_to_run_or_read_is_there() {
     let makefile = std::fs::read_to_string(source::root().join("Makefile")).unwrap();
     let mut wrong = Vec::new();
     for code in inline_code(&readme) {
-        if let Some(target) = code.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next()) {
-            if !makefile.contains(&format!("\n{target}:")) {
-                wrong.push(format!("README.md: `make {target}` is no target of the Makefile"));
-            }
+        let target = code.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next());
+        if let Some(target) = target.filter(|target| !makefile.contains(&format!("\n{target}:"))) {
+            wrong.push(format!("README.md: `make {target}` is no target of the Makefile"));
         }
         let folder = code.split('/').next().unwrap_or_default();
         let ours = ["config", "schemas", "migrations", "packaging", "tests", "src", "docs"].contains(&folder);

@@ -1,0 +1,52 @@
+# `make help` says what there is. Each target works as root and as an ordinary user.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# A build checks its SQL against .sqlx/ and needs no database.
+export SQLX_OFFLINE = true
+
+.PHONY: help demo test bench lint fmt sqlx peers peers-lock tools
+
+help:  ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: postgresql  ## Play an election day on this machine, with dashboard
+	cargo build --release
+	target/release/scrutineer demo $(ARGS)
+
+test: tools lint build peers  ## All that CI runs
+	cargo nextest run --no-tests=fail
+
+bench: postgresql  ## Measure this machine: the whole chain, latency, memory
+	tests/bench/run $(ARGS)
+
+lint: tools  ## Format, clippy, licences and sources of dependencies
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
+	@tests/tools advisories
+
+fmt:  ## Format
+	cargo fmt
+
+sqlx: postgresql  ## Describe the queries anew for offline builds (.sqlx/)
+	tests/offline-sql.sh
+
+.PHONY: build
+build:
+	env -u DATABASE_URL cargo build --all-targets --locked
+
+peers: tools
+	cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
+
+# The lock file names no host: npm takes whatever registry is configured.
+peers-lock:  ## Resolve the npm peers anew
+	cd tests/peers && rm -f package-lock.json && npm install --package-lock-only --no-audit --no-fund --omit-lockfile-registry-resolved
+
+tools:
+	@tests/tools postgresql node nextest deny
+
+.PHONY: postgresql
+postgresql:
+	@tests/tools postgresql
