@@ -95,6 +95,10 @@ pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 pub const DATABASE_DEADLINE_SECONDS: u64 = 5;
 /// Seconds that reading the whole roster may take.
 pub const ROSTER_DEADLINE_SECONDS: u64 = 60;
+/// Seconds that a migration may take, waiting for another one included.
+pub const MIGRATE_DEADLINE_SECONDS: u64 = 600;
+/// Seconds that the transaction of an import may take.
+pub const IMPORT_DEADLINE_SECONDS: u64 = 300;
 /// Seconds after which another host's worker may take a leased reply.
 pub const LEASE_SECONDS: i32 = 120;
 /// Attempts at one reply: an unknown outcome is retried once.
@@ -168,6 +172,10 @@ pub const METRICS_REQUEST_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of an imported file.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
+/// Rows of one statement of an import.
+pub const IMPORT_BATCH_ROWS: usize = 5_000;
+/// Locations of one election.
+pub const LOCATIONS_MAX: usize = 500_000;
 /// Bad lines that an import names before it stops counting them out.
 pub const IMPORT_ERRORS_SHOWN: usize = 50;
 

@@ -4,7 +4,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{Config, ConfigError, EXIT_CONFIG, Part};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::config::{Config, ConfigError, EXIT_CONFIG, Login, Part};
+use crate::store::{self, Store};
 use crate::telemetry;
 
 /// Exit status of a failure that is not the configuration's.
@@ -29,7 +34,7 @@ where
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let result = runtime.block_on(f(config));
         // A blocking task that hangs must not hold the process.
-        runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        runtime.shutdown_timeout(Duration::from_secs(2));
         result
     };
     match run() {
@@ -58,10 +63,48 @@ where
     let run = || -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let result = runtime.block_on(f());
-        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        runtime.shutdown_timeout(Duration::from_secs(1));
         result
     };
     run().unwrap_or_else(|error| report(&error))
+}
+
+/// For a command's first connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A store for a command: one connection, tried now so that the reason of a failure is told, each
+/// use of it at most `deadline`.
+pub async fn open_store(config: &Config, login: Login, deadline: Duration) -> anyhow::Result<Store> {
+    let mut options = config.database.connect_options(login, 1)?;
+    options.deadline = deadline;
+    store::doctor::probe(&options, CONNECT_DEADLINE).await.with_context(|| {
+        format!(
+            "can't use PostgreSQL at {}, port {}, database {}, as {} ([database] in the configuration)",
+            options.host, options.port, options.database, options.user
+        )
+    })?;
+    Ok(Store::new(&options))
+}
+
+/// [`open_store`] as the owner, on a database whose schema is this program's.
+pub async fn open_owner(config: &Config) -> anyhow::Result<Store> {
+    open_owner_for(config, Duration::from_secs(config.database.deadline_seconds)).await
+}
+
+/// [`open_owner`] with a deadline of its own, for long work.
+pub async fn open_owner_for(config: &Config, deadline: Duration) -> anyhow::Result<Store> {
+    let store = open_store(config, Login::Owner, deadline).await?;
+    let schema = store::migrate::check_schema(&store).await?;
+    if !schema.is_current() {
+        anyhow::bail!("{schema}");
+    }
+    Ok(store)
+}
+
+/// Prints a value as JSON on standard output.
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
 }
 
 /// Prints an error for people, a line each, and gives its exit status: 78 for the configuration's.
@@ -97,7 +140,6 @@ fn chain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Context;
 
     #[test]
     fn a_cause_that_was_said_is_not_said_again() {

@@ -101,6 +101,29 @@ impl StoreError {
     }
 }
 
+/// What sqlx needs to connect, with the settings that every connection of ours has.
+pub(super) fn pg_options(options: &ConnectOptions) -> PgConnectOptions {
+    let statement_timeout = options.deadline.as_millis().to_string();
+    let mut connect = PgConnectOptions::new_without_pgpass()
+        .port(options.port)
+        .database(&options.database)
+        .username(&options.user)
+        .application_name(&options.application)
+        .options([("statement_timeout", statement_timeout.as_str()), ("timezone", "UTC")])
+        .ssl_mode(match options.tls {
+            TlsMode::VerifyFull => PgSslMode::VerifyFull,
+            TlsMode::Disable => PgSslMode::Disable,
+        });
+    connect = if options.host.starts_with('/') { connect.socket(&options.host) } else { connect.host(&options.host) };
+    if let Some(password) = &options.password {
+        connect = connect.password(password);
+    }
+    if let Some(file) = &options.ca_file {
+        connect = connect.ssl_root_cert(file);
+    }
+    connect
+}
+
 /// A bounded set of connections in one role.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -112,25 +135,7 @@ impl Store {
     /// Makes the pool. No connection is opened yet, so that a database that is away is met as a
     /// state by whoever uses it, not as an error at the start.
     pub fn new(options: &ConnectOptions) -> Self {
-        let statement_timeout = options.deadline.as_millis().to_string();
-        let mut connect = PgConnectOptions::new_without_pgpass()
-            .port(options.port)
-            .database(&options.database)
-            .username(&options.user)
-            .application_name(&options.application)
-            .options([("statement_timeout", statement_timeout.as_str()), ("timezone", "UTC")])
-            .ssl_mode(match options.tls {
-                TlsMode::VerifyFull => PgSslMode::VerifyFull,
-                TlsMode::Disable => PgSslMode::Disable,
-            });
-        connect =
-            if options.host.starts_with('/') { connect.socket(&options.host) } else { connect.host(&options.host) };
-        if let Some(password) = &options.password {
-            connect = connect.password(password);
-        }
-        if let Some(file) = &options.ca_file {
-            connect = connect.ssl_root_cert(file);
-        }
+        let connect = pg_options(options);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(ACQUIRE_DEADLINE)

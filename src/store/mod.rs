@@ -4,8 +4,14 @@
 //! that it has a deadline and a connection whose use was cut short is closed, never reused.
 
 pub mod batch;
+pub mod checklist;
 mod conn;
+pub mod doctor;
+pub mod election;
+pub mod location;
 pub mod message;
+pub mod migrate;
+pub mod observer;
 pub mod outbox;
 pub mod outbox_result;
 pub mod pages;
