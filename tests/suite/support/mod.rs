@@ -7,6 +7,7 @@
 
 pub mod cluster;
 pub mod dir;
+pub mod peer;
 pub mod pg;
 pub mod process;
 pub mod site;
