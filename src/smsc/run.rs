@@ -48,13 +48,9 @@ pub async fn run(
     let mut unbound_since = Instant::now();
     let mut ticked = Instant::now();
     loop {
-        let now = us(begun);
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             tick(&core.ledger.counts);
-        }
-        if stop.is_cancelled() || core.finished(now) {
-            break;
         }
         if let Some(open) = &mut session {
             unbound_since = if core.is_bound() { Instant::now() } else { unbound_since };
@@ -67,11 +63,14 @@ pub async fn run(
                 }
             }
         }
+        if stop.is_cancelled() || core.finished(us(begun)) {
+            break;
+        }
         if !core.is_bound() && unbound_since.elapsed() > bind_wait {
             break;
         }
         let wait = Duration::from_micros(core.next_due(us(begun)).saturating_sub(us(begun))).min(TICK);
-        let nap = tokio::time::sleep(if session.is_some() { wait } else { TICK });
+        let nap = tokio::time::sleep(if core.is_bound() { wait } else { TICK });
         tokio::select! {
             () = stop.cancelled() => {}
             () = nap => {}
