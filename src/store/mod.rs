@@ -8,6 +8,7 @@ pub mod checklist;
 mod conn;
 pub mod doctor;
 pub mod election;
+pub mod import;
 pub mod location;
 pub mod message;
 pub mod migrate;

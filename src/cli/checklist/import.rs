@@ -1,24 +1,123 @@
 //! `scrutineer checklist import` and `list`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::config::{Config, Part};
+use crate::domain::checklist::{Checklist, ChecklistFile};
+use crate::role::support;
+use crate::store::checklist::{self, NewChecklist};
+use crate::store::election;
+
+/// Bytes of a checklist file.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
-pub(super) struct ImportArgs {}
+pub(super) struct ImportArgs {
+    /// Short name of the election
+    election: String,
+    /// Checklist file (JSON)
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
-pub(super) struct ListArgs {}
+pub(super) struct ListArgs {
+    /// Short name of the election
+    election: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Imports a checklist file.
-pub(super) fn import(_config: &Path, _args: ImportArgs) -> ExitCode {
-    eprintln!("scrutineer checklist import: being built");
-    ExitCode::from(70)
+pub(super) fn import(config: &Path, args: ImportArgs) -> ExitCode {
+    support::run_command(config, Part::Owner, async move |config| run_import(&config, &args).await)
 }
 
 /// Lists an election's checklists.
-pub(super) fn list(_config: &Path, _args: ListArgs) -> ExitCode {
-    eprintln!("scrutineer checklist list: being built");
-    ExitCode::from(70)
+pub(super) fn list(config: &Path, args: ListArgs) -> ExitCode {
+    support::run_command(config, Part::Owner, async move |config| run_list(&config, &args).await)
+}
+
+async fn run_import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let checklists = read(&args.file)?;
+    let new: Vec<NewChecklist> = checklists.iter().map(row).collect::<anyhow::Result<_>>()?;
+    let store = support::open_owner(config).await?;
+    let done = checklist::import(&store, &args.election, &new).await?;
+    if args.json {
+        support::print_json(&done)?;
+    } else {
+        for one in &done {
+            println!("checklist {}: {}, version {}", one.prefix, one.done, one.version);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<Checklist>> {
+    let size = std::fs::metadata(file).with_context(|| format!("{} can't be read", file.display()))?.len();
+    anyhow::ensure!(size <= FILE_BYTES_MAX, "{} is larger than {} MiB", file.display(), FILE_BYTES_MAX >> 20);
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let parsed: ChecklistFile = serde_json::from_str(&text).with_context(|| {
+        format!("{} is not a checklist file; `scrutineer checklist check` says why", file.display())
+    })?;
+    let checklists = match parsed {
+        ChecklistFile::Several { checklists, .. } => checklists,
+        ChecklistFile::One(one) => vec![*one],
+    };
+    for (i, checklist) in checklists.iter().enumerate() {
+        let twice = checklists.iter().take(i).any(|c| c.prefix == checklist.prefix);
+        anyhow::ensure!(!twice, "{}: prefix {} stands twice", file.display(), checklist.prefix);
+    }
+    Ok(checklists)
+}
+
+fn row(checklist: &Checklist) -> anyhow::Result<NewChecklist> {
+    let word = |value: Value| value.as_str().map(str::to_owned).context("a kind or state is a word");
+    let mut definition = serde_json::to_value(checklist)?;
+    // These stand in columns of their own; a version is counted, whatever the file says.
+    if let Some(fields) = definition.as_object_mut() {
+        fields.remove("version");
+        fields.remove("state");
+    }
+    Ok(NewChecklist {
+        prefix: checklist.prefix.clone(),
+        kind: word(serde_json::to_value(checklist.kind)?)?,
+        state: word(serde_json::to_value(checklist.state)?)?,
+        title: serde_json::to_value(&checklist.title)?,
+        definition,
+    })
+}
+
+async fn run_list(config: &Config, args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let store = support::open_owner(config).await?;
+    let id = election::find(&store, &args.election).await?.id;
+    let lines = checklist::list(&store, id).await?;
+    if args.json {
+        support::print_json(&lines)?;
+    } else {
+        for l in lines {
+            let old = if l.newest { "" } else { ", replaced" };
+            let title = match &l.title {
+                Value::String(title) => title.clone(),
+                Value::Object(by) => {
+                    by.get("en").or_else(|| by.values().next()).and_then(Value::as_str).unwrap_or("").to_owned()
+                }
+                _ => String::new(),
+            };
+            println!(
+                "{:<6} version {:<3} {:<10} {} ({} questions{old})",
+                l.prefix, l.version, l.state, title, l.questions
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
