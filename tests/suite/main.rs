@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 #![allow(unreachable_pub, reason = "helpers are public to the topics")]
 
+mod albania_2017;
 mod architecture;
 mod harness;
+mod kill;
 mod offline_sql;
 mod support;
 mod tidy;

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each topic uses some of it")]
 
+pub mod book;
 pub mod cluster;
 pub mod dir;
 pub mod peer;
