@@ -4,7 +4,7 @@
 //
 // Standard input, a JSON object a line:
 //   {"deliver": [{"id": 1, "source": "...", "destination": "...", "text": "..." | "hex": "...",
-//                 "esm_class": 0, "data_coding": 0}, ...]}   queue deliver_sm
+//                 "payload": "hex", "esm_class": 0, "data_coding": 0}, ...]}   queue deliver_sm
 //   {"raw": "hex"}         write these bytes to each session as they are
 //   {"close": true}        drop each session
 //   {"unbind": true}       unbind each session
@@ -52,6 +52,7 @@ function pump(session) {
             esm_class: message.esm_class ?? 0,
             data_coding: message.data_coding ?? 0,
             short_message: bytes(message),
+            ...(message.payload && { message_payload: Buffer.from(message.payload, 'hex') }),
         });
         const sent = session.send(pdu, (response) => {
             session.inFlight.delete(message);

@@ -276,7 +276,7 @@ async fn the_opening_and_results_of_albania_2017_come_through_as_they_were_repor
 
 /// One `deliver_sm`, or two where the text is long or its observer one of those who add a comment.
 fn deliveries(id: usize, phone: &str, text: &str) -> Vec<Delivery> {
-    if id % 20 == 0 {
+    if id.is_multiple_of(20) {
         let long =
             format!("{text} @ {}", "the commission opened the box before all party observers ".repeat(2).trim_end());
         return Delivery::two_segments(id as u64, phone, &long, (id % 251) as u8).to_vec();

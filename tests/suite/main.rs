@@ -6,6 +6,7 @@
 
 mod albania_2017;
 mod architecture;
+mod bad_input;
 mod harness;
 mod kill;
 mod offline_sql;

@@ -35,6 +35,8 @@ pub struct Delivery {
     pub data_coding: u8,
     /// The bytes of `short_message`.
     pub hex: String,
+    /// The bytes of `message_payload`, where there is one.
+    pub payload: Option<String>,
 }
 
 impl Delivery {
@@ -45,8 +47,20 @@ impl Delivery {
 
     /// Bytes as they are, `data_coding` 0.
     pub fn bytes(id: u64, source: &str, bytes: &[u8]) -> Self {
-        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { id, source: source.to_owned(), destination: "12345".to_owned(), esm_class: 0, data_coding: 0, hex }
+        Self {
+            id,
+            source: source.to_owned(),
+            destination: "12345".to_owned(),
+            esm_class: 0,
+            data_coding: 0,
+            hex: hex(bytes),
+            payload: None,
+        }
+    }
+
+    /// Bytes in `message_payload`, with an empty `short_message`.
+    pub fn payload(id: u64, source: &str, bytes: &[u8]) -> Self {
+        Self { payload: Some(hex(bytes)), ..Self::bytes(id, source, &[]) }
     }
 
     /// A text in two segments with an 8-bit reference; ids `id` and `id + 1`.
@@ -59,6 +73,11 @@ impl Delivery {
             Self { esm_class: 0x40, ..Self::bytes(id + u64::from(part) - 1, source, &with_header) }
         })
     }
+}
+
+/// Bytes as the peer's commands have them.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// GSM 7-bit, unpacked, of the characters that the tests text.

@@ -30,7 +30,7 @@ pub struct Process {
 impl Process {
     /// Starts a role, and waits until it says that it is ready.
     pub async fn start(role: &str, config: &Path) -> Self {
-        let process = Self::spawn(role, config);
+        let mut process = Self::spawn(role, config);
         process.ready().await;
         process
     }
@@ -62,8 +62,8 @@ impl Process {
     ///
     /// # Panics
     /// When it does not come, with what the process logged.
-    pub async fn ready(&self) {
-        let wait = async {
+    pub async fn ready(&mut self) {
+        let said = async {
             let mut buffer = [0; 4096];
             loop {
                 let n = self.notify.recv(&mut buffer).await.unwrap();
@@ -72,9 +72,12 @@ impl Process {
                 }
             }
         };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            panic!("{} was not ready within {PATIENCE:?}; it said:\n{}", self.name, self.log());
-        }
+        let wrong = tokio::select! {
+            () = said => return,
+            status = self.child.wait() => format!("ended: {}", status.unwrap()),
+            () = tokio::time::sleep(PATIENCE) => format!("was not ready within {PATIENCE:?}"),
+        };
+        panic!("{} {wrong}; it said:\n{}", self.name, self.log());
     }
 
     /// The process id.
