@@ -90,6 +90,14 @@ impl StoreError {
 }
 
 impl StoreError {
+    /// The SQLSTATE that PostgreSQL gave.
+    pub fn sql_state(&self) -> Option<String> {
+        match self {
+            Self::Sql(sqlx::Error::Database(e)) => e.code().map(std::borrow::Cow::into_owned),
+            _ => None,
+        }
+    }
+
     fn leaves_connection_sound(&self) -> bool {
         match self {
             Self::Sql(sqlx::Error::RowNotFound) => true,

@@ -33,6 +33,10 @@ pub struct User {
 pub struct Attempt {
     /// PostgreSQL's key.
     pub id: i32,
+    /// Name, as it is stored.
+    pub name: String,
+    /// Role.
+    pub role: String,
     /// Argon2id, PHC string.
     pub password_hash: String,
 }
@@ -42,20 +46,20 @@ pub struct Attempt {
 pub async fn begin_attempt(store: &Store, name: &str) -> Result<Option<Attempt>, StoreError> {
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
-            let row = sqlx::query!(
+            Ok(sqlx::query_as!(
+                Attempt,
                 "UPDATE web_user SET failures = failures + 1,
                      locked_until = CASE WHEN failures + 1 >= $2 THEN now() + make_interval(secs =>
                          least($3::int * power(2, least(failures + 1 - $2, 20)), $4::int)) END
                  WHERE name = $1 AND NOT disabled AND (locked_until IS NULL OR locked_until <= now())
-                 RETURNING id, password_hash",
+                 RETURNING id, name, role, password_hash",
                 name,
                 limits::SIGN_IN_FAILURES_FREE,
                 limits::SIGN_IN_LOCK_SECONDS,
                 limits::SIGN_IN_LOCK_SECONDS_MAX
             )
             .fetch_optional(conn)
-            .await?;
-            Ok(row.map(|r| Attempt { id: r.id, password_hash: r.password_hash }))
+            .await?)
         })
         .await
 }

@@ -1,1 +1,80 @@
-//! (being built)
+//! The dashboard: server-rendered pages that work without JavaScript, for people on slow links.
+//!
+//! Invariants: election data is only read; every page but the sign-in asks for a session; what an
+//! observer texted is an attacker's input and goes through [`text`]; requests, connections, bodies
+//! and waits have bounds ([`crate::limits`]).
+
+mod assets;
+mod auth;
+mod cache;
+mod error;
+mod format;
+mod guard;
+mod health;
+mod layout;
+mod pages;
+mod plot;
+mod router;
+mod server;
+mod text;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+pub use self::auth::password;
+pub use self::health::tend;
+pub use self::router::router;
+pub use self::server::serve;
+
+use crate::limits;
+use crate::store::Store;
+use crate::store::pages::overview::Overview;
+
+/// How the dashboard behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Send the session cookie over HTTPS only, under a `__Host-` name.
+    pub secure_cookie: bool,
+    /// Hours after which a session ends.
+    pub session_hours: u32,
+}
+
+/// What all requests share.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    options: Options,
+    started: Instant,
+    requests: Arc<Semaphore>,
+    passwords: password::Gate,
+    health: health::Health,
+    /// By election and area.
+    overviews: cache::Cache<(i32, Option<i32>), Overview>,
+    elections: cache::Cache<(), Vec<crate::store::pages::election::Listed>>,
+}
+
+impl App {
+    /// With a store whose role is a member of `scrutineer_web`.
+    pub fn new(store: Store, options: Options) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            options,
+            started: Instant::now(),
+            requests: Arc::new(Semaphore::new(limits::WEB_REQUESTS_MAX)),
+            passwords: password::Gate::new(),
+            health: health::Health::default(),
+            overviews: cache::Cache::new("overview", limits::WEB_CACHE_ENTRIES_MAX),
+            elections: cache::Cache::new("elections", 1),
+        }))
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+}

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{Moment, Place};
-use crate::domain::checklist::Translated;
+use crate::domain::checklist::{Checklist, Translated};
 use crate::store::{Store, StoreError};
 
 /// One election.
@@ -193,6 +193,21 @@ pub async fn first_level(store: &Store, election: i32) -> Result<Vec<Place>, Sto
             )
             .fetch_all(conn)
             .await?)
+        })
+        .await
+}
+
+/// The newest version of each checklist in full; one that can't be read is left out.
+pub async fn definitions(store: &Store, election: i32) -> Result<Vec<Checklist>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let rows = sqlx::query_scalar!(
+                "SELECT DISTINCT ON (prefix) definition FROM checklist WHERE election_id = $1 ORDER BY prefix, version DESC",
+                election
+            )
+            .fetch_all(conn)
+            .await?;
+            Ok(rows.into_iter().filter_map(|definition| serde_json::from_value(definition).ok()).collect())
         })
         .await
 }

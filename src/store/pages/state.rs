@@ -1,28 +1,16 @@
-//! The database itself: does it answer, and does its schema fit this program?
+//! The database itself: does it answer, and what signs of life are in it?
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use crate::store::migrate::{self, Schema};
 use crate::store::{Store, StoreError};
-
-/// Which migrations the database has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schema {
-    /// What this program was built with.
-    Fits,
-    /// No migration was applied, or not all.
-    Behind,
-    /// Migrations that this program does not know.
-    Newer,
-}
 
 /// The database as it answered.
 #[derive(Debug, Clone)]
 pub struct State {
     /// Its schema.
     pub schema: Schema,
-    /// Its newest migration; 0: none.
-    pub version: i64,
     /// Its clock.
     pub now: OffsetDateTime,
     /// Its version of PostgreSQL.
@@ -31,31 +19,62 @@ pub struct State {
     pub read_only: bool,
 }
 
-/// Asks the database. `wanted`: the newest migration that this program has.
-pub async fn ask(store: &Store, wanted: i64) -> Result<State, StoreError> {
+/// Asks the database.
+pub async fn ask(store: &Store) -> Result<State, StoreError> {
+    let schema = migrate::check_schema(store).await?;
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             let row = sqlx::query!(
                 r#"SELECT now() AS "now!", current_setting('server_version') AS "server!",
-                     pg_is_in_recovery() AS "read_only!", to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#
+                     pg_is_in_recovery() AS "read_only!""#
+            )
+            .fetch_one(conn)
+            .await?;
+            Ok(State { schema, now: row.now, server: row.server, read_only: row.read_only })
+        })
+        .await
+}
+
+/// Signs of life of the whole installation.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// When the newest message was received.
+    pub received_at: Option<OffsetDateTime>,
+    /// Replies that wait to be sent.
+    pub replies_due: i64,
+    /// When the longest waiting of them fell due.
+    pub reply_due_since: Option<OffsetDateTime>,
+    /// Records set aside.
+    pub set_aside: i64,
+    /// The spools: host, and when its worker last committed.
+    pub spools: Vec<(String, Option<OffsetDateTime>)>,
+}
+
+/// Asks for signs of life.
+pub async fn activity(store: &Store) -> Result<Activity, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let row = sqlx::query!(
+                r#"SELECT (SELECT max(received_at) FROM message) AS received_at,
+                     (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased')) AS "replies_due!",
+                     (SELECT min(due_at) FROM outbox WHERE state IN ('due', 'leased')) AS reply_due_since,
+                     (SELECT count(*) FROM set_aside) AS "set_aside!""#
             )
             .fetch_one(&mut *conn)
             .await?;
-            let version = if row.migrated {
-                sqlx::query_scalar!(
-                    r#"SELECT coalesce(max(version), 0) AS "version!" FROM _sqlx_migrations WHERE success"#
-                )
-                .fetch_one(conn)
-                .await?
-            } else {
-                0
-            };
-            let schema = match version.cmp(&wanted) {
-                std::cmp::Ordering::Less => Schema::Behind,
-                std::cmp::Ordering::Equal => Schema::Fits,
-                std::cmp::Ordering::Greater => Schema::Newer,
-            };
-            Ok(State { schema, version, now: row.now, server: row.server, read_only: row.read_only })
+            let spools = sqlx::query!(
+                r#"SELECT s.host, (SELECT max(updated_at) FROM watermark w WHERE w.spool_id = s.id) AS at
+                 FROM spool s ORDER BY 2 DESC NULLS LAST LIMIT 50"#
+            )
+            .fetch_all(conn)
+            .await?;
+            Ok(Activity {
+                received_at: row.received_at,
+                replies_due: row.replies_due,
+                reply_due_since: row.reply_due_since,
+                set_aside: row.set_aside,
+                spools: spools.into_iter().map(|s| (s.host, s.at)).collect(),
+            })
         })
         .await
 }

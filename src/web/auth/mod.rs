@@ -1,0 +1,110 @@
+//! Who is asking: sessions, and the door before the private pages.
+
+pub mod password;
+mod sessions;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::{Deserialize, Serialize};
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{Expiry, Session, SessionManagerLayer};
+
+use self::sessions::Sessions;
+use super::App;
+use super::error::PageError;
+
+/// A person who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Who {
+    /// PostgreSQL's key.
+    pub(super) id: i32,
+    /// Name.
+    pub(super) name: String,
+    /// `viewer`, `analyst`, `operator` or `admin`, as it is now.
+    pub(super) role: String,
+}
+
+impl Who {
+    /// Where a session has it.
+    pub(super) const KEY: &'static str = "who";
+}
+
+/// The layer that gives requests their session, which is read when it is asked for, once.
+pub(super) fn sessions(app: &App) -> SessionManagerLayer<Sessions> {
+    let options = &app.0.options;
+    // `__Host-`: browsers take it from this very host over HTTPS only.
+    let name = if options.secure_cookie { "__Host-scrutineer" } else { "scrutineer" };
+    SessionManagerLayer::new(Sessions::new(app.store().clone()))
+        .with_name(name)
+        .with_path("/")
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_secure(options.secure_cookie)
+        .with_expiry(Expiry::OnInactivity(time::Duration::hours(i64::from(options.session_hours))))
+}
+
+/// Who is signed in with this session.
+pub(super) async fn who(session: &Session) -> Result<Option<Who>, PageError> {
+    session.get::<Who>(Who::KEY).await.map_err(session_error)
+}
+
+/// Sessions lie in the database: whatever fails there is the database's failure.
+pub(super) fn session_error(error: tower_sessions::session::Error) -> PageError {
+    match error {
+        tower_sessions::session::Error::Store(_) => {
+            PageError::Away(format!("session: {error}"))
+        }
+        other => PageError::Bug(format!("session: {other}")),
+    }
+}
+
+/// Middleware of the private pages: a session, or the way to the sign-in and back.
+pub(super) async fn require(State(app): State<App>, session: Session, mut request: Request, next: Next) -> Response {
+    if let Err(error) = app.0.health.check_schema() {
+        return error.into_response();
+    }
+    let who = match who(&session).await {
+        Ok(Some(who)) => who,
+        Ok(None) => {
+            let back = request.uri().path_and_query().map_or("/", |p| p.as_str());
+            return Redirect::to(&sign_in_path(back)).into_response();
+        }
+        Err(error) => return error.into_response(),
+    };
+    request.extensions_mut().insert(who.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(who);
+    response
+}
+
+/// The sign-in that leads on to a page of ours.
+fn sign_in_path(back: &str) -> String {
+    match back {
+        "/" | "/elections" => "/sign-in".to_owned(),
+        back => format!("/sign-in?next={}", super::pages::encode(back)),
+    }
+}
+
+/// A path of this site, or `/elections`: a form must not lead elsewhere.
+pub(super) fn own_path(next: &str) -> &str {
+    let is_own = next.starts_with('/')
+        && next.len() <= 1024
+        && !next[1..].starts_with(['/', '\\'])
+        && next.bytes().all(|b| (0x21..0x7f).contains(&b) && b != b'\\');
+    if is_own { next } else { "/elections" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_never_leads_to_another_site() {
+        for bad in ["https://evil.example", "//evil.example", "/\\evil", "javascript:1", "", "/a\r\nSet-Cookie: x", "/é"] {
+            assert_eq!(own_path(bad), "/elections", "{bad}");
+        }
+        assert_eq!(own_path("/elections/a?area=R1&x=%20"), "/elections/a?area=R1&x=%20");
+        assert_eq!(sign_in_path("/messages?outcome=unclear"), "/sign-in?next=%2Fmessages%3Foutcome%3Dunclear");
+    }
+}

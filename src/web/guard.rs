@@ -1,0 +1,67 @@
+//! What stands before every page: how many requests at once and for how long, the headers that every
+//! answer has, and the count of them.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::error::PageError;
+use crate::limits::WEB_REQUEST_SECONDS;
+
+/// No script, no frame, nothing from elsewhere.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
+
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Middleware: the headers of every answer. What may be stored says so itself; nothing else is.
+pub(super) async fn headers(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if app.0.options.secure_cookie {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Middleware: a bounded number of requests, each for a bounded time.
+pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Ok(_place) = app.0.requests.clone().try_acquire_owned() else {
+        return PageError::Busy("requests").into_response();
+    };
+    match tokio::time::timeout(Duration::from_secs(WEB_REQUEST_SECONDS), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => PageError::Late.into_response(),
+    }
+}
+
+/// Middleware: counts requests by route and status, and measures them.
+pub(super) async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let route = route.map_or_else(|| "none".to_owned(), |r| r.as_str().to_owned());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("scrutineer_web_requests_total", "route" => route.clone(), "status" => status).increment(1);
+    metrics::histogram!("scrutineer_web_request_seconds", "route" => route).record(begun.elapsed().as_secs_f64());
+    response
+}

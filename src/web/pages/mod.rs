@@ -1,0 +1,117 @@
+//! The pages, one a file, each with its template in `templates/`.
+
+pub(super) mod elections;
+pub(super) mod message;
+pub(super) mod messages;
+pub(super) mod overview;
+pub(super) mod set_aside;
+pub(super) mod sign_in;
+pub(super) mod status;
+pub(super) mod submission;
+pub(super) mod submissions;
+
+mod answer;
+mod cursor;
+mod reading;
+
+use super::App;
+use super::error::PageError;
+use crate::store::pages::Place;
+use crate::store::pages::election::{self, Election};
+
+/// The election of an address.
+async fn election(app: &App, slug: &str) -> Result<Election, PageError> {
+    if slug.len() > 63 {
+        return Err(PageError::NotFound);
+    }
+    election::by_slug(app.store(), slug).await?.ok_or(PageError::NotFound)
+}
+
+/// The area of a query: it and what it lies in, the top first. Empty without one.
+async fn area(app: &App, election: &Election, code: &str) -> Result<Vec<Place>, PageError> {
+    if code.is_empty() {
+        return Ok(Vec::new());
+    }
+    let trail = election::trail(app.store(), election.id, code).await?;
+    if trail.is_empty() { Err(PageError::NotFound) } else { Ok(trail) }
+}
+
+/// Percent-encodes a value of a query.
+pub(super) fn encode(value: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A path with the pairs that have a value.
+fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut out = path.to_owned();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        out.push(if out.contains('?') { '&' } else { '?' });
+        out.push_str(name);
+        out.push('=');
+        out.push_str(&encode(value));
+    }
+    out
+}
+
+/// An outcome as people say it.
+pub(super) fn outcome_words(outcome: &crate::domain::outcome::Outcome) -> &'static str {
+    use crate::domain::outcome::Outcome as O;
+    match outcome {
+        O::Accepted => "accepted",
+        O::Partial => "partly accepted",
+        O::Duplicate => "duplicate",
+        O::Corrected => "correction",
+        O::UnknownObserver => "unknown observer",
+        O::UnknownChecklist => "unknown checklist",
+        O::Closed => "election closed",
+        O::Unclear => "unclear",
+        O::Command => "command",
+        O::Ignored => "ignored",
+        O::Segment => "part of a longer text",
+        O::SetAside => "set aside",
+    }
+}
+
+/// How an outcome is marked: `good`, `fair`, `bad` or `quiet`.
+pub(super) fn outcome_class(outcome: &crate::domain::outcome::Outcome) -> &'static str {
+    use crate::domain::outcome::Outcome as O;
+    match outcome {
+        O::Accepted | O::Corrected => "good",
+        O::Partial => "fair",
+        O::Unclear | O::UnknownObserver | O::UnknownChecklist | O::Closed | O::SetAside => "bad",
+        O::Duplicate | O::Command | O::Ignored | O::Segment => "quiet",
+    }
+}
+
+/// A reply's state as people say it.
+pub(super) fn reply_words(state: &str) -> &'static str {
+    match state {
+        "due" => "waits to be sent",
+        "leased" => "being sent",
+        "sent" => "sent",
+        "delivered" => "delivered",
+        "undelivered" => "not delivered",
+        "refused" => "refused by the SMSC",
+        "unknown" => "unknown whether it was sent",
+        "expired" => "expired unsent",
+        "withheld" => "withheld: too many replies",
+        _ => "unknown state",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_link_has_only_the_pairs_with_a_value_and_escapes_them() {
+        assert_eq!(super::link("/a", &[("x", ""), ("y", "R 1&2"), ("z", "é")]), "/a?y=R%201%262&z=%C3%A9");
+    }
+}

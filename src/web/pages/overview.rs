@@ -1,0 +1,136 @@
+//! `/elections/{slug}`: what was expected and what came, in all, by checklist, by area, over time.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+
+use super::link;
+use crate::domain::outcome::Outcome;
+use crate::store::pages::Place;
+use crate::store::pages::overview::{Area, Overview, Tally, overview};
+use crate::web::auth::Who;
+use crate::web::error::PageError;
+use crate::web::layout::{Answer, Layout, render};
+use crate::web::plot::bar;
+use crate::web::plot::growth::{Growth, Line};
+use crate::web::{App, format};
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Asked {
+    /// Code of an area.
+    #[serde(default)]
+    area: String,
+    /// Prefix of a checklist, for the table by area.
+    #[serde(default)]
+    checklist: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "overview.html")]
+struct Page {
+    layout: Layout,
+    slug: String,
+    language: String,
+    timezone: String,
+    figures: Arc<Overview>,
+    trail: Vec<Place>,
+    /// Index of the checklist of the table by area.
+    chosen: Option<usize>,
+    area_code: String,
+    growth: Growth,
+}
+
+impl Page {
+    fn path(&self) -> String {
+        format!("/elections/{}", self.slug)
+    }
+
+    fn area_link(&self, code: &str) -> String {
+        link(&self.path(), &[("area", code), ("checklist", self.chosen_prefix())])
+    }
+
+    fn checklist_link(&self, prefix: &str) -> String {
+        link(&self.path(), &[("area", &self.area_code), ("checklist", prefix)])
+    }
+
+    fn submissions_link(&self, prefix: &str, area: &str, state: &str) -> String {
+        let path = format!("{}/submissions", self.path());
+        link(&path, &[("checklist", prefix), ("area", if area.is_empty() { &self.area_code } else { area }), ("state", state)])
+    }
+
+    fn messages_link(&self, outcome: &Outcome) -> String {
+        link("/messages", &[("election", &self.slug), ("outcome", outcome.as_str())])
+    }
+
+    fn chosen_prefix(&self) -> &str {
+        self.chosen.and_then(|i| self.figures.checklists.get(i)).map_or("", |c| c.prefix.as_str())
+    }
+
+    /// An area's tally of the chosen checklist, or of all.
+    fn tally(&self, area: &Area) -> Tally {
+        match self.chosen {
+            Some(i) => area.tallies.get(i).copied().unwrap_or_default(),
+            None => {
+                let mut sum = Tally::default();
+                area.tallies.iter().for_each(|t| sum.add(*t));
+                sum
+            }
+        }
+    }
+
+    fn is_chosen(&self, index: &usize) -> bool {
+        self.chosen == Some(*index)
+    }
+
+    fn level(&self) -> String {
+        let first = self.figures.areas.iter().find_map(|a| a.place.as_ref());
+        first.map_or_else(|| "area".to_owned(), |p| if p.is_station { "polling station".to_owned() } else { p.level.clone() })
+    }
+
+    fn messages(&self) -> i64 {
+        self.figures.outcomes.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// `GET /elections/{slug}`
+pub(in crate::web) async fn page(
+    State(app): State<App>,
+    Extension(who): Extension<Who>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let election = super::election(&app, &slug).await?;
+    let trail = super::area(&app, &election, &asked.area).await?;
+    let area = trail.last();
+    let key = (election.id, area.map(|a| a.id));
+    let compute = async { overview(app.store(), &election, area).await.map_err(PageError::from) };
+    let figures = app.0.overviews.get(key, compute).await?;
+    let chosen = figures.checklists.iter().position(|c| c.prefix == asked.checklist);
+    if chosen.is_none() && !asked.checklist.is_empty() {
+        return Err(PageError::NotFound);
+    }
+    let lines = figures
+        .checklists
+        .iter()
+        .enumerate()
+        .map(|(i, c)| Line {
+            name: c.title.get(&election.language).to_owned(),
+            code: c.prefix.clone(),
+            steps: figures.steps.iter().filter(|s| s.checklist == i).map(|s| (s.from, s.seconds, s.reports)).collect(),
+        })
+        .collect();
+    render(&Page {
+        layout: Layout::new("Overview", Some(who)).at("overview").of(&election),
+        slug,
+        language: election.language,
+        timezone: election.timezone,
+        growth: Growth::new(lines, figures.observers),
+        trail,
+        chosen,
+        area_code: asked.area,
+        figures,
+    })
+}

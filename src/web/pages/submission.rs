@@ -1,0 +1,163 @@
+//! `/elections/{slug}/submissions/{id}`: one submission, its answers, messages and history.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use uuid::Uuid;
+
+use super::answer;
+use crate::domain::checklist::{Question, Severity};
+use crate::domain::value::{Answers, Value};
+use crate::store::pages::submission::{Detail, Revision, by_id};
+use crate::web::auth::Who;
+use crate::web::error::PageError;
+use crate::web::layout::{Answer, Layout, render};
+use crate::web::{App, format, text};
+
+/// One line of the answers.
+#[derive(Debug)]
+struct Line {
+    code: String,
+    question: String,
+    answer: Option<String>,
+    required: bool,
+}
+
+/// Questions under one heading.
+#[derive(Debug)]
+struct Section {
+    name: Option<String>,
+    lines: Vec<Line>,
+}
+
+/// What one message changed.
+#[derive(Debug)]
+struct Change {
+    code: String,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+/// A rule that is broken.
+#[derive(Debug)]
+struct Broken {
+    name: String,
+    expr: String,
+    message: String,
+    is_error: bool,
+}
+
+#[derive(askama::Template)]
+#[template(path = "submission.html")]
+struct Page {
+    layout: Layout,
+    slug: String,
+    language: String,
+    timezone: String,
+    title: String,
+    it: Detail,
+    sections: Vec<Section>,
+    strays: Vec<Line>,
+    broken: Vec<Broken>,
+    history: Vec<(Revision, Vec<Change>)>,
+}
+
+/// `GET /elections/{slug}/submissions/{id}`
+pub(in crate::web) async fn page(
+    State(app): State<App>,
+    Extension(who): Extension<Who>,
+    Path((slug, id)): Path<(String, String)>,
+) -> Answer {
+    let id = Uuid::try_parse(&id).map_err(|_| PageError::NotFound)?;
+    let election = super::election(&app, &slug).await?;
+    let mut it = by_id(app.store(), &election, id).await?.ok_or(PageError::NotFound)?;
+    let language = &election.language;
+    let title = it.checklist.as_ref().map_or_else(|| it.prefix.clone(), |c| c.title.get(language).to_owned());
+    let history = history(std::mem::take(&mut it.history), &it, language);
+    render(&Page {
+        layout: Layout::new(format!("{} {}", it.prefix, it.observer), Some(who)).at("submissions").of(&election),
+        slug,
+        title,
+        sections: sections(&it, language),
+        strays: strays(&it, language),
+        broken: broken(&it, language),
+        history,
+        it,
+        language: election.language.clone(),
+        timezone: election.timezone,
+    })
+}
+
+fn sections(it: &Detail, language: &str) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for question in it.checklist.iter().flat_map(|c| &c.questions) {
+        let line = line(question, it.answers.get(&question.code).and_then(Option::as_ref), language);
+        match sections.last_mut() {
+            Some(section) if section.name == question.section => section.lines.push(line),
+            _ => sections.push(Section { name: question.section.clone(), lines: vec![line] }),
+        }
+    }
+    sections
+}
+
+fn line(question: &Question, value: Option<&Value>, language: &str) -> Line {
+    let is_flag = matches!(question.kind, crate::domain::checklist::QuestionType::Flag {});
+    Line {
+        code: question.code.clone(),
+        question: question.text.get(language).to_owned(),
+        answer: value.map(|v| answer::words(Some(question), v, language)),
+        required: question.required && !is_flag,
+    }
+}
+
+/// Answers to what the checklist no longer asks.
+fn strays(it: &Detail, language: &str) -> Vec<Line> {
+    let known = |code: &str| it.checklist.as_ref().is_some_and(|c| c.question(code).is_some());
+    it.answers
+        .iter()
+        .filter(|(code, _)| !known(code))
+        .filter_map(|(code, value)| {
+            let answer = Some(answer::words(None, value.as_ref()?, language));
+            Some(Line { code: code.clone(), question: String::new(), answer, required: false })
+        })
+        .collect()
+}
+
+fn broken(it: &Detail, language: &str) -> Vec<Broken> {
+    let rule = |name: &str| it.checklist.iter().flat_map(|c| &c.rules).find(|r| r.name == name);
+    it.broken_rules
+        .iter()
+        .map(|name| match rule(name) {
+            Some(r) => Broken {
+                name: name.clone(),
+                expr: r.expr.clone(),
+                message: r.message.get(language).to_owned(),
+                is_error: r.severity == Severity::Error,
+            },
+            None => Broken { name: name.clone(), expr: String::new(), message: String::new(), is_error: false },
+        })
+        .collect()
+}
+
+/// Each message with what it changed when all are applied in their order.
+fn history(revisions: Vec<Revision>, it: &Detail, language: &str) -> Vec<(Revision, Vec<Change>)> {
+    let mut now = Answers::new();
+    let words = |code: &str, value: Option<&Value>| {
+        let question = it.checklist.as_ref().and_then(|c| c.question(code));
+        value.map(|v| answer::words(question, v, language))
+    };
+    revisions
+        .into_iter()
+        .map(|revision| {
+            let mut changes = Vec::new();
+            for (code, value) in &revision.answers {
+                let old = now.get(code).cloned().flatten();
+                if old != *value {
+                    let new = words(code, value.as_ref());
+                    changes.push(Change { code: code.clone(), old: words(code, old.as_ref()), new });
+                }
+                now.insert(code.clone(), value.clone());
+            }
+            (revision, changes)
+        })
+        .collect()
+}
