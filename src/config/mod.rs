@@ -14,6 +14,8 @@ mod load;
 mod log;
 mod part;
 mod secret;
+#[cfg(test)]
+mod shipped;
 mod web;
 mod worker;
 
