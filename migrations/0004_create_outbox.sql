@@ -27,7 +27,8 @@ CREATE TABLE outbox (
     receipt_at     timestamptz,
     receipt        text
 ) WITH (fillfactor = 70);
-CREATE INDEX outbox_open ON outbox (due_at) WHERE state IN ('due', 'leased');
+CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'due';
+CREATE INDEX outbox_leased ON outbox (lease_until) WHERE state = 'leased';
 CREATE INDEX outbox_message_id ON outbox (message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE outbox_segment (

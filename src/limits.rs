@@ -103,6 +103,10 @@ pub const IMPORT_DEADLINE_SECONDS: u64 = 300;
 pub const LEASE_SECONDS: i32 = 120;
 /// Attempts at one reply: an unknown outcome is retried once.
 pub const REPLY_ATTEMPTS_MAX: i16 = 2;
+/// Seconds until a reply that found no link is tried again.
+pub const REPLY_RETRY_SECONDS: i32 = 15;
+/// Replies an hour to a phone whose election is not known.
+pub const REPLIES_PER_HOUR_DEFAULT: u32 = 60;
 /// Seconds for which a reply is worth sending.
 pub const REPLY_EXPIRES_SECONDS: i64 = 6 * 3600;
 

@@ -120,6 +120,7 @@ impl DatabaseConfig {
             application: format!("scrutineer {}", login.as_str()),
             connections_max: connections,
             deadline: Duration::from_secs(self.deadline_seconds),
+            settings: Vec::new(),
         })
     }
 }

@@ -1,3 +1,16 @@
 //! From records to rows: understand, settle, commit.
 
+pub mod batch;
 pub mod decide;
+pub mod gather;
+pub mod item;
+pub mod judge;
+pub mod lane;
+pub mod limiter;
+pub mod phones;
+pub mod progress;
+pub mod reassemble;
+pub mod roster;
+pub mod rows;
+pub mod session;
+pub mod tracker;

@@ -108,7 +108,7 @@ pub async fn write(
         &m.outcome[..] as &[&str],
         &m.election_id[..] as &[Option<i32>],
         &m.observer_id[..] as &[Option<i32>],
-        &m.reading[..] as &[Option<String>],
+        &m.reading[..] as &[Option<&str>],
         &m.submissions[..] as &[String],
         &m.whole_spool[..] as &[Option<i32>],
         &m.whole_seq[..] as &[Option<i64>],

@@ -49,6 +49,8 @@ pub struct ConnectOptions {
     pub connections_max: u32,
     /// Deadline of a single use, which the server enforces too (`statement_timeout`).
     pub deadline: Duration,
+    /// Further settings of each session, by name.
+    pub settings: Vec<(&'static str, &'static str)>,
 }
 
 /// What can go wrong with the database.
@@ -63,6 +65,9 @@ pub enum StoreError {
     /// PostgreSQL refused the work.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
+    /// The caller saw a reason to begin anew; nothing was written.
+    #[error("given up by the caller")]
+    GivenUp,
 }
 
 impl StoreError {
@@ -85,6 +90,39 @@ impl StoreError {
                 }),
                 _ => false,
             },
+            Self::GivenUp => false,
+        }
+    }
+
+    /// Was a race lost: a deadlock or a serialization failure? The same work may be tried again at once.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code.starts_with("40")))
+    }
+
+    /// Did the work take too long as a whole or in one statement?
+    pub fn is_too_slow(&self) -> bool {
+        match self {
+            Self::Deadline(_) => true,
+            Self::Sql(sqlx::Error::Database(e)) => e.code().is_some_and(|code| code == "57014"),
+            _ => false,
+        }
+    }
+
+    /// Is it about the data that were to be written, so that less of them may well be written? Otherwise
+    /// (a missing table, a right that was not granted) nothing can be, until somebody mends it.
+    pub fn is_about_the_data(&self) -> bool {
+        match self {
+            // 21 cardinality, 22 data exception, 23 integrity, 54 program limit, XX internal error.
+            Self::Sql(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|code| ["21", "22", "23", "54", "XX"].iter().any(|class| code.starts_with(class)))
+            }
+            Self::Sql(
+                sqlx::Error::Encode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::InvalidArgument(_),
+            ) => true,
+            _ => false,
         }
     }
 }
@@ -100,7 +138,7 @@ impl StoreError {
 
     fn leaves_connection_sound(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::RowNotFound) => true,
+            Self::GivenUp | Self::Sql(sqlx::Error::RowNotFound) => true,
             Self::Sql(sqlx::Error::Database(e)) => {
                 e.code().is_some_and(|code| !["08", "57P", "58", "25006"].iter().any(|class| code.starts_with(class)))
             }

@@ -38,7 +38,7 @@ pub struct MessageRows<'a> {
     /// Observer, where known.
     pub observer_id: Vec<Option<i32>>,
     /// JSON.
-    pub reading: Vec<Option<String>>,
+    pub reading: Vec<Option<&'a str>>,
     /// `{uuid,uuid}`: arrays of unequal lengths cannot be nested.
     pub submissions: Vec<String>,
     /// Of a part: spool of the record that completed the text.

@@ -66,7 +66,7 @@ pub async fn own_leased(
          FROM phone p
          WHERE p.id = o.phone_id AND o.id IN (
              SELECT id FROM outbox WHERE state = 'leased' AND lease_spool = $1 AND NOT id = ANY($2)
-             ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+             ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at",
         spool,
         except,
@@ -113,7 +113,7 @@ pub async fn settle_lapsed(conn: &mut PgConnection, spool: Uuid, limit: i64) -> 
              due_at = now(), lease_spool = NULL, lease_until = NULL
          WHERE id IN (
              SELECT id FROM outbox WHERE state = 'leased' AND lease_until < now() AND lease_spool IS DISTINCT FROM $1
-             ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
+             ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED)",
         spool,
         REPLY_ATTEMPTS_MAX,
         limit

@@ -146,28 +146,6 @@ pub async fn keep_parts(conn: &mut PgConnection, parts: &[Part]) -> Result<(), S
     Ok(())
 }
 
-/// Are there sets with these keys? Asked without a lock, for texts that came whole in one batch.
-pub async fn any_set(conn: &mut PgConnection, keys: &[SetKey]) -> Result<bool, StoreError> {
-    let groups: Vec<&str> = keys.iter().map(|k| k.link_group.as_str()).collect();
-    let sources: Vec<&str> = keys.iter().map(|k| k.source.as_str()).collect();
-    let destinations: Vec<&str> = keys.iter().map(|k| k.destination.as_str()).collect();
-    let references: Vec<i32> = keys.iter().map(|k| k.reference).collect();
-    let totals: Vec<i16> = keys.iter().map(|k| k.total).collect();
-    Ok(sqlx::query_scalar!(
-        r#"SELECT EXISTS (
-             SELECT FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::smallint[]) AS u (a, b, c, d, e)
-             JOIN segment_set s ON s.link_group = u.a AND s.source = u.b AND s.destination = u.c
-                               AND s.reference = u.d AND s.total = u.e) AS "any!""#,
-        &groups[..] as &[&str],
-        &sources[..] as &[&str],
-        &destinations[..] as &[&str],
-        &references,
-        &totals
-    )
-    .fetch_one(conn)
-    .await?)
-}
-
 /// Locks sets that began before their time was up, the oldest first; those that another worker holds
 /// are left to it.
 pub async fn lock_expired(

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::segment::SetKey;
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::submission::Assertion;
 use crate::domain::value::Answers;
@@ -30,28 +31,51 @@ pub struct Found {
     pub roster_version: i64,
     /// Those of the submissions asked for that exist; their rows are locked.
     pub submissions: Vec<Stored>,
+    /// Are parts kept of any of the texts asked for?
+    pub segments: bool,
 }
 
-/// Reads the roster's version and locks these submissions, in the order of their keys.
-pub async fn lock(conn: &mut PgConnection, elections: &[i32], ids: &[Uuid]) -> Result<Found, StoreError> {
+/// Reads the roster's version, locks these submissions, in the order of their keys, and looks whether
+/// parts are kept of texts that came whole.
+pub async fn lock(
+    conn: &mut PgConnection,
+    elections: &[i32],
+    ids: &[Uuid],
+    sets: &[&SetKey],
+) -> Result<Found, StoreError> {
+    let groups: Vec<&str> = sets.iter().map(|k| k.link_group.as_str()).collect();
+    let sources: Vec<&str> = sets.iter().map(|k| k.source.as_str()).collect();
+    let destinations: Vec<&str> = sets.iter().map(|k| k.destination.as_str()).collect();
+    let references: Vec<i32> = sets.iter().map(|k| k.reference).collect();
+    let totals: Vec<i16> = sets.iter().map(|k| k.total).collect();
     let rows = sqlx::query!(
         r#"WITH wanted AS (SELECT * FROM UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)),
                 locked AS (
                     SELECT s.election_id, s.id, s.answers, s.last_received_at, s.last_spool, s.last_sequence, s.revisions
                     FROM wanted w JOIN submission s ON s.election_id = w.election_id AND s.id = w.id
                     ORDER BY s.election_id, s.id FOR UPDATE OF s)
-           SELECT v.version, l.id AS "id?", l.answers AS "answers?: Json<Answers>",
+           SELECT v.version, EXISTS (
+                      SELECT FROM UNNEST($3::text[], $4::text[], $5::text[], $6::int[], $7::smallint[]) AS u (a, b, c, d, e)
+                      JOIN segment_set s ON s.link_group = u.a AND s.source = u.b AND s.destination = u.c
+                                        AND s.reference = u.d AND s.total = u.e) AS "segments!",
+                  l.id AS "id?", l.answers AS "answers?: Json<Answers>",
                   l.last_received_at AS "last_received_at?", l.last_spool AS "last_spool?",
                   l.last_sequence AS "last_sequence?", l.revisions AS "revisions?"
            FROM roster_version v LEFT JOIN locked l ON true"#,
         elections,
-        ids
+        ids,
+        &groups[..] as &[&str],
+        &sources[..] as &[&str],
+        &destinations[..] as &[&str],
+        &references,
+        &totals
     )
     .fetch_all(conn)
     .await?;
-    let mut found = Found { roster_version: 0, submissions: Vec::with_capacity(rows.len()) };
+    let mut found = Found { roster_version: 0, submissions: Vec::with_capacity(rows.len()), segments: false };
     for row in rows {
         found.roster_version = row.version;
+        found.segments = row.segments;
         if let (Some(id), Some(answers), Some(at), Some(spool), Some(sequence), Some(revisions)) =
             (row.id, row.answers, row.last_received_at, row.last_spool, row.last_sequence, row.revisions)
         {

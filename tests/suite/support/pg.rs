@@ -93,6 +93,7 @@ impl Database {
             application: "scrutineer-test".to_owned(),
             connections_max,
             deadline: std::time::Duration::from_secs(10),
+            settings: Vec::new(),
         }
     }
 

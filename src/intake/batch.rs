@@ -1,0 +1,645 @@
+//! One try at one batch: gather, understand, lock, settle, write, in one transaction.
+//!
+//! Invariant: nothing outside the transaction changes unless it committed; what was reserved for it is
+//! given back when it did not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use super::decide::{Incoming, Present, PresentStates, Understanding};
+use super::gather::{Gathered, Stands, Text, gather};
+use super::item::{Item, Kind};
+use super::judge;
+use super::limiter::ReplyLimiter;
+use super::phones::PhoneIds;
+use super::roster::RosterCell;
+use super::rows::{self, Judged};
+use super::tracker::Tracker;
+use crate::domain::outcome::Outcome;
+use crate::domain::roster::Roster;
+use crate::domain::submission::{Submission, SubmissionKey};
+use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome};
+use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS};
+use crate::outbox::in_flight::InFlight;
+use crate::outbox::reply_id::{bucket, reply_id};
+use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
+use crate::store::batch::Place;
+use crate::store::segment::Part;
+use crate::store::set_aside::SetAside;
+use crate::store::{Store, StoreError, batch, message, outbox_result, phone, segment, set_aside, submission};
+
+/// What the lanes of one session share.
+#[derive(Debug)]
+pub struct Session {
+    /// PostgreSQL.
+    pub store: Store,
+    /// Key of the spool.
+    pub spool_id: i32,
+    /// Its UUID.
+    pub spool: Uuid,
+    /// The roster.
+    pub roster: Arc<RosterCell>,
+    /// Keys of phones.
+    pub phones: Arc<PhoneIds>,
+    /// How far the spool is committed.
+    pub tracker: Mutex<Tracker>,
+    /// Submits that the gateway has.
+    pub in_flight: Arc<InFlight>,
+    /// Frames for the gateway.
+    pub to_gateway: mpsc::Sender<FromWorker>,
+    /// Replies an hour to one phone.
+    pub limiter: Arc<Mutex<ReplyLimiter>>,
+}
+
+/// Why a try did not commit.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The database.
+    Store(StoreError),
+    /// Something was there already: a replay, or another host's work. Look, and try again.
+    Lost,
+    /// The roster is another one now.
+    Roster {
+        /// The version that was used.
+        seen: i64,
+    },
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a try did, once committed.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Replies to hand to the gateway.
+    pub submits: Vec<Submit>,
+    /// Replies whose result came, each with its attempt.
+    pub settled: Vec<(Uuid, u16)>,
+    /// Phones that get a reply, with the message's time.
+    pub answered: Vec<(i64, i64)>,
+    /// Messages by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Some replies are due, as they found no place or must be sent again.
+    pub some_due: bool,
+    /// Some messages were stored already.
+    pub found_stored: bool,
+}
+
+/// How a try is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Look first which messages are stored already.
+    pub look_for_stored: bool,
+    /// Look in the database for parts of texts that came whole.
+    pub distrust: bool,
+    /// Set the (only) record aside, for this reason.
+    pub set_aside: Option<&'a str>,
+}
+
+/// Gives reserved places back unless the transaction committed.
+struct Reserved<'a> {
+    in_flight: &'a InFlight,
+    ids: Vec<Uuid>,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        for id in &self.ids {
+            self.in_flight.release(*id, 1);
+        }
+    }
+}
+
+/// One try in a transaction of its own.
+pub async fn attempt(session: &Session, lane: i16, items: &[Item], how: How<'_>) -> Result<Done, Trouble> {
+    let phones = phone_ids(session, items).await?;
+    let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
+    let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through_with(&sequences);
+    let mut work = Work {
+        session,
+        items,
+        how,
+        phones,
+        roster: session.roster.current(),
+        place: Place { spool_id: session.spool_id, spool: session.spool, lane, through: Some(through.cast_signed()) },
+        reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
+        aside: BTreeMap::new(),
+        trouble: None,
+        done: Done::default(),
+    };
+    let result = session.store.with_tx(session.store.deadline() * 2, async |conn| work.run(conn).await).await;
+    work.conclude(result)
+}
+
+/// Processes texts whose parts did not all come in time, and removes their sets. Returns how many.
+pub async fn finish_incomplete(
+    session: &Session,
+    wait_seconds: i32,
+    limit: i64,
+    how: How<'_>,
+) -> Result<(Done, usize), Trouble> {
+    let mut work = Work {
+        session,
+        items: &[],
+        how,
+        phones: HashMap::new(),
+        roster: session.roster.current(),
+        place: Place { spool_id: session.spool_id, spool: session.spool, lane: 0, through: None },
+        reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
+        aside: BTreeMap::new(),
+        trouble: None,
+        done: Done::default(),
+    };
+    let mut count = 0;
+    let result = session
+        .store
+        .with_tx(session.store.deadline() * 2, async |conn| {
+            let (found, gathered) = work.expired(conn, wait_seconds, limit).await?;
+            count = found;
+            if found > 0 { work.judge_and_write(conn, gathered, &[]).await } else { Ok(()) }
+        })
+        .await;
+    Ok((work.conclude(result)?, count))
+}
+
+/// Keys of the phones in these items. Unknown phones of messages get a row; a receipt's needs none.
+async fn phone_ids(session: &Session, items: &[Item]) -> Result<HashMap<String, i64>, StoreError> {
+    let mut known: HashMap<String, i64> = HashMap::new();
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    for item in items {
+        let phone = match &item.kind {
+            Kind::Sms(sms) => &sms.phone,
+            Kind::Receipt { phone, .. } => phone,
+            _ => continue,
+        };
+        if known.contains_key(phone) {
+            continue;
+        }
+        match session.phones.get(phone) {
+            Some(id) => {
+                known.insert(phone.clone(), id);
+            }
+            None if matches!(item.kind, Kind::Sms(_)) => {
+                wanted.insert(phone);
+            }
+            None => {}
+        }
+    }
+    if !wanted.is_empty() {
+        let numbers: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
+        let found =
+            session.store.with_conn(session.store.deadline(), async |conn| phone::ids(conn, &numbers).await).await?;
+        for (number, id) in found {
+            session.phones.put(&number, id);
+            known.insert(number, id);
+        }
+    }
+    Ok(known)
+}
+
+struct Work<'a> {
+    session: &'a Session,
+    items: &'a [Item],
+    how: How<'a>,
+    phones: HashMap<String, i64>,
+    roster: Arc<Roster>,
+    place: Place,
+    reserved: Reserved<'a>,
+    /// Items that are set aside, by place, with why.
+    aside: BTreeMap<usize, String>,
+    trouble: Option<Trouble>,
+    done: Done,
+}
+
+impl Work<'_> {
+    fn conclude(mut self, result: Result<(), StoreError>) -> Result<Done, Trouble> {
+        match result {
+            Ok(()) => {
+                self.reserved.ids.clear();
+                Ok(self.done)
+            }
+            Err(StoreError::GivenUp) => Err(self.trouble.take().unwrap_or(Trouble::Lost)),
+            Err(error) => Err(Trouble::Store(error)),
+        }
+    }
+
+    fn give_up(&mut self, trouble: Trouble) -> StoreError {
+        self.trouble = Some(trouble);
+        StoreError::GivenUp
+    }
+
+    async fn run(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let messages = self.messages(conn).await?;
+        let texts: Vec<usize> = messages.iter().copied().filter(|at| !self.aside.contains_key(at)).collect();
+        let gathered =
+            gather(conn, self.items, &texts, !self.how.distrust, (self.place.spool_id, self.place.spool)).await?;
+        self.judge_and_write(conn, gathered, &messages).await?;
+        self.results(conn).await?;
+        self.redeliveries(conn).await
+    }
+
+    /// Places of the messages to process; what is stored already is left out, and what cannot be
+    /// processed is set aside.
+    async fn messages(&mut self, conn: &mut PgConnection) -> Result<Vec<usize>, StoreError> {
+        let mut messages = Vec::with_capacity(self.items.len());
+        for (at, item) in self.items.iter().enumerate() {
+            if let Some(why) = self.how.set_aside {
+                self.aside.insert(at, why.to_owned());
+            }
+            match &item.kind {
+                Kind::Sms(sms) if self.phones.contains_key(&sms.phone) => messages.push(at),
+                Kind::Sms(_) => {
+                    self.aside.insert(at, "the sender could not be stored".to_owned());
+                }
+                Kind::Undecodable => {
+                    let Body::Undecodable { error, .. } = &item.record.body else { continue };
+                    self.aside.insert(at, format!("the PDU cannot be decoded: {error}"));
+                }
+                _ => {}
+            }
+        }
+        if self.how.look_for_stored && !messages.is_empty() {
+            let sequences: Vec<i64> =
+                messages.iter().filter_map(|&at| self.items.get(at).map(|i| i.record.sequence.cast_signed())).collect();
+            let stored: HashMap<i64, Vec<u8>> =
+                message::stored(conn, self.place.spool_id, &sequences).await?.into_iter().collect();
+            self.done.found_stored = !stored.is_empty();
+            let items = self.items;
+            let aside = &mut self.aside;
+            messages.retain(|at| {
+                let Some((item, (sms, _))) = items.get(*at).and_then(|i| i.sms().map(|s| (i, s))) else { return false };
+                match stored.get(&item.record.sequence.cast_signed()) {
+                    None => true,
+                    Some(hash) if hash.as_slice() == sms.hash => false,
+                    Some(_) => {
+                        metrics::counter!("scrutineer_message_conflicts_total").increment(1);
+                        error!(message = %item.order.record,
+                            "the spool gave a sequence to another message than the one stored: set aside, nothing overwritten");
+                        aside.insert(*at, "its sequence is stored already with another content".to_owned());
+                        false
+                    }
+                }
+            });
+        }
+        Ok(messages)
+    }
+
+    async fn expired(
+        &mut self,
+        conn: &mut PgConnection,
+        wait_seconds: i32,
+        limit: i64,
+    ) -> Result<(usize, Gathered), StoreError> {
+        let mut gathered = Gathered::default();
+        let sets = segment::lock_expired(conn, wait_seconds, limit).await?;
+        let ids: Vec<i64> = sets.iter().map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return Ok((0, gathered));
+        }
+        let mut parts: HashMap<i64, Vec<Part>> = HashMap::new();
+        for part in segment::parts(conn, &ids).await? {
+            parts.entry(part.set_id).or_default().push(part);
+        }
+        for (id, key) in &sets {
+            gathered.texts.extend(super::gather::incomplete(key, parts.remove(id).unwrap_or_default())?);
+        }
+        gathered.texts.sort_by_key(|t| t.order);
+        // Their senders have rows: the parts are stored.
+        let numbers: Vec<String> =
+            gathered.texts.iter().map(|t| t.phone.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+        self.phones = phone::ids(conn, &numbers).await?.into_iter().collect();
+        gathered.remove = ids;
+        Ok((sets.len(), gathered))
+    }
+
+    async fn judge_and_write(
+        &mut self,
+        conn: &mut PgConnection,
+        gathered: Gathered,
+        messages: &[usize],
+    ) -> Result<(), StoreError> {
+        let Gathered { texts, whole_here, keep, remove, restart } = gathered;
+        let mut understood: Vec<(Text, Result<Understanding, String>)> = Vec::with_capacity(texts.len());
+        for text in texts {
+            let understanding = judge::understand(&incoming(&text), &self.roster);
+            understood.push((text, understanding));
+        }
+        let (mut present, ids) = self.present(conn, &understood, &whole_here).await?;
+        let judged = self.settle(understood, &mut present, &ids);
+
+        let rows = {
+            let phones = &self.phones;
+            rows::messages(
+                self.items,
+                messages,
+                &self.aside,
+                &judged,
+                |phone| phones.get(phone).copied(),
+                self.place.spool_id,
+            )
+        };
+        let stored: HashMap<Uuid, i32> = ids.values().copied().collect();
+        let (submissions, revisions) = rows::submissions(&judged, |id| stored.get(&id).copied().unwrap_or(0));
+        let replies = rows::replies(&judged, self.place.spool_id);
+        if !batch::write(conn, self.place, &rows, &submissions, &revisions, &replies).await? {
+            return Err(self.give_up(Trouble::Lost));
+        }
+        for one in &judged {
+            if let Some(finished) = one.finished() {
+                message::finish(conn, &finished).await?;
+            }
+            if !one.text.stored_parts.is_empty() {
+                let whole = match &one.text.stands {
+                    Stands::Item(_) => (self.place.spool_id, one.text.order.record.sequence.cast_signed()),
+                    Stands::Stored { spool_id, record } => (*spool_id, record.sequence.cast_signed()),
+                };
+                message::point_to_whole(conn, &one.text.stored_parts, whole).await?;
+            }
+        }
+        for set in &restart {
+            segment::restart_set(conn, *set).await?;
+        }
+        if !keep.is_empty() {
+            segment::keep_parts(conn, &keep).await?;
+        }
+        if !remove.is_empty() {
+            segment::remove_sets(conn, &remove).await?;
+        }
+        for outcome in &rows.outcome {
+            if let Some(outcome) = Outcome::from_word(outcome) {
+                *self.done.outcomes.entry(outcome).or_default() += 1;
+            }
+        }
+        self.set_aside(conn, &judged).await
+    }
+
+    /// Present states of the submissions that these texts touch, their rows locked, and each one's id
+    /// with the revisions it has.
+    async fn present(
+        &mut self,
+        conn: &mut PgConnection,
+        understood: &[(Text, Result<Understanding, String>)],
+        whole_here: &[segment::SetKey],
+    ) -> Result<(PresentStates, HashMap<SubmissionKey, (Uuid, i32)>), StoreError> {
+        let mut present = PresentStates::new();
+        let mut ids: HashMap<SubmissionKey, (Uuid, i32)> = HashMap::new();
+        if understood.is_empty() {
+            return Ok((present, ids));
+        }
+        for (_, understanding) in understood {
+            for known in understanding.iter().flat_map(|u| &u.known) {
+                if !ids.contains_key(&known.key) {
+                    ids.insert(known.key.clone(), (known.key.id(), 0));
+                }
+            }
+        }
+        let mut wanted: Vec<(i32, Uuid)> = ids.iter().map(|(key, (id, _))| (key.election, *id)).collect();
+        wanted.sort_unstable();
+        let (elections, uuids): (Vec<i32>, Vec<Uuid>) = wanted.into_iter().unzip();
+        let sets: Vec<&segment::SetKey> = whole_here.iter().collect();
+        let found = submission::lock(conn, &elections, &uuids, &sets).await?;
+        if found.roster_version != self.roster.version {
+            return Err(self.give_up(Trouble::Roster { seen: self.roster.version }));
+        }
+        if found.segments {
+            return Err(self.give_up(Trouble::Lost));
+        }
+        let by_id: HashMap<Uuid, submission::Stored> = found.submissions.into_iter().map(|s| (s.id, s)).collect();
+        for (key, (id, before)) in &mut ids {
+            if let Some(stored) = by_id.get(id) {
+                *before = stored.revisions;
+                present.insert(
+                    key.clone(),
+                    Present {
+                        submission: Submission { answers: stored.answers.clone(), last: Some(stored.last) },
+                        history: Vec::new(),
+                        revisions: stored.revisions,
+                    },
+                );
+            }
+        }
+        self.load_history(conn, understood, &mut present, &ids).await?;
+        Ok((present, ids))
+    }
+
+    /// Texts are settled in order, so only what was stored before can be newer than one of them.
+    async fn load_history(
+        &self,
+        conn: &mut PgConnection,
+        understood: &[(Text, Result<Understanding, String>)],
+        present: &mut PresentStates,
+        ids: &HashMap<SubmissionKey, (Uuid, i32)>,
+    ) -> Result<(), StoreError> {
+        let mut late: BTreeMap<(i32, Uuid), &SubmissionKey> = BTreeMap::new();
+        for (text, understanding) in understood {
+            for known in understanding.iter().flat_map(|u| &u.known) {
+                if let Some(p) = present.get(&known.key)
+                    && p.submission.last.is_some_and(|last| text.order < last)
+                    && let Some((id, _)) = ids.get(&known.key)
+                {
+                    late.insert((known.key.election, *id), &known.key);
+                }
+            }
+        }
+        if late.is_empty() {
+            return Ok(());
+        }
+        let (elections, uuids): (Vec<i32>, Vec<Uuid>) = late.keys().copied().unzip();
+        let keys: HashMap<Uuid, &SubmissionKey> = late.into_iter().map(|((_, id), key)| (id, key)).collect();
+        for (id, assertion) in submission::history(conn, &elections, &uuids).await? {
+            if let Some(p) = keys.get(&id).and_then(|key| present.get_mut(*key)) {
+                p.history.push(assertion);
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        understood: Vec<(Text, Result<Understanding, String>)>,
+        present: &mut PresentStates,
+        ids: &HashMap<SubmissionKey, (Uuid, i32)>,
+    ) -> Vec<Judged> {
+        let now_us = crate::store::micros(time::OffsetDateTime::now_utc());
+        let limiter = Arc::clone(&self.session.limiter);
+        let limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending: HashMap<i64, u32> = HashMap::new();
+        let mut all = Vec::with_capacity(understood.len());
+        for (text, understanding) in understood {
+            let decision = match self.how.set_aside {
+                Some(why) => Err(why.to_owned()),
+                None => understanding.and_then(|u| judge::settle(&incoming(&text), &u, &self.roster, present)),
+            };
+            let phone_id = self.phones.get(&text.phone).copied().unwrap_or(0);
+            let mut judged =
+                Judged { reading: String::new(), phone_id, reply: None, submissions: Vec::new(), text, decision };
+            match &judged.decision {
+                Err(why) => {
+                    error!(message = %judged.text.order.record, why, "the message could not be decided; it is set aside");
+                    judged.reading = "{}".to_owned();
+                    if let Stands::Item(at) = judged.text.stands {
+                        self.aside.insert(at, why.clone());
+                    }
+                }
+                Ok(decision) => {
+                    judged.reading = rows::json(&decision.reading);
+                    for change in &decision.changes {
+                        judged.submissions.push(ids.get(&change.key).map_or_else(|| change.key.id(), |(id, _)| *id));
+                        let p = present.entry(change.key.clone()).or_default();
+                        p.submission = change.after.clone();
+                        p.revisions += 1;
+                        // Only where it was loaded is it ever asked for.
+                        if !p.history.is_empty() {
+                            p.history.push(change.assertion.clone());
+                        }
+                    }
+                    if let Some(reply) = &decision.reply {
+                        let submit = self.submit(&judged.text, reply);
+                        let limit = self.reply_limit(decision.election);
+                        let waiting = pending.entry(phone_id).or_default();
+                        let state = if !limiter.allows(phone_id, judged.text.order.received_us, limit, *waiting) {
+                            "withheld"
+                        } else {
+                            *waiting += 1;
+                            self.done.answered.push((phone_id, judged.text.order.received_us));
+                            self.place_for(&submit, now_us)
+                        };
+                        judged.reply = Some((submit, state));
+                    }
+                }
+            }
+            all.push(judged);
+        }
+        all
+    }
+
+    fn reply_limit(&self, election: Option<i32>) -> u32 {
+        self.roster
+            .books
+            .iter()
+            .find(|b| Some(b.election.id) == election)
+            .map_or(REPLIES_PER_HOUR_DEFAULT, |b| b.election.replies_per_hour)
+    }
+
+    fn submit(&self, text: &Text, reply: &str) -> Submit {
+        Submit {
+            id: reply_id(text.order, bucket(&text.phone)),
+            attempt: 1,
+            group: text.group.clone(),
+            source: text.destination.clone(),
+            destination: text.phone.clone(),
+            text: super::item::clean(reply.to_owned()),
+            expires_us: text.order.received_us.saturating_add(REPLY_EXPIRES_SECONDS * 1_000_000),
+            receipt: true,
+        }
+    }
+
+    /// A place with the gateway, so that the reply goes out as soon as it is committed; else it is due.
+    fn place_for(&mut self, submit: &Submit, now_us: i64) -> &'static str {
+        if submit.expires_us <= now_us {
+            return "expired";
+        }
+        if self.session.in_flight.reserve(submit) {
+            self.reserved.ids.push(submit.id);
+            self.done.submits.push(submit.clone());
+            "leased"
+        } else {
+            self.done.some_due = true;
+            "due"
+        }
+    }
+
+    async fn set_aside(&mut self, conn: &mut PgConnection, judged: &[Judged]) -> Result<(), StoreError> {
+        let broken = judged.iter().filter_map(|j| match (&j.text.stands, &j.decision) {
+            (Stands::Stored { spool_id, record }, Err(why)) => Some((*spool_id, record.as_ref(), why)),
+            _ => None,
+        });
+        let here = self
+            .aside
+            .iter()
+            .filter_map(|(at, why)| self.items.get(*at).map(|item| (self.place.spool_id, &item.record, why)));
+        for (spool_id, record, why) in broken.chain(here) {
+            let encoded = postcard::to_stdvec(record).unwrap_or_default();
+            let row = SetAside {
+                spool_id,
+                sequence: record.sequence.cast_signed(),
+                received_at: crate::store::instant(record.received_us),
+                link: &record.link,
+                record: &encoded,
+                error: why,
+            };
+            if set_aside::insert(conn, &row).await? {
+                metrics::counter!("scrutineer_records_set_aside_total").increment(1);
+                warn!(sequence = record.sequence, why, "record set aside");
+            }
+        }
+        Ok(())
+    }
+
+    async fn results(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let mut results: Vec<ResultRecord<'_>> = Vec::new();
+        let mut receipts: Vec<ReceiptRecord<'_>> = Vec::new();
+        for (at, item) in self.items.iter().enumerate() {
+            if self.aside.contains_key(&at) {
+                continue;
+            }
+            if let Some(result) = item.result() {
+                results.push(ResultRecord { group: &item.record.group, at: item.at, result });
+            } else if let Kind::Receipt { receipt: Some(receipt), phone } = &item.kind {
+                receipts.push(ReceiptRecord {
+                    group: &item.record.group,
+                    at: item.at,
+                    receipt,
+                    phone_id: self.phones.get(phone).copied(),
+                });
+            }
+        }
+        self.done.settled.extend(results.iter().map(|r| (r.result.id, r.result.attempt)));
+        self.done.some_due |=
+            results.iter().any(|r| matches!(r.result.outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Unknown));
+        for round in settle::results(&results, &mut receipts) {
+            outbox_result::apply_results(conn, &round).await?;
+        }
+        if !receipts.is_empty() {
+            let found = outbox_result::apply_receipts(conn, &settle::receipts(&receipts)).await?;
+            let early = settle::early(&receipts, &found);
+            if !early.is_empty() {
+                outbox_result::keep_early(conn, &early).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn redeliveries(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let mut times: BTreeMap<i64, i32> = BTreeMap::new();
+        for item in self.items {
+            if let Kind::Redelivery { of } = item.kind {
+                *times.entry(of.cast_signed()).or_default() += 1;
+            }
+        }
+        if times.is_empty() {
+            return Ok(());
+        }
+        let (sequences, counts): (Vec<i64>, Vec<i32>) = times.into_iter().unzip();
+        message::count_redelivered(conn, self.place.spool_id, &sequences, &counts).await
+    }
+}
+
+fn incoming(text: &Text) -> Incoming<'_> {
+    Incoming {
+        order: text.order,
+        sender: &text.sender.0,
+        sender_ton: text.sender.1,
+        destination: &text.destination,
+        text: &text.whole.text,
+        gaps: text.whole.gaps.clone(),
+    }
+}

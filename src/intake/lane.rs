@@ -1,0 +1,241 @@
+//! One lane: takes what is there, as a batch, and does not let go of it before it is committed, set
+//! aside, or the session ends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::batch::{Done, How, Session, Trouble, attempt};
+use super::item::Item;
+use super::progress::Work;
+use crate::handoff::message::FromWorker;
+use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX};
+use crate::store::StoreError;
+use crate::store::migrate::Schema;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// The database is away, or refuses.
+    #[error("database: {0}")]
+    Database(#[from] StoreError),
+    /// The gateway is away.
+    #[error("gateway: {0}")]
+    Gateway(String),
+    /// The database's schema is not this program's.
+    #[error("{0}")]
+    Schema(Schema),
+    /// A bug: a task ended that should not have.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// Records in a batch: halved when a batch took too long, so that a slow database still moves on.
+#[derive(Debug)]
+pub struct BatchSize(AtomicUsize);
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        Self(AtomicUsize::new(BATCH_RECORDS_MAX))
+    }
+}
+
+impl BatchSize {
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed).clamp(1, BATCH_RECORDS_MAX)
+    }
+
+    fn committed(&self) {
+        let now = self.get();
+        if now < BATCH_RECORDS_MAX {
+            self.0.store((now * 2).min(BATCH_RECORDS_MAX), Ordering::Relaxed);
+        }
+    }
+
+    fn too_slow(&self) {
+        self.0.store((self.get() / 2).max(1), Ordering::Relaxed);
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Lane {
+    /// What the lanes share.
+    pub session: Arc<Session>,
+    /// Its number.
+    pub number: i16,
+    /// Records in a batch.
+    pub size: Arc<BatchSize>,
+    /// For the watchdog.
+    pub work: Arc<Work>,
+    /// Told when everything is committed that the gateway had at the start.
+    pub caught_up: Arc<watch::Sender<bool>>,
+    /// The greatest sequence that it had then.
+    pub newest: u64,
+    /// Messages may be stored already: look before deciding.
+    pub wary: bool,
+}
+
+impl Lane {
+    /// Processes the queue until it ends or the worker stops.
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Item>, stop: CancellationToken) -> Result<(), End> {
+        let mut items = Vec::new();
+        loop {
+            let count = tokio::select! {
+                count = queue.recv_many(&mut items, self.size.get()) => count,
+                () = stop.cancelled() => return Ok(()),
+            };
+            if count == 0 {
+                return Ok(());
+            }
+            let work = Arc::clone(&self.work);
+            let _busy = work.begin();
+            self.process(&items).await?;
+            items.clear();
+        }
+    }
+
+    /// Commits all of these, splitting off what fails alone.
+    pub async fn process(&mut self, items: &[Item]) -> Result<(), End> {
+        let mut slices = vec![items];
+        while let Some(slice) = slices.pop() {
+            match self.commit(slice, None).await {
+                Ok(()) => {}
+                Err(End::Database(error)) if error.is_about_the_data() => match slice {
+                    [] => {}
+                    [one] => {
+                        warn!(message = %one.order.record, kind = one.kind_word(), %error, "a record failed alone");
+                        self.commit(slice, Some(&error.to_string())).await?;
+                    }
+                    several => {
+                        debug!(records = several.len(), %error, "a batch failed; it is split");
+                        metrics::counter!("scrutineer_batches_split_total").increment(1);
+                        let (first, second) = several.split_at(several.len() / 2);
+                        slices.push(second);
+                        slices.push(first);
+                    }
+                },
+                Err(end) => {
+                    if matches!(&end, End::Database(error) if error.is_too_slow()) {
+                        self.size.too_slow();
+                    }
+                    return Err(end);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, items: &[Item], set_aside: Option<&str>) -> Result<(), End> {
+        let mut how = How { look_for_stored: self.wary, distrust: false, set_aside };
+        let began = Instant::now();
+        for race in 0..BATCH_RACES_MAX {
+            match attempt(&self.session, self.number, items, how).await {
+                Ok(done) => {
+                    if how.look_for_stored {
+                        self.wary = done.found_stored;
+                    }
+                    metrics::histogram!("scrutineer_batch_seconds").record(began.elapsed().as_secs_f64());
+                    self.size.committed();
+                    return self.committed(items, done).await;
+                }
+                Err(Trouble::Lost) => {
+                    how.look_for_stored = true;
+                    how.distrust = true;
+                }
+                Err(Trouble::Roster { seen }) => {
+                    self.session.roster.reload(&self.session.store, Some(seen)).await?;
+                }
+                Err(Trouble::Store(error)) if error.is_race() => {
+                    debug!(%error, "a race was lost; the batch is tried again");
+                    metrics::counter!("scrutineer_batch_races_total").increment(1);
+                    let pause = rand::random_range(1..=5) * u64::from(race + 1);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                Err(Trouble::Store(error)) => return Err(error.into()),
+            }
+        }
+        info!(tries = BATCH_RACES_MAX, "a batch lost every race; beginning anew from the watermark");
+        Err(StoreError::GivenUp.into())
+    }
+
+    async fn committed(&self, items: &[Item], done: Done) -> Result<(), End> {
+        let mut kinds: [(&'static str, u64); 5] =
+            [("message", 0), ("receipt", 0), ("submit_result", 0), ("undecodable", 0), ("redelivery", 0)];
+        for item in items {
+            if let Some(count) = kinds.iter_mut().find(|(kind, _)| *kind == item.kind_word()) {
+                count.1 += 1;
+            }
+        }
+        for (kind, count) in kinds {
+            if count > 0 {
+                metrics::counter!("scrutineer_records_total", "kind" => kind).increment(count);
+            }
+        }
+        metrics::counter!("scrutineer_batches_total").increment(1);
+        metrics::counter!("scrutineer_batch_records_total").increment(items.len() as u64);
+        let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
+        let moved = self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner).done(&sequences);
+        let credit = items.iter().fold(0u32, |sum, i| sum.saturating_add(i.credit));
+        after(&self.session, done).await?;
+        if credit > 0 {
+            send(&self.session, FromWorker::Credit { bytes: credit }).await?;
+        }
+        if let Some(through) = moved {
+            send(&self.session, FromWorker::Committed { through }).await?;
+            if through >= self.newest {
+                self.caught_up.send_if_modified(|c| !std::mem::replace(c, true));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What follows a commit: replies go out, places come free, counts are kept.
+pub async fn after(session: &Session, done: Done) -> Result<(), End> {
+    for (outcome, count) in done.outcomes {
+        metrics::counter!("scrutineer_messages_total", "outcome" => outcome.as_str()).increment(count);
+    }
+    if !done.answered.is_empty() {
+        let mut limiter = session.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        for (phone, at) in done.answered {
+            limiter.count(phone, at);
+        }
+    }
+    for (id, attempt) in done.settled {
+        session.in_flight.release(id, attempt);
+    }
+    for submit in done.submits {
+        send(session, FromWorker::Submit(submit)).await?;
+    }
+    if done.some_due {
+        session.in_flight.say_due();
+    }
+    Ok(())
+}
+
+async fn send(session: &Session, frame: FromWorker) -> Result<(), End> {
+    session.to_gateway.send(frame).await.map_err(|_| End::Gateway("the socket was closed".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_while_the_database_is_slow_and_grow_again() {
+        let size = BatchSize::default();
+        for _ in 0..20 {
+            size.too_slow();
+        }
+        assert_eq!(size.get(), 1);
+        for _ in 0..20 {
+            size.committed();
+        }
+        assert_eq!(size.get(), BATCH_RECORDS_MAX);
+    }
+}

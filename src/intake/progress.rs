@@ -1,0 +1,101 @@
+//! Is the worker moving? The watchdog asks for progress, and an outage of the database or the gateway
+//! is not a lack of it: only work that does not end is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::limits::WORKER_HANG_SECONDS;
+
+/// One place where work is done: a lane, a timer, the pump.
+#[derive(Debug)]
+pub struct Work {
+    name: &'static str,
+    began: Instant,
+    /// Milliseconds after `began` at which the present piece of work began, and one more; 0: idle.
+    busy_since: AtomicU64,
+}
+
+/// A piece of work; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Busy<'a>(&'a Work);
+
+impl Work {
+    /// A piece of work begins.
+    pub fn begin(&self) -> Busy<'_> {
+        self.beat();
+        Busy(self)
+    }
+
+    /// The present piece of work moved on.
+    pub fn beat(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.busy_since.store(now + 1, Ordering::Relaxed);
+    }
+
+    fn busy_for(&self) -> Duration {
+        match self.busy_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => self.began.elapsed().saturating_sub(Duration::from_millis(since - 1)),
+        }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy_since.store(0, Ordering::Relaxed);
+    }
+}
+
+/// All places of work of the present session.
+#[derive(Debug, Default)]
+pub struct Progress {
+    places: Mutex<Vec<Arc<Work>>>,
+}
+
+impl Progress {
+    /// A new session begins: earlier places are forgotten.
+    pub fn clear(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A new place of work, idle.
+    pub fn place(&self, name: &'static str) -> Arc<Work> {
+        let work = Arc::new(Work { name, began: Instant::now(), busy_since: AtomicU64::new(0) });
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&work));
+        work
+    }
+
+    /// A place that has been at one piece of work for too long, and for how long.
+    pub fn hung(&self) -> Option<(&'static str, Duration)> {
+        self.hung_for(Duration::from_secs(WORKER_HANG_SECONDS))
+    }
+
+    fn hung_for(&self, limit: Duration) -> Option<(&'static str, Duration)> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().map(|w| (w.name, w.busy_for())).find(|(_, busy)| *busy > limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_does_not_end_is_seen_and_waiting_is_not() {
+        let progress = Progress::default();
+        let (lane, pump) = (progress.place("lane"), progress.place("pump"));
+        assert_eq!(progress.hung_for(Duration::ZERO), None);
+        let busy = lane.begin();
+        std::thread::sleep(Duration::from_millis(3));
+        assert_eq!(progress.hung_for(Duration::from_millis(1)).unwrap().0, "lane");
+        assert_eq!(progress.hung_for(Duration::from_secs(60)), None);
+        drop(busy);
+        assert_eq!(progress.hung_for(Duration::ZERO), None);
+        pump.beat();
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(progress.hung_for(Duration::from_millis(1)).is_some());
+        progress.clear();
+        assert_eq!(progress.hung(), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! The roster that lanes share: one copy, read anew when the database says that it changed.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing::{error, info};
+
+use crate::domain::roster::Roster;
+use crate::limits::{CLOSED_ELECTION_DAYS, OBSERVERS_MAX};
+use crate::store::{Store, StoreError, roster};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct RosterCell {
+    current: RwLock<Arc<Roster>>,
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl RosterCell {
+    /// The roster as last read.
+    pub fn current(&self) -> Arc<Roster> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads it anew, unless somebody did so since `seen`.
+    pub async fn reload(&self, store: &Store, seen: Option<i64>) -> Result<(), StoreError> {
+        let _one = self.reading.lock().await;
+        if seen.is_some_and(|seen| self.current().version != seen) {
+            return Ok(());
+        }
+        let loaded = roster::load(store, CLOSED_ELECTION_DAYS).await?;
+        for (election, prefix, why) in &loaded.unreadable {
+            error!(election, prefix, why, "a live checklist can't be read; its reports come out as unknown_checklist");
+        }
+        if loaded.left_out > 0 {
+            error!(left_out = loaded.left_out, max = OBSERVERS_MAX, "more observers than fit; the last are unknown");
+        }
+        let observers: usize = loaded.roster.books.iter().map(|b| b.observers.len()).sum();
+        metrics::gauge!("scrutineer_roster_observers").set(observers as f64);
+        info!(version = loaded.roster.version, elections = loaded.roster.books.len(), observers, "roster read");
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.roster);
+        Ok(())
+    }
+}

@@ -1,0 +1,461 @@
+//! One connection to the gateway, from `Hello` to its end, and the loop that begins it anew.
+//!
+//! Invariants: whatever ends a session, in-flight batches are dropped (their connections closed, their
+//! transactions rolled back) and the next one begins from the watermark that the database has then.
+//! A gateway or database that is away is a state: logged once a change, never a reason to exit.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use time::OffsetDateTime;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use uuid::Uuid;
+
+use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::item::Item;
+use super::lane::{BatchSize, End, Lane, after};
+use super::limiter::ReplyLimiter;
+use super::phones::PhoneIds;
+use super::progress::Progress;
+use super::roster::RosterCell;
+use super::tracker::Tracker;
+use crate::handoff::codec::{self, Incoming};
+use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
+use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
+use crate::outbox::links::Links;
+use crate::outbox::pump::{Pump, PumpError};
+use crate::store::migrate::{Schema, check_schema};
+use crate::store::{Store, StoreError, micros, watermark};
+
+type Stream = tokio_util::codec::Framed<UnixStream, tokio_util::codec::LengthDelimitedCodec>;
+
+/// How long the gateway may take for its part of the greeting.
+const GREETING_DEADLINE: Duration = Duration::from_secs(10);
+/// Pause before a session is begun anew: doubled from the first to the last, with jitter.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// A session that lasted so long begins the pauses anew.
+const STEADY: Duration = Duration::from_secs(30);
+/// With nothing under way for so long the worker has caught up, though the gateway's newest sequence never came.
+const CAUGHT_UP_IDLE: Duration = Duration::from_secs(3);
+
+/// What the intake is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The gateway's socket.
+    pub socket: PathBuf,
+    /// Lanes.
+    pub lanes: u16,
+    /// Seconds after which a text that lacks segments is processed as far as it came.
+    pub segments_wait_seconds: u32,
+}
+
+/// The intake, over all its sessions.
+#[derive(Debug)]
+pub struct Intake {
+    options: Options,
+    store: Store,
+    roster: Arc<RosterCell>,
+    phones: Arc<PhoneIds>,
+    limiter: Arc<Mutex<ReplyLimiter>>,
+    size: Arc<BatchSize>,
+    progress: Arc<Progress>,
+    /// Spool of the last session, and how far it was committed.
+    before: Mutex<Option<(Uuid, u64)>>,
+}
+
+/// The database's schema is not this program's.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SchemaError(Schema);
+
+/// The state that a log line is written about, once a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Running,
+    NoGateway,
+    NoDatabase,
+}
+
+impl Intake {
+    /// Nothing is opened yet.
+    pub fn new(options: Options, store: Store, progress: Arc<Progress>) -> Self {
+        Self {
+            options,
+            store,
+            roster: Arc::default(),
+            phones: Arc::default(),
+            limiter: Arc::default(),
+            size: Arc::default(),
+            progress,
+            before: Mutex::default(),
+        }
+    }
+
+    /// Runs sessions until told to stop. `running` is told whether one runs. An error says that the
+    /// database's schema is not this program's.
+    pub async fn run(&self, stop: CancellationToken, running: watch::Sender<bool>) -> Result<(), SchemaError> {
+        let mut pause = BACKOFF.0;
+        let mut state = State::Start;
+        while !stop.is_cancelled() {
+            let began = std::time::Instant::now();
+            let up = || {
+                if state != State::Running {
+                    info!("gateway and database are there; records are taken");
+                }
+                metrics::gauge!("scrutineer_database_up").set(1.0);
+                metrics::gauge!("scrutineer_gateway_up").set(1.0);
+                running.send_replace(true);
+            };
+            let mut ran = false;
+            let end = self
+                .session(&stop, || {
+                    ran = true;
+                    up();
+                })
+                .await;
+            running.send_replace(false);
+            self.progress.clear();
+            if ran {
+                state = State::Running;
+            }
+            match end {
+                Ok(()) => {}
+                Err(End::Database(error)) => {
+                    metrics::gauge!("scrutineer_database_up").set(0.0);
+                    if !error.is_transient() && !matches!(error, StoreError::GivenUp) {
+                        error!(%error, "the database refuses the worker's statements: is it migrated, and are its rights granted? (`scrutineer doctor`)");
+                    } else if state != State::NoDatabase {
+                        warn!(%error, "the database is away; records wait in the spool");
+                    }
+                    state = State::NoDatabase;
+                }
+                Err(End::Gateway(why)) => {
+                    metrics::gauge!("scrutineer_gateway_up").set(0.0);
+                    if state != State::NoGateway {
+                        warn!(why, socket = %self.options.socket.display(), "the gateway is away");
+                    }
+                    state = State::NoGateway;
+                }
+                Err(End::Schema(schema)) => return Err(SchemaError(schema)),
+                Err(End::Internal(why)) => error!(why, "a session broke; beginning anew"),
+            }
+            if began.elapsed() >= STEADY {
+                pause = BACKOFF.0;
+            }
+            let jittered = pause.mul_f64(rand::random_range(0.5..1.5));
+            pause = (pause * 2).min(BACKOFF.1);
+            tokio::select! {
+                () = tokio::time::sleep(jittered) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn session(&self, stop: &CancellationToken, up: impl FnOnce()) -> Result<(), End> {
+        let schema = check_schema(&self.store).await?;
+        if !schema.is_current() {
+            return Err(End::Schema(schema));
+        }
+        let (mut stream, spool, oldest, newest, host) = tokio::select! {
+            greeted = tokio::time::timeout(GREETING_DEADLINE, self.greet()) => {
+                greeted.map_err(|_| End::Gateway("no welcome in time".to_owned()))??
+            }
+            () = stop.cancelled() => return Ok(()),
+        };
+        let (spool_id, watermark) = self
+            .store
+            .with_conn(self.store.deadline(), async |conn| {
+                let id = watermark::register_spool(conn, spool, &host).await?;
+                Ok((id, watermark::read(conn, id).await?))
+            })
+            .await?;
+        self.roster.reload(&self.store, None).await?;
+        let after = self.begin_after(spool, watermark, oldest, newest);
+        send(&mut stream, &FromWorker::Read { after }).await?;
+        send(&mut stream, &FromWorker::Credit { bytes: HANDOFF_CREDIT_BYTES_MAX }).await?;
+        up();
+        let (to_gateway, frames) = mpsc::channel(HANDOFF_QUEUE_MAX);
+        let session = Arc::new(Session {
+            store: self.store.clone(),
+            spool_id,
+            spool,
+            roster: Arc::clone(&self.roster),
+            phones: Arc::clone(&self.phones),
+            tracker: Mutex::new(Tracker::new(after)),
+            in_flight: Arc::default(),
+            to_gateway,
+            limiter: Arc::clone(&self.limiter),
+        });
+        let result = self.tasks(Arc::clone(&session), stream, frames, newest, stop).await;
+        let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through();
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some((spool, through));
+        result
+    }
+
+    async fn greet(&self) -> Result<(Stream, Uuid, u64, u64, String), End> {
+        let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
+        let socket = UnixStream::connect(&self.options.socket).await.map_err(|e| gone(&e))?;
+        let mut stream = codec::framed(socket);
+        send(&mut stream, &FromWorker::Hello { protocol: PROTOCOL }).await?;
+        let frame = stream.next().await.ok_or_else(|| gone(&"closed before its welcome"))?.map_err(|e| gone(&e))?;
+        match codec::decode::<FromGateway>(&frame).map_err(|e| gone(&e))? {
+            FromGateway::Welcome { protocol: PROTOCOL, spool, oldest, newest, host } => {
+                Ok((stream, spool, oldest, newest, host))
+            }
+            FromGateway::Welcome { protocol, .. } => Err(gone(&format!(
+                "it speaks version {protocol} of the handoff and this worker {PROTOCOL}: install both from one package"
+            ))),
+            FromGateway::Refused(why) => Err(gone(&why)),
+            _ => Err(gone(&"its first frame was no welcome")),
+        }
+    }
+
+    /// Where to begin, with a word where that is worth one.
+    fn begin_after(&self, spool: Uuid, watermark: u64, oldest: u64, newest: u64) -> u64 {
+        let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((last_spool, through)) = before
+            && last_spool == spool
+            && watermark < through
+        {
+            warn!(
+                was = through,
+                now = watermark,
+                "the database knows less than it did: it lost its last commits; rewinding"
+            );
+            metrics::counter!("scrutineer_rewinds_total").increment(1);
+            self.phones.clear();
+        }
+        if oldest > watermark.saturating_add(1) && newest > 0 {
+            error!(
+                watermark,
+                oldest, "the gateway no longer keeps all that the database lacks: records between are lost to it"
+            );
+        }
+        if newest < watermark {
+            // Sequences below the watermark may come to be given anew; nothing of them is passed over.
+            error!(
+                watermark,
+                newest, "the spool lost its last records, which the database has; new ones are compared with those"
+            );
+        }
+        info!(%spool, watermark, newest, "spool opened");
+        watermark.min(newest)
+    }
+
+    async fn tasks(
+        &self,
+        session: Arc<Session>,
+        stream: Stream,
+        frames: mpsc::Receiver<FromWorker>,
+        newest: u64,
+        stop: &CancellationToken,
+    ) -> Result<(), End> {
+        let (sink, source) = stream.split();
+        let links: Arc<Links> = Arc::default();
+        let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through();
+        let caught_up = Arc::new(watch::Sender::new(through >= newest));
+        let count = usize::from(self.options.lanes).clamp(1, LANES_MAX);
+        let mut tasks: JoinSet<Result<(), End>> = JoinSet::new();
+        let mut queues = Vec::with_capacity(count);
+        // Lanes end first when the worker stops; what they still say to the gateway is written then.
+        let mut lanes: JoinSet<Result<(), End>> = JoinSet::new();
+        for number in 0..count {
+            let (queue, items) = mpsc::channel(LANE_QUEUE_MAX);
+            queues.push(queue);
+            let lane = Lane {
+                session: Arc::clone(&session),
+                number: i16::try_from(number).unwrap_or(0),
+                size: Arc::clone(&self.size),
+                work: self.progress.place("lane"),
+                caught_up: Arc::clone(&caught_up),
+                newest,
+                wary: true,
+            };
+            lanes.spawn(lane.run(items, stop.clone()));
+        }
+        let writer = tokio::spawn(write(sink, frames));
+        tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links)));
+        tasks.spawn(self.segments(Arc::clone(&session)));
+        tasks.spawn(watch_idle(Arc::clone(&session), Arc::clone(&caught_up)));
+        let pump = Pump {
+            store: self.store.clone(),
+            spool: session.spool,
+            in_flight: Arc::clone(&session.in_flight),
+            links,
+            to_gateway: session.to_gateway.clone(),
+            caught_up: caught_up.subscribe(),
+        };
+        tasks.spawn(async move {
+            pump.run().await.map_err(|e| match e {
+                PumpError::Store(error) => End::Database(error),
+                PumpError::Gateway => End::Gateway("the socket was closed".to_owned()),
+            })
+        });
+        drop(session);
+        let result = loop {
+            let (ended, of_lanes) = tokio::select! {
+                Some(ended) = tasks.join_next() => (ended, false),
+                ended = lanes.join_next() => match ended {
+                    Some(ended) => (ended, true),
+                    // All lanes ended well: the worker stops.
+                    None => break Ok(()),
+                },
+            };
+            match ended {
+                Ok(Ok(())) if of_lanes && stop.is_cancelled() => {}
+                Ok(Ok(())) => break Err(End::Internal("a task of the session ended by itself".to_owned())),
+                Ok(Err(end)) => break Err(end),
+                Err(error) => break Err(End::Internal(error.to_string())),
+            }
+        };
+        tasks.shutdown().await;
+        lanes.shutdown().await;
+        // All senders are gone, so the writer ends when it has written what there was.
+        let mut writer = writer;
+        if tokio::time::timeout(Duration::from_secs(2), &mut writer).await.is_err() {
+            writer.abort();
+        }
+        result
+    }
+
+    /// Processes texts whose parts did not all come in time.
+    fn segments(&self, session: Arc<Session>) -> impl Future<Output = Result<(), End>> + Send + 'static {
+        let wait = self.options.segments_wait_seconds;
+        let work = self.progress.place("segments");
+        async move {
+            let seconds = i32::try_from(wait).unwrap_or(i32::MAX);
+            let every =
+                Duration::from_millis(u64::from(wait) * 100).clamp(Duration::from_millis(500), Duration::from_secs(30));
+            let mut timer = tokio::time::interval(every);
+            timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut limit = SEGMENT_SETS_SLICE;
+            let mut why: Option<String> = None;
+            loop {
+                timer.tick().await;
+                let _busy = work.begin();
+                loop {
+                    let how = How { set_aside: why.as_deref(), ..How::default() };
+                    match finish_incomplete(&session, seconds, limit, how).await {
+                        Ok((done, count)) => {
+                            if count > 0 {
+                                info!(texts = count, "texts that lack segments were processed as far as they came");
+                            }
+                            let full = i64::try_from(count) == Ok(limit);
+                            after(&session, done).await?;
+                            (why, limit) = (None, SEGMENT_SETS_SLICE);
+                            if !full {
+                                break;
+                            }
+                        }
+                        // One that fails alone is set aside.
+                        Err(Trouble::Store(error)) if error.is_about_the_data() && why.is_none() => {
+                            if limit == 1 {
+                                why = Some(error.to_string());
+                            }
+                            limit = 1;
+                        }
+                        Err(Trouble::Store(error)) if error.is_race() => break,
+                        Err(Trouble::Store(error)) => return Err(error.into()),
+                        Err(Trouble::Roster { seen }) => session.roster.reload(&session.store, Some(seen)).await?,
+                        Err(Trouble::Lost) => break,
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn send(stream: &mut Stream, frame: &FromWorker) -> Result<(), End> {
+    let body = codec::encode(frame).map_err(|e| End::Gateway(e.to_string()))?;
+    stream.send(body).await.map_err(|e| End::Gateway(e.to_string()))
+}
+
+/// Writes frames, many to a flush.
+async fn write(
+    mut sink: futures_util::stream::SplitSink<Stream, bytes::Bytes>,
+    mut frames: mpsc::Receiver<FromWorker>,
+) -> Result<(), End> {
+    let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
+    let mut some = Vec::new();
+    while frames.recv_many(&mut some, HANDOFF_QUEUE_MAX).await > 0 {
+        for frame in some.drain(..) {
+            let body = codec::encode(&frame).map_err(|e| gone(&e))?;
+            sink.feed(body).await.map_err(|e| gone(&e))?;
+        }
+        sink.flush().await.map_err(|e| gone(&e))?;
+    }
+    Ok(())
+}
+
+/// Hands records to their lanes.
+async fn read(
+    mut source: futures_util::stream::SplitStream<Stream>,
+    session: Arc<Session>,
+    queues: Vec<mpsc::Sender<Item>>,
+    links: Arc<Links>,
+) -> Result<(), End> {
+    let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
+    while let Some(frame) = source.next().await {
+        let frame = frame.map_err(|e| gone(&e))?;
+        match codec::decode_from_gateway(&frame).map_err(|e| gone(&e))? {
+            Incoming::Records(records) => {
+                for (record, credit) in records {
+                    let item = Item::new(session.spool, record, credit);
+                    let ascends = session
+                        .tracker
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .begin(item.record.sequence, item.record.received_us);
+                    if !ascends {
+                        return Err(gone(&format!("record {} does not ascend", item.record.sequence)));
+                    }
+                    debug!(message = %item.order.record, kind = item.kind_word(), "record taken");
+                    let lane = usize::from(item.bucket()) % queues.len().max(1);
+                    let Some(queue) = queues.get(lane) else { continue };
+                    if queue.send(item).await.is_err() {
+                        // The lane ended; why is its own to say.
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+            Incoming::Other(FromGateway::Link { link, group, bound }) => {
+                links.set(link, group, bound);
+                session.in_flight.wake.notify_one();
+            }
+            Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
+            Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),
+            Incoming::Other(_) => return Err(gone(&"a frame that has no place here")),
+        }
+    }
+    Err(gone(&"it closed the connection"))
+}
+
+/// Says how far behind the worker is; and that it caught up, when the newest record never comes as its
+/// sequence was never used.
+async fn watch_idle(session: Arc<Session>, caught_up: Arc<watch::Sender<bool>>) -> Result<(), End> {
+    let mut idle_since: Option<tokio::time::Instant> = None;
+    let mut timer = tokio::time::interval(Duration::from_secs(1));
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let now = timer.tick().await;
+        let oldest = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).oldest_us();
+        let lag = oldest.map_or(0, |us| (micros(OffsetDateTime::now_utc()) - us).max(0));
+        metrics::gauge!("scrutineer_intake_lag_seconds").set(lag as f64 / 1e6);
+        match (oldest, idle_since) {
+            (Some(_), _) => idle_since = None,
+            (None, None) => idle_since = Some(now),
+            (None, Some(since)) if now - since >= CAUGHT_UP_IDLE => {
+                caught_up.send_if_modified(|c| !std::mem::replace(c, true));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Hands the gateway what is not on its way yet: replies that found no place, that must be sent again,
+//! that were under lease when this worker or another host's went away.
+//!
+//! Invariant: rows under this spool's own lease are taken up only when every record that the gateway
+//! had at the start is committed, so that a result that is there already is seen first.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::in_flight::InFlight;
+use super::links::Links;
+use super::receipt::Receipt;
+use super::settle::{self, ReceiptRecord};
+use crate::handoff::message::{FromWorker, Submit};
+use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
+use crate::store::outbox::{self, Leased};
+use crate::store::{Store, StoreError, micros, outbox_result};
+
+/// How often the outbox is looked at while nothing says that something is due.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+/// How long a submit rests that the gateway had no place for.
+const BUSY_POLL: Duration = Duration::from_millis(100);
+/// How often leases are seen to, and what is stale or early.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+const _: () = assert!(5 * 4 < LEASE_SECONDS, "several renewals fit a lease");
+
+/// Why the pump ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PumpError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The gateway went away.
+    #[error("the gateway went away")]
+    Gateway,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pump {
+    /// PostgreSQL.
+    pub store: Store,
+    /// UUID of the spool, under which rows are leased.
+    pub spool: Uuid,
+    /// What the gateway has.
+    pub in_flight: Arc<InFlight>,
+    /// Which groups can send.
+    pub links: Arc<Links>,
+    /// Frames for the gateway.
+    pub to_gateway: mpsc::Sender<FromWorker>,
+    /// Is everything committed that the gateway had at the start?
+    pub caught_up: watch::Receiver<bool>,
+}
+
+impl Pump {
+    /// Runs until the database or the gateway goes away.
+    pub async fn run(mut self) -> Result<(), PumpError> {
+        let mut adopted = false;
+        let mut upkeep: Option<Instant> = None;
+        loop {
+            for submit in self.in_flight.take_busy() {
+                self.hand_over(submit).await?;
+            }
+            let mut more = false;
+            if *self.caught_up.borrow_and_update() {
+                if !adopted {
+                    more = self.adopt_own().await?;
+                    adopted = !more;
+                } else {
+                    if upkeep.is_none_or(|at| at.elapsed() >= UPKEEP_EVERY) {
+                        self.upkeep().await?;
+                        upkeep = Some(Instant::now());
+                    }
+                    more = self.take_due().await?;
+                }
+            }
+            if more {
+                continue;
+            }
+            let wait = if self.in_flight.any_busy() { BUSY_POLL } else { IDLE_POLL };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.in_flight.wake.notified() => {}
+                Ok(()) = self.caught_up.changed() => {}
+            }
+        }
+    }
+
+    async fn hand_over(&self, submit: Submit) -> Result<(), PumpError> {
+        self.to_gateway.send(FromWorker::Submit(submit)).await.map_err(|_| PumpError::Gateway)
+    }
+
+    /// Hands over rows that this worker may send. They are leased already: one that finds no place waits
+    /// for its lease to be looked at again.
+    async fn send(&self, rows: Vec<Leased>) -> Result<(), PumpError> {
+        for row in rows {
+            let submit = Submit {
+                id: row.id,
+                attempt: u16::try_from(row.attempt).unwrap_or(1),
+                group: row.link_group,
+                source: row.source,
+                destination: row.destination,
+                text: row.text,
+                expires_us: micros(row.expires_at),
+                receipt: true,
+            };
+            if self.in_flight.reserve(&submit) {
+                self.hand_over(submit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn slice(&self) -> i64 {
+        i64::try_from(self.in_flight.free().min(OUTBOX_SLICE_MAX)).unwrap_or(0)
+    }
+
+    /// Own rows that were leased before this session: the gateway drops those that it has sent already.
+    async fn adopt_own(&self) -> Result<bool, PumpError> {
+        let limit = self.slice();
+        if limit == 0 {
+            return Ok(false);
+        }
+        let (spool, known) = (self.spool, self.in_flight.ids());
+        let rows = self
+            .store
+            .with_conn(self.store.deadline(), async |conn| outbox::own_leased(conn, spool, &known, limit).await)
+            .await?;
+        if !rows.is_empty() {
+            info!(replies = rows.len(), "replies leased before are handed to the gateway again");
+        }
+        let full = i64::try_from(rows.len()) == Ok(limit);
+        self.send(rows).await?;
+        Ok(full)
+    }
+
+    async fn take_due(&self) -> Result<bool, PumpError> {
+        let limit = self.slice();
+        let groups = self.links.bound_groups();
+        if limit == 0 || groups.is_empty() {
+            return Ok(false);
+        }
+        self.in_flight.take_due();
+        let spool = self.spool;
+        let rows = self
+            .store
+            .with_conn(self.store.deadline(), async |conn| outbox::take_due(conn, spool, &groups, limit).await)
+            .await?;
+        let full = i64::try_from(rows.len()) == Ok(limit);
+        self.send(rows).await?;
+        if full {
+            self.in_flight.say_due();
+        }
+        Ok(full)
+    }
+
+    async fn upkeep(&self) -> Result<(), PumpError> {
+        let limit = i64::try_from(OUTBOX_SLICE_MAX).unwrap_or(i64::MAX);
+        let (spool, ids) = (self.spool, self.in_flight.ids());
+        let (lapsed, expired, (due, leased)) = self
+            .store
+            .with_conn(self.store.deadline() * 2, async |conn| {
+                if !ids.is_empty() {
+                    outbox::renew(conn, spool, &ids).await?;
+                }
+                let lapsed = outbox::settle_lapsed(conn, spool, limit).await?;
+                let expired = outbox::expire(conn, limit).await?;
+                Ok((lapsed, expired, outbox::open_counts(conn).await?))
+            })
+            .await?;
+        if lapsed > 0 {
+            warn!(replies = lapsed, "leases of another host ran out: what it sent is unknown, each is due once more");
+        }
+        if expired > 0 {
+            warn!(replies = expired, "replies expired before they could be sent");
+        }
+        metrics::counter!("scrutineer_outbox_lapsed_total").increment(lapsed);
+        metrics::counter!("scrutineer_outbox_expired_total").increment(expired);
+        metrics::gauge!("scrutineer_outbox_rows", "state" => "due").set(due as f64);
+        metrics::gauge!("scrutineer_outbox_rows", "state" => "leased").set(leased as f64);
+        metrics::gauge!("scrutineer_submits_in_flight").set(ids.len() as f64);
+        self.match_early().await
+    }
+
+    /// Receipts that came before the result that names their id, on this host or another.
+    async fn match_early(&self) -> Result<(), PumpError> {
+        self.store
+            .with_tx(self.store.deadline(), async |conn| {
+                let waiting = outbox_result::lock_early(conn, EARLY_RECEIPTS_SLICE).await?;
+                if waiting.is_empty() {
+                    return Ok(());
+                }
+                let said: Vec<Receipt> =
+                    waiting.iter().map(|r| Receipt::new(r.message_id.clone(), r.receipt.clone())).collect();
+                let records: Vec<ReceiptRecord<'_>> = waiting
+                    .iter()
+                    .zip(&said)
+                    .map(|(r, receipt)| ReceiptRecord {
+                        group: &r.link_group,
+                        at: r.received_at,
+                        receipt,
+                        phone_id: r.phone_id,
+                    })
+                    .collect();
+                let found = outbox_result::apply_receipts(conn, &settle::receipts(&records)).await?;
+                let matched: Vec<_> = found
+                    .iter()
+                    .filter_map(|no| usize::try_from(*no).ok().and_then(|no| waiting.get(no)).cloned())
+                    .collect();
+                if !matched.is_empty() {
+                    outbox_result::remove_early(conn, &matched).await?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(())
+    }
+}
