@@ -19,7 +19,7 @@ test: tools lint build peers  ## All that CI runs
 	cargo nextest run --no-tests=fail
 
 bench: postgresql  ## Measure this machine: the whole chain, latency, memory
-	tests/bench/run $(ARGS)
+	cargo bench --bench chain -- $(ARGS)
 
 lint: tools  ## Format, clippy, licences and sources of dependencies
 	cargo fmt --check

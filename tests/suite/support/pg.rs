@@ -45,6 +45,11 @@ pub async fn empty_database() -> Database {
 /// A fresh, migrated database on a server of the test's own (for those that kill it). It goes with its server.
 pub async fn database_on(server: &cluster::Cluster) -> Database {
     make_logins_and_template(server.socket_dir()).await;
+    copy_on(server).await
+}
+
+/// Another database on a server whose template is made.
+pub async fn copy_on(server: &cluster::Cluster) -> Database {
     let mut database = on(server.socket_dir(), Some(TEMPLATE)).await;
     database.drop_it = false;
     database
@@ -188,7 +193,8 @@ fn watch(runner: u32, dir: &Path) {
         .unwrap();
 }
 
-async fn make_logins_and_template(host: &Path) {
+/// The logins, and the migrated template that databases are copied from.
+pub async fn make_logins_and_template(host: &Path) {
     let mut admin = connect(host, "postgres", "postgres").await;
     // The group roles belong to the cluster; the migrations would make them, but the logins need them first.
     for statement in [
