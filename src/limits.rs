@@ -30,6 +30,22 @@ pub const SUBMIT_SEGMENTS_MAX: usize = 10;
 pub const BEFORE_BIND_MAX: usize = 16;
 /// Records of one link that may be matched against redeliveries.
 pub const IN_DOUBT_MAX: usize = 4_096;
+/// Seconds for which a record stays in doubt.
+pub const IN_DOUBT_SECONDS: i64 = 3_600;
+/// Seconds between `enquire_link`s while there is traffic: each one answered confirms the responses before it.
+pub const CONFIRM_SECONDS: u64 = 2;
+/// Seconds for which a response is withheld before the SMSC is told to deliver later.
+pub const WITHHOLD_SECONDS: u64 = 5;
+/// Seconds of overload after which a link is unbound, so that the SMSC stores.
+pub const OVERLOAD_UNBIND_SECONDS: u64 = 60;
+/// Seconds within which a PDU that has begun must end.
+pub const PDU_READ_SECONDS: u64 = 10;
+/// Seconds that an unbind, ours or the SMSC's, may take.
+pub const UNBIND_SECONDS: u64 = 5;
+/// Bytes that wait to be written to one link; past them its socket is not read.
+pub const WRITE_BYTES_MAX: usize = 128 << 10;
+/// Bytes read from a link at once.
+pub const READ_BYTES: usize = 64 << 10;
 /// Receive buffer asked of the kernel for a link's socket; autotuning would pass the cap.
 pub const LINK_SOCKET_BYTES: usize = 256 << 10;
 
@@ -39,6 +55,14 @@ pub const LINK_SOCKET_BYTES: usize = 256 << 10;
 pub const SPOOL_QUEUE_MAX: usize = 4_096;
 /// Appends in one sync.
 pub const SPOOL_BATCH_MAX: usize = 1_024;
+/// Submits remembered, so that one asked for twice is sent once; the oldest are forgotten.
+pub const SUBMITS_REMEMBERED_MAX: usize = 131_072;
+/// Records deleted at once when their time is over.
+pub const SPOOL_PRUNE_RECORDS: u32 = 500;
+/// Milliseconds between attempts to write to a disk that fails.
+pub const SPOOL_RETRY_MS: u64 = 250;
+/// Bytes to which the spool's write-ahead log is cut back.
+pub const SPOOL_LOG_BYTES: u32 = 8 << 20;
 /// Bytes of one frame on the socket between gateway and worker.
 pub const HANDOFF_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Records in one frame.

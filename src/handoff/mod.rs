@@ -13,5 +13,8 @@
 //!
 //! What a submit came to is a record like any other, so that it outlives an absent worker.
 
+pub mod append;
 pub mod codec;
+pub mod doubt;
 pub mod message;
+pub mod records;

@@ -1,1 +1,213 @@
-//! (being built)
+//! The spool: where everything that came in is durable before it is acknowledged.
+//!
+//! One SQLite file (WAL, `synchronous=FULL`), written by one thread that commits all that waits at
+//! once, read by another. Invariants: a [`Done`](crate::handoff::append::Done) is given only after
+//! the commit is synced; a sequence is never used twice, in the life of a spool's UUID; one process
+//! at a time has the spool, by a lock on its folder.
+
+mod batch;
+mod open;
+mod prune;
+mod read;
+mod remembered;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use crate::handoff::append::{Append, Completions, InDoubt, Op};
+use crate::limits::SPOOL_QUEUE_MAX;
+
+pub use read::{Reader, Slice};
+
+/// What can go wrong with a spool.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Another process has it.
+    #[error("spool {0}: another gateway is using it; stop that one first, or give this one a folder of its own")]
+    InUse(PathBuf),
+    /// The folder cannot be used.
+    #[error("spool {folder}: {error}; the folder must exist and belong to the gateway's user")]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// SQLite failed.
+    #[error("spool: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A body that is not of this version.
+    #[error("spool: a record cannot be read: {0}")]
+    Body(#[from] postcard::Error),
+    /// The file was made by another version of the program.
+    #[error("spool {folder}: its format is {found}, this program's is {known}; use the program that made it")]
+    Version {
+        /// Which.
+        folder: PathBuf,
+        /// As found.
+        found: i64,
+        /// As known.
+        known: i64,
+    },
+    /// No place is left under the configured size.
+    #[error("spool: it has reached spool_megabytes_max; start the worker, or raise the setting")]
+    Full,
+    /// Its thread is gone.
+    #[error("spool: it is closed")]
+    Closed,
+}
+
+/// How to open a spool.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its folder, which must exist.
+    pub folder: PathBuf,
+    /// Name and group of each link, in the configuration's order.
+    pub links: Vec<(String, String)>,
+    /// Committed records are kept for so long.
+    pub keep: Duration,
+    /// Bytes on disk past which new records are refused.
+    pub bytes_max: u64,
+}
+
+/// What the rest of the gateway may see of the spool's thread.
+#[derive(Debug)]
+pub struct State {
+    /// Made with the spool.
+    pub uuid: Uuid,
+    newest: watch::Sender<u64>,
+    committed: watch::Sender<u64>,
+    oldest: AtomicU64,
+    failing: AtomicBool,
+    /// Milliseconds since the epoch at which the batch under way was begun; 0: none is.
+    busy_since_ms: AtomicI64,
+}
+
+impl State {
+    /// Smallest sequence kept; 0: none.
+    pub fn oldest(&self) -> u64 {
+        self.oldest.load(Ordering::Relaxed)
+    }
+
+    /// Greatest sequence committed to disk; 0: none. Changes with every commit.
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// What PostgreSQL has, as far as the worker said.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.subscribe()
+    }
+
+    /// The worker says that PostgreSQL has all records up to here.
+    pub fn set_committed(&self, through: u64) {
+        self.committed.send_if_modified(|committed| {
+            let more = through > *committed;
+            *committed = through.max(*committed);
+            more
+        });
+    }
+
+    /// Does the disk fail, or is the spool full?
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Is the thread idle, or at work for less than `limit`?
+    pub fn makes_progress(&self, now_us: i64, limit: Duration) -> bool {
+        let since = self.busy_since_ms.load(Ordering::Relaxed);
+        since == 0 || now_us / 1000 - since < limit.as_millis() as i64
+    }
+}
+
+/// An open spool.
+#[derive(Debug)]
+pub struct Spool {
+    queue: mpsc::Sender<Append>,
+    completions: Vec<Arc<Completions>>,
+    state: Arc<State>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    reader: Reader,
+    /// Per link: what the SMSC may deliver again, from before this start.
+    in_doubt: Vec<Vec<InDoubt>>,
+}
+
+impl Spool {
+    /// Opens or makes the spool, settles what the last run left open, and starts its threads.
+    pub fn open(options: &Options) -> Result<Self, SpoolError> {
+        let opened = open::open(options)?;
+        let state = Arc::new(State {
+            uuid: opened.uuid,
+            newest: watch::channel(opened.newest).0,
+            committed: watch::channel(opened.committed).0,
+            oldest: AtomicU64::new(opened.oldest),
+            failing: AtomicBool::new(false),
+            busy_since_ms: AtomicI64::new(0),
+        });
+        let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
+        let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
+        let in_doubt = opened.in_doubt.clone();
+        let (reader, read_thread) = read::start(options)?;
+        let writer = writer::Writer::new(opened, options, completions.clone(), state.clone());
+        let write_thread = std::thread::Builder::new()
+            .name("spool".into())
+            .spawn(move || writer.run(appends))
+            .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
+        Ok(Self { queue, completions, state, threads: vec![write_thread, read_thread], reader, in_doubt })
+    }
+
+    /// The queue to its thread.
+    pub fn queue(&self) -> mpsc::Sender<Append> {
+        self.queue.clone()
+    }
+
+    /// Where it lays what is done for a link.
+    pub fn completions(&self, link: usize) -> Option<Arc<Completions>> {
+        self.completions.get(link).cloned()
+    }
+
+    /// What it shows of itself.
+    pub fn state(&self) -> Arc<State> {
+        self.state.clone()
+    }
+
+    /// Reads committed records.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Per link, what the SMSC may deliver again from before this start.
+    pub fn take_in_doubt(&mut self) -> Vec<Vec<InDoubt>> {
+        std::mem::take(&mut self.in_doubt)
+    }
+
+    /// Asks for what is due now and then: pruning, the committed mark, sizes. Nothing happens when
+    /// the queue is full: then there is other work.
+    pub fn housekeep(queue: &mpsc::Sender<Append>) {
+        let _ = queue.try_send(Append { link: 0, tag: 0, give_up: None, op: Op::Housekeep });
+    }
+
+    /// Waits until everything asked is done and the threads have ended. All other senders of
+    /// [`Spool::queue`] and readers must be gone.
+    pub fn close(self) {
+        let Self { queue, reader, threads, .. } = self;
+        drop(queue);
+        drop(reader);
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn now_us() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+}

@@ -1,0 +1,53 @@
+//! What a link needs to know.
+
+use std::time::Duration;
+
+use crate::domain::alphabet::DefaultAlphabet;
+
+/// One link to an SMSC.
+#[derive(Clone)]
+pub struct LinkOptions {
+    /// Name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// Host of the SMSC.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `system_id`.
+    pub system_id: String,
+    /// `password`. Never printed.
+    pub password: String,
+    /// `system_type`.
+    pub system_type: String,
+    /// What `data_coding` 0 means here.
+    pub default_alphabet: DefaultAlphabet,
+    /// Received messages that may wait for their acknowledgement.
+    pub receive_window: usize,
+    /// `submit_sm` that may wait for their response.
+    pub submit_window: usize,
+    /// Segments a second; 0: no limit.
+    pub submits_per_second: u32,
+    /// Silence after which `enquire_link` is sent.
+    pub enquire_link: Duration,
+    /// How long a response is waited for.
+    pub response_timeout: Duration,
+    /// Greatest pause before a new bind.
+    pub reconnect_max: Duration,
+    /// `command_status` that tells this SMSC to deliver later.
+    pub overload_status: u32,
+    /// Ask for delivery receipts, where the worker wants one?
+    pub receipts: bool,
+}
+
+impl std::fmt::Debug for LinkOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkOptions")
+            .field("name", &self.name)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("system_id", &self.system_id)
+            .finish_non_exhaustive()
+    }
+}

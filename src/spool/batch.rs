@@ -1,0 +1,280 @@
+//! One transaction: what is asked, done in its order.
+//!
+//! Invariant: what stands in memory (chain, newest sequence, submits) changes only after the commit,
+//! so that a transaction that fails can be done again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::remembered::Remembered;
+use super::{SpoolError, now_us};
+use crate::handoff::append::{Append, Done, InDoubt, Kind, Op};
+use crate::handoff::doubt;
+use crate::handoff::message::{Body, SubmitOutcome, SubmitResult};
+use crate::limits::{IN_DOUBT_MAX, IN_DOUBT_SECONDS};
+
+/// Rows of the configured links in `link`.
+#[derive(Debug, Clone)]
+pub(super) struct Links {
+    pub(super) rows: Vec<i64>,
+}
+
+/// What stands in memory between transactions.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) links: Links,
+    pub(super) chain: [u8; 32],
+    pub(super) newest: u64,
+    pub(super) remembered: Remembered,
+    /// Submits under way, by outbox row and attempt, with their row in `submit`.
+    pub(super) open: HashMap<(Uuid, u16), i64>,
+}
+
+/// What a transaction will change in memory once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    pub(super) chain: [u8; 32],
+    pub(super) newest: u64,
+    intents: Vec<((Uuid, u16), i64)>,
+    results: Vec<((Uuid, u16), bool)>,
+    /// For each link what is done.
+    pub(super) done: Vec<Vec<Done>>,
+    /// Records inserted.
+    pub(super) records: u64,
+}
+
+impl Memory {
+    pub(super) fn stage(&self) -> Staged {
+        Staged {
+            chain: self.chain,
+            newest: self.newest,
+            done: self.links.rows.iter().map(|_| Vec::new()).collect(),
+            ..Staged::default()
+        }
+    }
+
+    pub(super) fn apply(&mut self, staged: &Staged) {
+        (self.chain, self.newest) = (staged.chain, staged.newest);
+        for &(key, number) in &staged.intents {
+            self.remembered.insert(key.0, key.1);
+            self.open.insert(key, number);
+        }
+        for &(key, sent) in &staged.results {
+            self.open.remove(&key);
+            if !sent {
+                self.remembered.remove(key.0, key.1);
+            }
+        }
+    }
+}
+
+impl Staged {
+    fn done(&mut self, append: &Append, done: Done) {
+        if append.tag != 0
+            && let Some(list) = self.done.get_mut(usize::from(append.link))
+        {
+            list.push(done);
+        }
+    }
+}
+
+/// Does one thing within the open transaction.
+pub(super) fn execute(
+    connection: &Connection,
+    memory: &Memory,
+    staged: &mut Staged,
+    append: &Append,
+) -> Result<(), SpoolError> {
+    let tag = append.tag;
+    let Some(&link) = memory.links.rows.get(usize::from(append.link)) else { return Ok(()) };
+    match &append.op {
+        Op::Record { received_us, kind, body, repeats } => {
+            let sequence = insert(connection, link, *received_us, *kind, body, &mut staged.chain)?;
+            if let Some(repeated) = repeats {
+                connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?.execute([*repeated as i64])?;
+            }
+            staged.newest = sequence;
+            staged.records += 1;
+            staged.done(append, Done::Stored { tag, sequence });
+        }
+        Op::Intent { id, attempt } => {
+            let key = (*id, *attempt);
+            if memory.remembered.contains(*id, *attempt) || staged.intents.iter().any(|(k, _)| *k == key) {
+                staged.done(append, Done::Duplicate { tag });
+            } else {
+                connection
+                    .prepare_cached("INSERT INTO submit (id, attempt, link, at_us) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![id.as_bytes(), attempt, link, now_us()])?;
+                staged.intents.push((key, connection.last_insert_rowid()));
+                staged.done(append, Done::Intended { tag });
+            }
+        }
+        Op::Result { id, attempt, at_us, outcome } => {
+            if let Some(sequence) = result(connection, memory, staged, link, (*id, *attempt), *at_us, outcome)? {
+                staged.newest = sequence;
+                staged.records += 1;
+                staged.done(append, Done::Stored { tag, sequence });
+            } else {
+                staged.done(append, Done::Duplicate { tag });
+            }
+        }
+        Op::Confirmed { through } => {
+            connection
+                .prepare_cached("UPDATE link SET confirmed = ?2 WHERE id = ?1 AND confirmed < ?2")?
+                .execute(params![link, *through as i64])?;
+        }
+        Op::Doubt { only } => {
+            let records = match only {
+                None => doubt_unconfirmed(connection, link)?,
+                Some(sequence) => doubt_one(connection, link, *sequence)?,
+            };
+            staged.done(append, Done::InDoubt { tag, records });
+        }
+        Op::Housekeep => {}
+    }
+    Ok(())
+}
+
+/// Appends a record and returns its sequence.
+fn insert(
+    connection: &Connection,
+    link: i64,
+    received_us: i64,
+    kind: Kind,
+    body: &[u8],
+    chain: &mut [u8; 32],
+) -> Result<u64, SpoolError> {
+    let mut hash = Sha256::new();
+    hash.update(*chain);
+    hash.update(body);
+    let next: [u8; 32] = hash.finalize().into();
+    connection
+        .prepare_cached("INSERT INTO record (received_us, link, kind, body, chain) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![received_us, link, kind as u8, body, next])?;
+    *chain = next;
+    Ok(connection.last_insert_rowid() as u64)
+}
+
+/// Appends the record of a submit's result.
+pub(super) fn insert_result(
+    connection: &Connection,
+    link: i64,
+    at_us: i64,
+    body: &[u8],
+    chain: &mut [u8; 32],
+) -> Result<u64, SpoolError> {
+    insert(connection, link, at_us, Kind::SubmitResult, body, chain)
+}
+
+/// The body of a submit's result.
+pub(super) fn result_body(id: Uuid, attempt: u16, outcome: SubmitOutcome) -> Result<Vec<u8>, SpoolError> {
+    Ok(postcard::to_stdvec(&Body::SubmitResult(SubmitResult { id, attempt, outcome }))?)
+}
+
+/// Writes down what a submit came to; `None` when that is known already.
+fn result(
+    connection: &Connection,
+    memory: &Memory,
+    staged: &mut Staged,
+    link: i64,
+    key: (Uuid, u16),
+    at_us: i64,
+    outcome: &SubmitOutcome,
+) -> Result<Option<u64>, SpoolError> {
+    if staged.results.iter().any(|(k, _)| *k == key) {
+        return Ok(None);
+    }
+    let number = memory
+        .open
+        .get(&key)
+        .copied()
+        .or_else(|| staged.intents.iter().find(|(k, _)| *k == key).map(|&(_, number)| number));
+    let sent = !matches!(outcome, SubmitOutcome::NotSent { .. });
+    if number.is_none() && (sent || memory.remembered.contains(key.0, key.1)) {
+        return Ok(None);
+    }
+    let body = result_body(key.0, key.1, outcome.clone())?;
+    let sequence = insert_result(connection, link, at_us, &body, &mut staged.chain)?;
+    if let Some(number) = number {
+        if sent {
+            connection
+                .prepare_cached("UPDATE submit SET result_sequence = ?2 WHERE number = ?1")?
+                .execute(params![number, sequence as i64])?;
+        } else {
+            connection.prepare_cached("DELETE FROM submit WHERE number = ?1")?.execute([number])?;
+        }
+        staged.results.push((key, sent));
+    }
+    Ok(Some(sequence))
+}
+
+/// Puts all unconfirmed records of a link in doubt, the newest [`IN_DOUBT_MAX`] at most.
+pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Vec<InDoubt>, SpoolError> {
+    let confirmed: i64 = connection.query_row("SELECT confirmed FROM link WHERE id = ?1", [link], |row| row.get(0))?;
+    let sequences: Vec<i64> = connection
+        .prepare_cached(
+            "SELECT sequence FROM record WHERE sequence > ?1 AND link = ?2 AND kind <> ?3 AND received_us > ?4
+             ORDER BY sequence DESC LIMIT ?5",
+        )?
+        .query_map(
+            params![
+                confirmed,
+                link,
+                Kind::SubmitResult as u8,
+                now_us() - IN_DOUBT_SECONDS * 1_000_000,
+                IN_DOUBT_MAX as i64
+            ],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    let mut records = Vec::with_capacity(sequences.len());
+    for &sequence in &sequences {
+        records.extend(doubt_one(connection, link, sequence as u64)?);
+    }
+    if let Some(&newest) = sequences.first() {
+        connection.execute("UPDATE link SET confirmed = ?2 WHERE id = ?1 AND confirmed < ?2", params![link, newest])?;
+    }
+    Ok(records)
+}
+
+/// Puts one record in doubt, or the one that it repeats.
+fn doubt_one(connection: &Connection, link: i64, sequence: u64) -> Result<Vec<InDoubt>, SpoolError> {
+    let Some((mut sequence, mut body)) = body_of(connection, sequence)? else { return Ok(Vec::new()) };
+    if let Body::Redelivery { of } = body {
+        match body_of(connection, of)? {
+            Some(original) => (sequence, body) = original,
+            None => return Ok(Vec::new()),
+        }
+    }
+    let Some(key) = doubt::key(&body) else { return Ok(Vec::new()) };
+    let until_us = now_us() + IN_DOUBT_SECONDS * 1_000_000;
+    connection.prepare_cached("INSERT OR REPLACE INTO in_doubt VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        sequence as i64,
+        link,
+        key.to_be_bytes(),
+        until_us
+    ])?;
+    Ok(vec![InDoubt { sequence, key, until_us }])
+}
+
+fn body_of(connection: &Connection, sequence: u64) -> Result<Option<(u64, Body)>, SpoolError> {
+    let body: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT body FROM record WHERE sequence = ?1")?
+        .query_row([sequence as i64], |row| row.get(0))
+        .optional()?;
+    Ok(match body {
+        Some(body) => Some((sequence, postcard::from_bytes(&body)?)),
+        None => None,
+    })
+}
+
+/// Hands what is done to the links.
+pub(super) fn deliver(staged: &mut Staged, completions: &[Arc<crate::handoff::append::Completions>]) {
+    for (list, link) in staged.done.iter_mut().zip(completions) {
+        link.put(list);
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening: the lock, the tables, and what a run that was killed left open.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::batch::{self, Links};
+use super::remembered::Remembered;
+use super::{Options, SpoolError, now_us};
+use crate::handoff::append::InDoubt;
+use crate::handoff::message::SubmitOutcome;
+use crate::limits::{IN_DOUBT_MAX, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
+
+/// Format of the file.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- A link of a group. `confirmed`: up to this sequence, the SMSC has our responses or the record stands
+-- in in_doubt.
+CREATE TABLE IF NOT EXISTS link (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, grp TEXT NOT NULL, confirmed INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (name, grp));
+-- What came in, as a postcard of handoff::message::Body. `chain` is SHA-256 of the chain before and the body.
+CREATE TABLE IF NOT EXISTS record (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_us INTEGER NOT NULL, link INTEGER NOT NULL,
+    kind INTEGER NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL);
+-- Every submit before it is written to the wire. Without a result it is under way.
+CREATE TABLE IF NOT EXISTS submit (
+    number INTEGER PRIMARY KEY, id BLOB NOT NULL, attempt INTEGER NOT NULL, link INTEGER NOT NULL,
+    at_us INTEGER NOT NULL, result_sequence INTEGER);
+-- Records that the SMSC may deliver again.
+CREATE TABLE IF NOT EXISTS in_doubt (
+    sequence INTEGER PRIMARY KEY, link INTEGER NOT NULL, key BLOB NOT NULL, until_us INTEGER NOT NULL);
+";
+
+/// An open file, with what stands in memory.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) lock: File,
+    pub(super) uuid: Uuid,
+    pub(super) oldest: u64,
+    pub(super) newest: u64,
+    pub(super) committed: u64,
+    pub(super) chain: [u8; 32],
+    pub(super) links: Links,
+    pub(super) remembered: Remembered,
+    pub(super) in_doubt: Vec<Vec<InDoubt>>,
+}
+
+/// A connection with the pragmas that durability and the memory cap need.
+pub(super) fn connect(folder: &Path) -> Result<Connection, SpoolError> {
+    let connection = Connection::open(folder.join("spool.sqlite"))?;
+    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -2048;
+         PRAGMA journal_size_limit = {SPOOL_LOG_BYTES}; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn lock(folder: &Path) -> Result<File, SpoolError> {
+    let broken = |error| SpoolError::Folder { folder: folder.to_owned(), error };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(folder.join("spool.lock"))
+        .map_err(broken)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::InUse(folder.to_owned())),
+        Err(error) => Err(broken(error.into())),
+    }
+}
+
+pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
+    let folder = &options.folder;
+    let lock = lock(folder)?;
+    let connection = connect(folder)?;
+    connection.execute_batch(TABLES)?;
+    let uuid = meta(&connection, folder)?;
+    let links = links(&connection, options)?;
+    let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+    let newest = connection
+        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'record'", [], |row| row.get::<_, i64>(0))
+        .optional()?
+        .unwrap_or_default() as u64;
+    let oldest = one("SELECT min(sequence) FROM record")?.unwrap_or_default() as u64;
+    let committed: i64 = connection
+        .query_row("SELECT value FROM meta WHERE name = 'committed'", [], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default();
+    let chain: Option<Vec<u8>> =
+        connection.query_row("SELECT value FROM meta WHERE name = 'chain'", [], |row| row.get(0)).optional()?;
+    let last: Option<Vec<u8>> = connection
+        .query_row("SELECT chain FROM record ORDER BY sequence DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    let chain = last.or(chain).and_then(|c| <[u8; 32]>::try_from(c).ok()).unwrap_or_default();
+    let mut opened = Opened {
+        connection,
+        lock,
+        uuid,
+        oldest,
+        newest,
+        committed: committed as u64,
+        chain,
+        links,
+        remembered: Remembered::default(),
+        in_doubt: Vec::new(),
+    };
+    opened.settle_dangling()?;
+    opened.remember()?;
+    opened.enter_doubt(options)?;
+    Ok(opened)
+}
+
+/// Version and UUID, made with the file.
+fn meta(connection: &Connection, folder: &Path) -> Result<Uuid, SpoolError> {
+    connection.execute(
+        "INSERT OR IGNORE INTO meta VALUES ('uuid', ?1), ('version', ?2)",
+        params![Uuid::now_v7().as_bytes(), VERSION],
+    )?;
+    let found: i64 = connection.query_row("SELECT value FROM meta WHERE name = 'version'", [], |row| row.get(0))?;
+    if found != VERSION {
+        return Err(SpoolError::Version { folder: folder.to_owned(), found, known: VERSION });
+    }
+    Ok(connection
+        .query_row("SELECT value FROM meta WHERE name = 'uuid'", [], |row| row.get(0))
+        .map(Uuid::from_bytes)?)
+}
+
+fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError> {
+    let mut rows = Vec::with_capacity(options.links.len());
+    for (name, group) in &options.links {
+        connection.execute("INSERT OR IGNORE INTO link (name, grp) VALUES (?1, ?2)", params![name, group])?;
+        rows.push(connection.query_row(
+            "SELECT id FROM link WHERE name = ?1 AND grp = ?2",
+            params![name, group],
+            |row| row.get(0),
+        )?);
+    }
+    Ok(Links { rows })
+}
+
+impl Opened {
+    /// A submit without a result was, or may have been, written when the last run ended.
+    fn settle_dangling(&mut self) -> Result<(), SpoolError> {
+        let tx = self.connection.unchecked_transaction()?;
+        let open: Vec<(i64, [u8; 16], u16, i64)> = tx
+            .prepare("SELECT number, id, attempt, link FROM submit WHERE result_sequence IS NULL ORDER BY number")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+            .collect::<Result<_, _>>()?;
+        let (mut chain, mut newest) = (self.chain, self.newest);
+        for (number, id, attempt, link) in open {
+            let body = batch::result_body(Uuid::from_bytes(id), attempt, SubmitOutcome::Unknown)?;
+            newest = batch::insert_result(&tx, link, now_us(), &body, &mut chain)?;
+            tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, newest as i64])?;
+        }
+        tx.commit()?;
+        (self.chain, self.newest) = (chain, newest);
+        if self.oldest == 0 {
+            self.oldest = self.newest;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self) -> Result<(), SpoolError> {
+        let mut statement = self.connection.prepare(
+            "SELECT id, attempt FROM (SELECT number, id, attempt FROM submit ORDER BY number DESC LIMIT ?1) ORDER BY number",
+        )?;
+        let mut rows = statement.query([SUBMITS_REMEMBERED_MAX as i64])?;
+        while let Some(row) = rows.next()? {
+            self.remembered.insert(Uuid::from_bytes(row.get(0)?), row.get(1)?);
+        }
+        Ok(())
+    }
+
+    /// Everything not confirmed when the last run ended may come again.
+    fn enter_doubt(&mut self, options: &Options) -> Result<(), SpoolError> {
+        let tx = self.connection.unchecked_transaction()?;
+        tx.execute("DELETE FROM in_doubt WHERE until_us <= ?1", [now_us()])?;
+        for &row in &self.links.rows {
+            batch::doubt_unconfirmed(&tx, row)?;
+        }
+        // By group: a link that is configured no more may have been replaced by one of its group.
+        let mut seen: Vec<&str> = Vec::new();
+        for (_, group) in &options.links {
+            let mut records = Vec::new();
+            if !seen.contains(&group.as_str()) {
+                seen.push(group);
+                records = tx
+                    .prepare_cached(
+                        "SELECT sequence, key, until_us FROM in_doubt JOIN link ON link.id = in_doubt.link
+                         WHERE grp = ?1 ORDER BY sequence DESC LIMIT ?2",
+                    )?
+                    .query_map(params![group, IN_DOUBT_MAX as i64], |row| {
+                        Ok(InDoubt {
+                            sequence: row.get::<_, i64>(0)? as u64,
+                            key: u128::from_be_bytes(row.get(1)?),
+                            until_us: row.get(2)?,
+                        })
+                    })?
+                    .collect::<Result<_, _>>()?;
+            }
+            self.in_doubt.push(records);
+        }
+        tx.commit()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Reading what is committed, in slices that are frames of the handoff already: the bodies are
+//! copied from the disk to the socket without being looked at.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use bytes::Bytes;
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use super::{Options, SpoolError, open};
+use crate::handoff::records::RecordsFrame;
+use crate::limits::{HANDOFF_RECORDS_MAX, LINKS_MAX};
+
+/// Bytes of records in one slice, unless one record alone has more.
+const SLICE_BYTES: usize = 256 << 10;
+
+/// Some records.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// `FromGateway::Records`, encoded.
+    pub frame: Bytes,
+    /// Bytes of the records' encoded form, as counted against the credit.
+    pub bytes: usize,
+    /// Sequence of the last; `after` when there is none.
+    pub last: u64,
+    /// How many.
+    pub records: usize,
+}
+
+struct Request {
+    after: u64,
+    bytes: usize,
+    answer: oneshot::Sender<Result<Slice, SpoolError>>,
+}
+
+/// Reads committed records, on a thread of its own.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    requests: SyncSender<Request>,
+}
+
+impl Reader {
+    /// Records after a sequence, worth at most `bytes` but at least one if there is any.
+    pub async fn read(&self, after: u64, bytes: usize) -> Result<Slice, SpoolError> {
+        let (answer, slice) = oneshot::channel();
+        self.requests.try_send(Request { after, bytes, answer }).map_err(|_| SpoolError::Closed)?;
+        slice.await.map_err(|_| SpoolError::Closed)?
+    }
+}
+
+pub(super) fn start(options: &Options) -> Result<(Reader, std::thread::JoinHandle<()>), SpoolError> {
+    let connection = open::connect(&options.folder)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
+    // One worker is served, and while one takes the other's place there may be two.
+    let (requests, queue) = sync_channel(4);
+    let thread = std::thread::Builder::new()
+        .name("spool-read".into())
+        .spawn(move || serve(&connection, &queue))
+        .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
+    Ok((Reader { requests }, thread))
+}
+
+fn serve(connection: &Connection, queue: &Receiver<Request>) {
+    let mut links: HashMap<i64, (String, String)> = HashMap::with_capacity(LINKS_MAX);
+    while let Ok(request) = queue.recv() {
+        let _ = request.answer.send(slice(connection, &mut links, request.after, request.bytes));
+    }
+}
+
+fn slice(
+    connection: &Connection,
+    links: &mut HashMap<i64, (String, String)>,
+    after: u64,
+    bytes: usize,
+) -> Result<Slice, SpoolError> {
+    let mut frame = RecordsFrame::default();
+    let mut last = after;
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, received_us, link, body FROM record WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![after as i64, HANDOFF_RECORDS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        if !frame.is_empty() && frame.bytes() + body.len() > bytes.min(SLICE_BYTES) {
+            break;
+        }
+        let sequence: i64 = row.get(0)?;
+        let link: i64 = row.get(2)?;
+        if !links.contains_key(&link) {
+            let names = connection
+                .query_row("SELECT name, grp FROM link WHERE id = ?1", [link], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            links.insert(link, names);
+        }
+        let (name, group) = links.get(&link).map_or(("", ""), |(n, g)| (n.as_str(), g.as_str()));
+        last = sequence as u64;
+        frame.push(last, row.get(1)?, name, group, body)?;
+    }
+    let (bytes, records) = (frame.bytes(), frame.len());
+    Ok(Slice { frame: frame.finish()?, bytes, last, records })
+}
