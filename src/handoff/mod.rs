@@ -16,5 +16,8 @@
 pub mod append;
 pub mod codec;
 pub mod doubt;
+pub mod marks;
 pub mod message;
+pub mod queue;
 pub mod records;
+pub mod server;

@@ -1,6 +1,61 @@
-//! Frames of records, made without looking into the records' bodies.
+//! Records on their way from the spool to the worker: asked for in slices, each a frame made without
+//! looking into the records' bodies.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
+
+/// Some records.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// `FromGateway::Records`, encoded.
+    pub frame: Bytes,
+    /// Bytes of the records' encoded form, as counted against the credit.
+    pub bytes: usize,
+    /// Sequence of the last; the one asked to begin after when there is none.
+    pub last: u64,
+    /// How many.
+    pub records: usize,
+}
+
+/// The spool could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the spool cannot be read: {0}")]
+pub struct ReadFailed(pub String);
+
+/// Asks the spool's reading thread for a slice.
+#[derive(Debug)]
+pub struct ReadRequest {
+    /// Begin after this sequence.
+    pub after: u64,
+    /// Bytes of records wanted at most; one record may overshoot.
+    pub bytes: usize,
+    /// Where the slice goes.
+    pub answer: oneshot::Sender<Result<Slice, ReadFailed>>,
+}
+
+/// Requests that may wait: one worker is served, and there may be two while one takes the other's place.
+const REQUESTS_MAX: usize = 4;
+
+/// Reads committed records.
+#[derive(Debug, Clone)]
+pub struct Reader(SyncSender<ReadRequest>);
+
+impl Reader {
+    /// A reader and the queue that its thread serves.
+    pub fn new() -> (Self, Receiver<ReadRequest>) {
+        let (requests, queue) = sync_channel(REQUESTS_MAX);
+        (Self(requests), queue)
+    }
+
+    /// Records after a sequence, worth at most `bytes` but at least one if there is any.
+    pub async fn read(&self, after: u64, bytes: usize) -> Result<Slice, ReadFailed> {
+        let (answer, slice) = oneshot::channel();
+        self.0.try_send(ReadRequest { after, bytes, answer }).map_err(|error| ReadFailed(error.to_string()))?;
+        slice.await.map_err(|error| ReadFailed(error.to_string()))?
+    }
+}
 
 /// A `FromGateway::Records` frame made of bodies that are encoded already.
 ///

@@ -27,12 +27,8 @@ impl Meters {
     /// The handles of one link.
     pub fn new(link: &str) -> Self {
         let link = link.to_owned();
-        let received = |kind: &'static str| {
-            metrics::counter!("scrutineer_smpp_received_total", "link" => link.clone(), "kind" => kind)
-        };
-        let submits = |outcome: &'static str| {
-            metrics::counter!("scrutineer_smpp_submit_responses_total", "link" => link.clone(), "outcome" => outcome)
-        };
+        let received = |kind: &'static str| metrics::counter!("scrutineer_smpp_received_total", "link" => link.clone(), "kind" => kind);
+        let submits = |outcome: &'static str| metrics::counter!("scrutineer_smpp_submit_responses_total", "link" => link.clone(), "outcome" => outcome);
         Self {
             messages: received("message"),
             receipts: received("receipt"),
@@ -61,6 +57,7 @@ impl Meters {
 
     /// A session ended.
     pub(super) fn ended(&self, why: &'static str) {
-        metrics::counter!("scrutineer_smpp_sessions_ended_total", "link" => self.link.clone(), "why" => why).increment(1);
+        metrics::counter!("scrutineer_smpp_sessions_ended_total", "link" => self.link.clone(), "why" => why)
+            .increment(1);
     }
 }

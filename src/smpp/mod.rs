@@ -7,7 +7,12 @@
 mod decode;
 mod encode;
 pub mod frame;
+pub mod link;
+pub mod meters;
+pub mod options;
 pub mod pdu;
+pub mod session;
+pub mod shared;
 
 pub use decode::{BadBody, decode};
 pub use encode::{encode, encode_nack};

@@ -17,16 +17,14 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use uuid::Uuid;
+use tokio::sync::mpsc;
 
 use crate::handoff::append::{Append, Completions, InDoubt, Op};
+use crate::handoff::marks::Marks;
+use crate::handoff::records::Reader;
 use crate::limits::SPOOL_QUEUE_MAX;
-
-pub use read::{Reader, Slice};
 
 /// What can go wrong with a spool.
 #[derive(Debug, thiserror::Error)]
@@ -79,62 +77,12 @@ pub struct Options {
     pub bytes_max: u64,
 }
 
-/// What the rest of the gateway may see of the spool's thread.
-#[derive(Debug)]
-pub struct State {
-    /// Made with the spool.
-    pub uuid: Uuid,
-    newest: watch::Sender<u64>,
-    committed: watch::Sender<u64>,
-    oldest: AtomicU64,
-    failing: AtomicBool,
-    /// Milliseconds since the epoch at which the batch under way was begun; 0: none is.
-    busy_since_ms: AtomicI64,
-}
-
-impl State {
-    /// Smallest sequence kept; 0: none.
-    pub fn oldest(&self) -> u64 {
-        self.oldest.load(Ordering::Relaxed)
-    }
-
-    /// Greatest sequence committed to disk; 0: none. Changes with every commit.
-    pub fn newest(&self) -> watch::Receiver<u64> {
-        self.newest.subscribe()
-    }
-
-    /// What PostgreSQL has, as far as the worker said.
-    pub fn committed(&self) -> watch::Receiver<u64> {
-        self.committed.subscribe()
-    }
-
-    /// The worker says that PostgreSQL has all records up to here.
-    pub fn set_committed(&self, through: u64) {
-        self.committed.send_if_modified(|committed| {
-            let more = through > *committed;
-            *committed = through.max(*committed);
-            more
-        });
-    }
-
-    /// Does the disk fail, or is the spool full?
-    pub fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
-    }
-
-    /// Is the thread idle, or at work for less than `limit`?
-    pub fn makes_progress(&self, now_us: i64, limit: Duration) -> bool {
-        let since = self.busy_since_ms.load(Ordering::Relaxed);
-        since == 0 || now_us / 1000 - since < limit.as_millis() as i64
-    }
-}
-
 /// An open spool.
 #[derive(Debug)]
 pub struct Spool {
     queue: mpsc::Sender<Append>,
     completions: Vec<Arc<Completions>>,
-    state: Arc<State>,
+    marks: Arc<Marks>,
     threads: Vec<std::thread::JoinHandle<()>>,
     reader: Reader,
     /// Per link: what the SMSC may deliver again, from before this start.
@@ -145,24 +93,17 @@ impl Spool {
     /// Opens or makes the spool, settles what the last run left open, and starts its threads.
     pub fn open(options: &Options) -> Result<Self, SpoolError> {
         let opened = open::open(options)?;
-        let state = Arc::new(State {
-            uuid: opened.uuid,
-            newest: watch::channel(opened.newest).0,
-            committed: watch::channel(opened.committed).0,
-            oldest: AtomicU64::new(opened.oldest),
-            failing: AtomicBool::new(false),
-            busy_since_ms: AtomicI64::new(0),
-        });
+        let marks = Arc::new(Marks::new(opened.uuid, opened.oldest, opened.newest, opened.committed));
         let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();
         let (reader, read_thread) = read::start(options)?;
-        let writer = writer::Writer::new(opened, options, completions.clone(), state.clone());
+        let writer = writer::Writer::new(opened, options, completions.clone(), marks.clone());
         let write_thread = std::thread::Builder::new()
             .name("spool".into())
             .spawn(move || writer.run(appends))
             .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
-        Ok(Self { queue, completions, state, threads: vec![write_thread, read_thread], reader, in_doubt })
+        Ok(Self { queue, completions, marks, threads: vec![write_thread, read_thread], reader, in_doubt })
     }
 
     /// The queue to its thread.
@@ -176,8 +117,8 @@ impl Spool {
     }
 
     /// What it shows of itself.
-    pub fn state(&self) -> Arc<State> {
-        self.state.clone()
+    pub fn marks(&self) -> Arc<Marks> {
+        self.marks.clone()
     }
 
     /// Reads committed records.

@@ -2,69 +2,33 @@
 //! copied from the disk to the socket without being looked at.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 
-use bytes::Bytes;
 use rusqlite::{Connection, params};
-use tokio::sync::oneshot;
 
 use super::{Options, SpoolError, open};
-use crate::handoff::records::RecordsFrame;
+use crate::handoff::records::{ReadFailed, ReadRequest, Reader, RecordsFrame, Slice};
 use crate::limits::{HANDOFF_RECORDS_MAX, LINKS_MAX};
 
 /// Bytes of records in one slice, unless one record alone has more.
 const SLICE_BYTES: usize = 256 << 10;
 
-/// Some records.
-#[derive(Debug, Clone)]
-pub struct Slice {
-    /// `FromGateway::Records`, encoded.
-    pub frame: Bytes,
-    /// Bytes of the records' encoded form, as counted against the credit.
-    pub bytes: usize,
-    /// Sequence of the last; `after` when there is none.
-    pub last: u64,
-    /// How many.
-    pub records: usize,
-}
-
-struct Request {
-    after: u64,
-    bytes: usize,
-    answer: oneshot::Sender<Result<Slice, SpoolError>>,
-}
-
-/// Reads committed records, on a thread of its own.
-#[derive(Debug, Clone)]
-pub struct Reader {
-    requests: SyncSender<Request>,
-}
-
-impl Reader {
-    /// Records after a sequence, worth at most `bytes` but at least one if there is any.
-    pub async fn read(&self, after: u64, bytes: usize) -> Result<Slice, SpoolError> {
-        let (answer, slice) = oneshot::channel();
-        self.requests.try_send(Request { after, bytes, answer }).map_err(|_| SpoolError::Closed)?;
-        slice.await.map_err(|_| SpoolError::Closed)?
-    }
-}
-
 pub(super) fn start(options: &Options) -> Result<(Reader, std::thread::JoinHandle<()>), SpoolError> {
     let connection = open::connect(&options.folder)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
-    // One worker is served, and while one takes the other's place there may be two.
-    let (requests, queue) = sync_channel(4);
+    let (reader, queue) = Reader::new();
     let thread = std::thread::Builder::new()
         .name("spool-read".into())
         .spawn(move || serve(&connection, &queue))
         .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
-    Ok((Reader { requests }, thread))
+    Ok((reader, thread))
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Request>) {
+fn serve(connection: &Connection, queue: &Receiver<ReadRequest>) {
     let mut links: HashMap<i64, (String, String)> = HashMap::with_capacity(LINKS_MAX);
     while let Ok(request) = queue.recv() {
-        let _ = request.answer.send(slice(connection, &mut links, request.after, request.bytes));
+        let slice = slice(connection, &mut links, request.after, request.bytes);
+        let _ = request.answer.send(slice.map_err(|error| ReadFailed(error.to_string())));
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram};
@@ -14,8 +13,9 @@ use tokio::sync::mpsc;
 
 use super::batch::{self, Memory};
 use super::open::Opened;
-use super::{Options, SpoolError, State, now_us, prune};
+use super::{Options, SpoolError, now_us, prune};
 use crate::handoff::append::{Append, Completions, Done, Op};
+use crate::handoff::marks::Marks;
 use crate::limits::{SPOOL_BATCH_MAX, SPOOL_RETRY_MS};
 
 struct Meters {
@@ -33,7 +33,7 @@ pub(super) struct Writer {
     _lock: File,
     memory: Memory,
     completions: Vec<Arc<Completions>>,
-    pub(super) state: Arc<State>,
+    pub(super) marks: Arc<Marks>,
     pub(super) options: Options,
     /// The size cap is reached.
     full: bool,
@@ -47,7 +47,7 @@ impl Writer {
         opened: Opened,
         options: &Options,
         completions: Vec<Arc<Completions>>,
-        state: Arc<State>,
+        marks: Arc<Marks>,
     ) -> Self {
         Self {
             connection: opened.connection,
@@ -60,7 +60,7 @@ impl Writer {
                 open: Default::default(),
             },
             completions,
-            state,
+            marks,
             options: options.clone(),
             full: false,
             committed_on_disk: opened.committed,
@@ -82,14 +82,14 @@ impl Writer {
             if waiting.is_empty() && queue.blocking_recv_many(&mut waiting, SPOOL_BATCH_MAX) == 0 {
                 break;
             }
-            self.state.busy_since_ms.store(now_us() / 1000, Ordering::Relaxed);
+            self.marks.set_busy_since_ms(now_us() / 1000);
             let result = self.commit(&mut waiting);
-            self.state.busy_since_ms.store(0, Ordering::Relaxed);
+            self.marks.set_busy_since_ms(0);
             self.report(&result);
             if result.is_err() {
                 self.give_up(&mut waiting);
                 let closed = self.top_up(&mut waiting, &mut queue);
-                if closed && self.state.is_failing() {
+                if closed && self.marks.is_failing() {
                     // A stop: what the disk does not take now is not acknowledged.
                     break;
                 }
@@ -123,10 +123,10 @@ impl Writer {
             }
             self.memory.apply(&staged);
             if staged.records > 0 {
-                if self.state.oldest() == 0 {
-                    self.state.oldest.store(staged.newest + 1 - staged.records, Ordering::Relaxed);
+                if self.marks.oldest() == 0 {
+                    self.marks.set_oldest(staged.newest + 1 - staged.records);
                 }
-                self.state.newest.send_replace(staged.newest);
+                self.marks.set_newest(staged.newest);
             }
             batch::deliver(&mut staged, &self.completions);
             self.meters.records.increment(staged.records);
@@ -142,7 +142,7 @@ impl Writer {
 
     /// What is due now and then.
     fn housekeep(&mut self) -> Result<(), SpoolError> {
-        let committed = *self.state.committed.borrow();
+        let committed = *self.marks.committed().borrow();
         if committed > self.committed_on_disk {
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('committed', ?1)")?
@@ -150,7 +150,7 @@ impl Writer {
             self.committed_on_disk = committed;
         }
         if let Some(oldest) = prune::prune(&self.connection, committed, self.options.keep)? {
-            self.state.oldest.store(oldest, Ordering::Relaxed);
+            self.marks.set_oldest(oldest);
         }
         let used = prune::used_bytes(&self.connection, &self.options.folder)?;
         self.full = used >= self.options.bytes_max;
@@ -161,7 +161,7 @@ impl Writer {
 
     /// Says once when the state changes.
     fn report(&self, result: &Result<(), SpoolError>) {
-        let was = self.state.failing.swap(result.is_err(), Ordering::Relaxed);
+        let was = self.marks.set_failing(result.is_err());
         match result {
             Err(error) => {
                 self.meters.failures.increment(1);

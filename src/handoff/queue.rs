@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::handoff::message::Submit;
+use super::message::Submit;
 use crate::limits::SUBMIT_QUEUE_MAX;
 
 /// How many wait in all groups together.

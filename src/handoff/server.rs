@@ -1,0 +1,271 @@
+//! The gateway's side of the socket: one worker at a time gets records as its credit allows, and
+//! gives submits and the committed mark.
+//!
+//! Invariant: reading from the worker never waits for writing to it, so that the two cannot block
+//! each other.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::codec::{HandoffError, decode, encode, framed};
+use super::marks::Marks;
+use super::message::{FromGateway, FromWorker, PROTOCOL, Submit};
+use super::queue::SubmitQueue;
+use super::records::Reader;
+use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, SUBMIT_QUEUE_MAX};
+
+/// How long the first frame may take.
+const HELLO: Duration = Duration::from_secs(5);
+/// How long a worker may take nothing of what is written to it.
+const WRITE: Duration = Duration::from_secs(60);
+
+/// One link, as the worker hears of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkName {
+    /// Its name.
+    pub link: String,
+    /// Its group.
+    pub group: String,
+}
+
+/// What the server works with.
+pub struct Server {
+    /// How far the spool is.
+    pub marks: Arc<Marks>,
+    /// Records.
+    pub reader: Reader,
+    /// Links in the configuration's order.
+    pub links: Vec<LinkName>,
+    /// Which of them are bound.
+    pub bound: watch::Receiver<Vec<bool>>,
+    /// The queue of each group.
+    pub queues: Vec<(String, Arc<SubmitQueue>)>,
+    /// Takes submits that no link can carry: of a group that does not exist.
+    pub impossible: mpsc::Sender<Submit>,
+    /// Name of this host.
+    pub host: String,
+}
+
+type Frames = Framed<UnixStream, LengthDelimitedCodec>;
+
+/// Listens on a path: what a process that was killed left there is removed. Mode 0660.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+impl Server {
+    /// Serves until cancelled. The socket's file is removed then.
+    pub async fn run(self, listener: UnixListener, path: PathBuf, stop: CancellationToken) -> Result<(), HandoffError> {
+        let server = Arc::new(self);
+        let mut current: Option<(CancellationToken, tokio::task::JoinHandle<()>)> = None;
+        loop {
+            let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
+            let io = match accepted {
+                Ok((io, _)) => io,
+                Err(error) => {
+                    // Out of descriptors, say: a state that passes.
+                    tracing::warn!(%error, "a worker's connection cannot be accepted");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            };
+            if let Some((gone, task)) = current.take() {
+                gone.cancel();
+                let _ = task.await;
+            }
+            let (server, gone) = (server.clone(), stop.child_token());
+            let token = gone.clone();
+            let task = tokio::spawn(async move {
+                match token.run_until_cancelled(server.serve(io)).await {
+                    None => tracing::info!("the worker's place is taken or the gateway stops"),
+                    Some(Ok(())) => tracing::info!("the worker went"),
+                    Some(Err(error)) => tracing::warn!(%error, "the worker's connection ended"),
+                }
+            });
+            current = Some((gone, task));
+        }
+        if let Some((_, task)) = current {
+            let _ = task.await;
+        }
+        let _ = std::fs::remove_file(path);
+        Ok(())
+    }
+
+    async fn serve(&self, io: UnixStream) -> Result<(), HandoffError> {
+        let mut frames = framed(io);
+        let hello = match timeout(HELLO, frames.next()).await {
+            Ok(Some(frame)) => decode(&frame?)?,
+            Ok(None) => return Ok(()),
+            Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        };
+        match hello {
+            FromWorker::Hello { protocol: PROTOCOL } => {}
+            FromWorker::Hello { protocol } => {
+                return refuse(
+                    frames,
+                    format!(
+                        "the worker speaks protocol {protocol}, the gateway {PROTOCOL}: run the same version of both"
+                    ),
+                )
+                .await;
+            }
+            _ => return refuse(frames, "the first frame must be Hello".to_owned()).await,
+        }
+        let welcome = FromGateway::Welcome {
+            protocol: PROTOCOL,
+            spool: self.marks.uuid,
+            oldest: self.marks.oldest(),
+            newest: *self.marks.newest().borrow(),
+            host: self.host.clone(),
+        };
+        frames.send(encode(&welcome)?).await?;
+        tracing::info!("a worker is served");
+        let (sink, stream) = frames.split();
+        // Room for every submit that may be refused, so that reading never waits for writing.
+        let (busy, refused) = mpsc::channel(SUBMIT_QUEUE_MAX);
+        let (demand, wanted) = watch::channel(Demand::default());
+        tokio::select! {
+            result = self.listen_to(stream, &busy, &demand) => result,
+            result = self.tell(sink, refused, wanted) => result,
+        }
+    }
+
+    /// Takes what the worker says.
+    async fn listen_to(
+        &self,
+        mut stream: SplitStream<Frames>,
+        busy: &mpsc::Sender<(Uuid, u16)>,
+        demand: &watch::Sender<Demand>,
+    ) -> Result<(), HandoffError> {
+        while let Some(frame) = stream.next().await {
+            match decode(&frame?)? {
+                FromWorker::Hello { .. } => {}
+                FromWorker::Read { after } => {
+                    demand.send_modify(|d| d.after = Some(d.after.unwrap_or(after)));
+                }
+                FromWorker::Credit { bytes } => demand.send_modify(|d| d.granted += u64::from(bytes)),
+                FromWorker::Committed { through } => {
+                    // More than was ever given is no promise about what is to come.
+                    let newest = *self.marks.newest().borrow();
+                    self.marks.set_committed(through.min(newest));
+                }
+                FromWorker::Submit(submit) => {
+                    let key = (submit.id, submit.attempt);
+                    if !self.submit(submit) {
+                        let _ = busy.send(key).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// False when there is no place for it now.
+    fn submit(&self, submit: Submit) -> bool {
+        match self.queues.iter().find(|(group, _)| *group == submit.group) {
+            Some((_, queue)) => queue.push(submit).is_ok(),
+            None => self.impossible.try_send(submit).is_ok(),
+        }
+    }
+
+    /// Tells the worker of records, refused submits and links.
+    async fn tell(
+        &self,
+        mut sink: SplitSink<Frames, Bytes>,
+        mut refused: mpsc::Receiver<(Uuid, u16)>,
+        mut demand: watch::Receiver<Demand>,
+    ) -> Result<(), HandoffError> {
+        let mut newest = self.marks.newest();
+        let mut bound = self.bound.clone();
+        let mut told: Vec<Option<bool>> = vec![None; self.links.len()];
+        let (mut sent, mut used) = (None, 0u64);
+        let mut refusals = Vec::new();
+        bound.mark_changed();
+        loop {
+            let Demand { after, granted } = *demand.borrow_and_update();
+            let through = *newest.borrow_and_update();
+            if bound.has_changed().unwrap_or(false) {
+                let states = bound.borrow_and_update().clone();
+                for ((name, state), told) in self.links.iter().zip(states).zip(&mut told) {
+                    if *told != Some(state) {
+                        *told = Some(state);
+                        let LinkName { link, group } = name.clone();
+                        feed(&mut sink, encode(&FromGateway::Link { link, group, bound: state })?).await?;
+                    }
+                }
+            }
+            for (id, attempt) in refusals.drain(..) {
+                feed(&mut sink, encode(&FromGateway::Busy { id, attempt })?).await?;
+            }
+            if sent.is_none() {
+                sent = after;
+            }
+            let mut more = false;
+            if let Some(after) = sent
+                && after < through
+                && used < granted
+            {
+                let credit = (granted - used).min(HANDOFF_CREDIT_BYTES_MAX.into()) as usize;
+                let slice = self.reader.read(after, credit).await.map_err(io::Error::other)?;
+                if slice.records > 0 {
+                    used += slice.bytes as u64;
+                    sent = Some(slice.last);
+                    more = slice.last < through;
+                    feed(&mut sink, slice.frame).await?;
+                } else {
+                    // Pruned: nothing lies between here and the newest.
+                    sent = Some(through);
+                }
+            }
+            timeout(WRITE, sink.flush()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            if more && used < granted {
+                continue;
+            }
+            tokio::select! {
+                changed = newest.changed(), if sent.is_some() && used < granted => closed(changed)?,
+                changed = demand.changed() => closed(changed)?,
+                changed = bound.changed() => { closed(changed)?; bound.mark_changed(); }
+                n = refused.recv_many(&mut refusals, 256) => if n == 0 { return Ok(()) },
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Demand {
+    after: Option<u64>,
+    granted: u64,
+}
+
+async fn feed(sink: &mut SplitSink<Frames, Bytes>, frame: Bytes) -> Result<(), HandoffError> {
+    timeout(WRITE, sink.feed(frame)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(())
+}
+
+fn closed(changed: Result<(), watch::error::RecvError>) -> Result<(), HandoffError> {
+    changed.map_err(|error| io::Error::other(error).into())
+}
+
+async fn refuse(mut frames: Frames, why: String) -> Result<(), HandoffError> {
+    tracing::warn!(%why, "a worker is refused");
+    frames.send(encode(&FromGateway::Refused(why))?).await?;
+    Ok(())
+}

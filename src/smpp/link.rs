@@ -1,0 +1,226 @@
+//! Supervision of one link: connect, bind, serve, and again, with backoff.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::CommandStatus;
+use super::meters::Meters;
+use super::options::LinkOptions;
+use super::session::{self, End};
+use super::shared::{ByteBudget, LinkStates};
+use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
+use crate::handoff::doubt::DoubtSet;
+use crate::handoff::queue::SubmitQueue;
+use crate::limits::LINK_SOCKET_BYTES;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// First pause before a new bind.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A link, across its sessions.
+pub struct Link {
+    /// Its settings.
+    pub options: LinkOptions,
+    /// Its place in the configuration.
+    pub index: LinkIndex,
+    /// The spool's queue.
+    pub spool: mpsc::Sender<Append>,
+    /// What the spool has done for this link.
+    pub completions: Arc<Completions>,
+    /// What the SMSC may deliver again, a group.
+    pub doubt: Arc<DoubtSet>,
+    /// Submits for the group.
+    pub queue: Arc<SubmitQueue>,
+    /// Bytes that may wait, all links together.
+    pub budget: Arc<ByteBudget>,
+    /// Who is bound.
+    pub states: Arc<LinkStates>,
+    /// What PostgreSQL has, when that is what acknowledgements wait for.
+    pub committed: Option<watch::Receiver<u64>>,
+    /// Stop when cancelled.
+    pub stop: CancellationToken,
+    /// Metrics.
+    pub meters: Meters,
+    /// Time of the last turn of its loop, milliseconds since the epoch: the watchdog looks at it.
+    pub progress: Arc<AtomicI64>,
+    /// Last tag given to the spool.
+    pub last_tag: u64,
+    /// Last reference of a segmented text.
+    pub reference: u8,
+    /// Last record stored by the session that runs; 0: none.
+    pub stored: u64,
+}
+
+/// Waits for a change; for ever where there is nothing to change.
+pub(super) async fn changed(receiver: &mut Option<watch::Receiver<u64>>) {
+    if let Some(receiver) = receiver
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Microseconds since the epoch.
+pub(super) fn now_us() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+}
+
+impl Link {
+    /// A tag never used before on this link.
+    pub(super) fn tag(&mut self) -> u64 {
+        self.last_tag += 1;
+        self.last_tag
+    }
+
+    /// The loop turned.
+    pub(super) fn turned(&self) {
+        self.progress.store(now_us() / 1000, Ordering::Relaxed);
+    }
+
+    pub(super) fn bound(&self) {
+        tracing::info!(link = %self.options.name, system_id = %self.options.system_id, "bound");
+        self.meters.bound.set(1.0);
+        self.states.set(self.index.into(), true);
+    }
+
+    /// Serves the link until it is told to stop.
+    pub async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        while !self.stop.is_cancelled() {
+            let begun = Instant::now();
+            let end = match self.connect().await {
+                Some(Ok(stream)) => session::run(&mut self, stream).await,
+                Some(Err(error)) => End::Io(error),
+                None => break,
+            };
+            self.states.set(self.index.into(), false);
+            self.meters.bound.set(0.0);
+            self.meters.ended(end.word());
+            self.report(&end);
+            if std::mem::take(&mut self.stored) > 0 {
+                self.enter_doubt().await;
+            }
+            if matches!(end, End::Stopped | End::SpoolClosed) {
+                break;
+            }
+            let lived = begun.elapsed() > Duration::from_secs(30);
+            pause = match end {
+                End::PeerUnbound | End::Closed | End::Io(_) | End::Silent if lived => FIRST_PAUSE,
+                // Only a person can mend these: asking often may have the account locked.
+                End::BindRefused(status) if is_wrong_password(status) => self.options.reconnect_max,
+                End::Overloaded => self.options.reconnect_max.min(Duration::from_secs(10)),
+                _ => pause,
+            };
+            let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            if !self.rest(jittered).await {
+                break;
+            }
+            pause = (pause * 2).min(self.options.reconnect_max).max(FIRST_PAUSE);
+        }
+        tracing::info!(link = %self.options.name, "link stopped");
+    }
+
+    /// Waits, while the watchdog sees that it lives; false when told to stop.
+    async fn rest(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            self.turned();
+            let next = until.min(Instant::now() + Duration::from_secs(5));
+            if self.stop.run_until_cancelled(tokio::time::sleep_until(next)).await.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `None` when told to stop.
+    async fn connect(&self) -> Option<std::io::Result<TcpStream>> {
+        self.turned();
+        let options = &self.options;
+        let connect = async {
+            let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
+            for address in tokio::net::lookup_host((options.host.as_str(), options.port)).await? {
+                match open(address).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        };
+        let timed =
+            async { timeout(CONNECT, connect).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) };
+        self.stop.run_until_cancelled(timed).await
+    }
+
+    /// Asks the spool which records the SMSC may deliver again, and waits for it: before that no new
+    /// session may begin.
+    async fn enter_doubt(&mut self) {
+        let tag = self.tag();
+        let append = Append { link: self.index, tag, give_up: None, op: Op::Doubt { only: None } };
+        if self.spool.send(append).await.is_err() {
+            return;
+        }
+        let begun = Instant::now();
+        loop {
+            for done in self.completions.take() {
+                if let Done::InDoubt { tag: of, records } = done
+                    && of == tag
+                {
+                    if !records.is_empty() {
+                        tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
+                    }
+                    self.doubt.add(&records);
+                    return;
+                }
+            }
+            self.turned();
+            let stopping = self.stop.is_cancelled() && begun.elapsed() > Duration::from_secs(2);
+            if self.spool.is_closed() || stopping {
+                return;
+            }
+            let _ = timeout(Duration::from_secs(1), self.completions.wait()).await;
+        }
+    }
+
+    fn report(&self, end: &End) {
+        let link = &self.options.name;
+        let address = format_args!("{}:{}", self.options.host, self.options.port);
+        match end {
+            End::BindRefused(status) if is_wrong_password(*status) => tracing::error!(
+                %link, status = ?CommandStatus::from(*status),
+                "the SMSC refuses our login: mend system_id and password of this link in the configuration; trying again slowly"
+            ),
+            End::BindRefused(status) => {
+                tracing::warn!(%link, status = ?CommandStatus::from(*status), "the SMSC refused the bind");
+            }
+            End::Io(error) => tracing::warn!(%link, %address, %error, "no connection to the SMSC"),
+            End::BadLength(error) => tracing::warn!(%link, %error, "the SMSC sent what is no PDU; binding anew"),
+            End::Stopped => {}
+            other => tracing::warn!(%link, why = other.word(), "session ended"),
+        }
+    }
+}
+
+fn is_wrong_password(status: u32) -> bool {
+    matches!(
+        CommandStatus::from(status),
+        CommandStatus::EsmeRbindfail | CommandStatus::EsmeRinvpaswd | CommandStatus::EsmeRinvsysid
+    )
+}
+
+async fn open(address: std::net::SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Before the connection, as it sets the window that is offered.
+    socket.set_recv_buffer_size(LINK_SOCKET_BYTES as u32)?;
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}

@@ -1,0 +1,66 @@
+//! `enquire_link`: is the SMSC there, and which of our responses has it got?
+//!
+//! A response is known to have arrived when an `enquire_link` written after it is answered, as TCP
+//! keeps the order. So there is one every two seconds while there is traffic.
+
+use std::time::Duration;
+
+use super::state::{End, Enquiry, Session};
+use crate::handoff::append::{Append, Op};
+use crate::limits::CONFIRM_SECONDS;
+use crate::smpp::pdu::Pdu;
+
+/// `enquire_link`s that may stay without any sign of life.
+const MISSES_MAX: u32 = 2;
+
+impl Session<'_> {
+    pub(super) fn keepalive(&mut self) -> Option<End> {
+        let options = &self.link.options;
+        if let Some(enquiry) = self.enquiry {
+            // While the window is full nothing is read, so that silence says nothing.
+            if self.now - enquiry.at < options.response_timeout || !self.has_room() {
+                return None;
+            }
+            self.enquiry = None;
+            if self.heard < enquiry.at {
+                self.misses += 1;
+                if self.misses >= MISSES_MAX {
+                    return Some(End::Silent);
+                }
+                self.enquire();
+                return None;
+            }
+        }
+        let unconfirmed = self.acked > self.confirmed;
+        let silent = self.now - self.heard >= options.enquire_link;
+        if silent || (unconfirmed && self.now - self.enquired >= Duration::from_secs(CONFIRM_SECONDS)) {
+            self.enquire();
+        }
+        None
+    }
+
+    fn enquire(&mut self) {
+        let acked = self.acked;
+        let sequence = self.request(&Pdu::EnquireLink);
+        self.enquiry = Some(Enquiry { sequence, at: self.now, acked });
+        self.enquired = self.now;
+    }
+
+    pub(super) fn enquire_link_response(&mut self, sequence: u32) {
+        if let Some(enquiry) = self.enquiry
+            && enquiry.sequence == sequence
+        {
+            self.enquiry = None;
+            self.confirm(enquiry.acked);
+        }
+    }
+
+    /// The SMSC has our responses up to this record.
+    pub(super) fn confirm(&mut self, through: u64) {
+        if through > self.confirmed {
+            self.confirmed = through;
+            let link = self.index();
+            self.ask(Append { link, tag: 0, give_up: None, op: Op::Confirmed { through } });
+        }
+    }
+}

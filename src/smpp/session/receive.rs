@@ -1,0 +1,193 @@
+//! Messages from the SMSC: spooled first, acknowledged then.
+
+use std::time::Duration;
+
+use super::state::{Pending, Phase, Received, Session};
+use crate::handoff::append::{Append, Kind, Op};
+use crate::handoff::doubt;
+use crate::handoff::message::{Body, Mobile};
+use crate::limits::{BEFORE_BIND_MAX, WITHHOLD_SECONDS};
+use crate::smpp::frame::Frame;
+use crate::smpp::link::now_us;
+use crate::smpp::pdu::{Pdu, ShortMessage};
+use crate::smpp::{CommandId, decode};
+
+impl Session<'_> {
+    /// Has the window room for one more message?
+    pub(super) fn has_room(&self) -> bool {
+        self.received < self.link.options.receive_window && self.link.budget.has_room()
+    }
+
+    /// A `deliver_sm` or `data_sm`.
+    pub(super) fn take_message(&mut self, frame: &Frame) {
+        let data = frame.id == CommandId::DataSm;
+        if self.phase == Phase::Binding {
+            if self.before_bind.len() < BEFORE_BIND_MAX {
+                // A copy, as a frame pins what it was read with.
+                let raw = bytes::Bytes::copy_from_slice(&frame.raw);
+                self.before_bind.push(Frame { raw, ..*frame });
+            } else {
+                self.answer_later(data, frame.sequence);
+            }
+            return;
+        }
+        let (mut kind, mut body) = match decode(frame) {
+            Ok(Pdu::DeliverSm(message) | Pdu::DataSm(message)) => {
+                let receipt = message.is_receipt();
+                let mobile = self.mobile(message);
+                if receipt {
+                    self.link.meters.receipts.increment(1);
+                    (Kind::Receipt, Body::Receipt(mobile))
+                } else {
+                    self.link.meters.messages.increment(1);
+                    (Kind::Message, Body::Message(mobile))
+                }
+            }
+            Ok(_) => return,
+            Err(error) => {
+                self.link.meters.undecodable.increment(1);
+                (Kind::Undecodable, Body::Undecodable { pdu: frame.raw.to_vec(), error: error.to_string() })
+            }
+        };
+        let received_us = now_us();
+        let mut repeats = None;
+        if !self.link.doubt.is_empty()
+            && let Some(key) = doubt::key(&body)
+        {
+            repeats = self.link.doubt.take(key, received_us);
+        }
+        if let Some(original) = repeats {
+            self.link.meters.redeliveries.increment(1);
+            (kind, body) = (Kind::Redelivery, Body::Redelivery { of: original.sequence });
+        }
+        let Ok(body) = postcard::to_stdvec(&body) else {
+            // Writing to memory does not fail; were it to, the SMSC must keep the message.
+            return self.answer_later(data, frame.sequence);
+        };
+        let bytes = frame.raw.len();
+        self.link.budget.take(bytes);
+        let received = Received { sequence: frame.sequence, data, bytes, at: self.now, repeats, answered: false };
+        let tag = self.link.tag();
+        self.received += 1;
+        self.pending.insert(tag, Pending::Received(received));
+        self.by_age.push_back((self.now, tag));
+        let give_up = Some((self.now + Duration::from_secs(WITHHOLD_SECONDS)).into_std());
+        let repeats = repeats.map(|original| original.sequence);
+        let op = Op::Record { received_us, kind, body, repeats };
+        let link = self.index();
+        self.ask(Append { link, tag, give_up, op });
+    }
+
+    fn mobile(&self, m: ShortMessage) -> Mobile {
+        Mobile {
+            source: m.source.number,
+            source_ton: m.source.ton,
+            source_npi: m.source.npi,
+            destination: m.destination.number,
+            esm_class: m.esm_class,
+            data_coding: m.data_coding,
+            default_alphabet: self.link.options.default_alphabet,
+            short_message: m.short_message,
+            payload: m.payload,
+            sar: m.sar,
+            receipted_message_id: m.receipted_message_id,
+            message_state: m.message_state,
+        }
+    }
+
+    /// A record is durable: acknowledge it, or wait for the worker's commit.
+    pub(super) fn stored(&mut self, received: Received, sequence: u64) {
+        self.link.budget.give(received.bytes);
+        self.link.stored = sequence;
+        if received.answered {
+            // The SMSC was told to deliver it again, and it is stored after all.
+            self.doubt(sequence);
+            self.received -= 1;
+        } else if self.link.committed.is_some() {
+            self.uncommitted.push_back((sequence, received));
+        } else {
+            self.acknowledge(&received, sequence);
+        }
+    }
+
+    fn acknowledge(&mut self, received: &Received, sequence: u64) {
+        let pdu = if received.data { Pdu::DataSmResp(String::new()) } else { Pdu::DeliverSmResp };
+        self.respond(0, received.sequence, &pdu);
+        self.acked = self.acked.max(sequence);
+        self.received -= 1;
+        self.link.meters.acknowledged.increment(1);
+        self.link.meters.acknowledge_seconds.record((self.now - received.at).as_secs_f64());
+    }
+
+    /// The disk did not take it in time.
+    pub(super) fn not_stored(&mut self, received: Received) {
+        self.link.budget.give(received.bytes);
+        self.received -= 1;
+        if let Some(original) = received.repeats {
+            self.link.doubt.add(&[original]);
+        }
+        if !received.answered {
+            self.answer_later(received.data, received.sequence);
+        }
+    }
+
+    /// Acknowledges what the worker has committed.
+    pub(super) fn acknowledge_committed(&mut self) {
+        let Some(committed) = &mut self.link.committed else { return };
+        let through = *committed.borrow_and_update();
+        while self.uncommitted.front().is_some_and(|&(sequence, _)| sequence <= through) {
+            if let Some((sequence, received)) = self.uncommitted.pop_front() {
+                self.acknowledge(&received, sequence);
+            }
+        }
+    }
+
+    /// The overload ladder's second rung: what was withheld too long is answered with the status
+    /// that makes this SMSC deliver it later.
+    pub(super) fn withheld(&mut self) {
+        let limit = Duration::from_secs(WITHHOLD_SECONDS);
+        while let Some(&(at, tag)) = self.by_age.front() {
+            match self.pending.get_mut(&tag) {
+                Some(Pending::Received(received)) if self.now - at >= limit => {
+                    if !received.answered {
+                        received.answered = true;
+                        let (data, sequence) = (received.data, received.sequence);
+                        self.answer_later(data, sequence);
+                    }
+                }
+                Some(_) => break,
+                None => {}
+            }
+            self.by_age.pop_front();
+        }
+        while self.uncommitted.front().is_some_and(|(_, received)| self.now - received.at >= limit) {
+            if let Some((sequence, received)) = self.uncommitted.pop_front() {
+                self.answer_later(received.data, received.sequence);
+                self.received -= 1;
+                self.doubt(sequence);
+            }
+        }
+    }
+
+    fn answer_later(&mut self, data: bool, sequence: u32) {
+        let pdu = if data { Pdu::DataSmResp(String::new()) } else { Pdu::DeliverSmResp };
+        self.respond(self.link.options.overload_status, sequence, &pdu);
+        self.link.meters.overloaded.increment(1);
+        let since = match self.overloaded_since {
+            Some((since, last)) if self.now - last < Duration::from_secs(10) => since,
+            _ => {
+                tracing::warn!(link = %self.link.options.name, "the SMSC is told to deliver later: what came is not durable in time");
+                self.now
+            }
+        };
+        self.overloaded_since = Some((since, self.now));
+    }
+
+    /// This record, though stored, will be delivered again.
+    fn doubt(&mut self, sequence: u64) {
+        let tag = self.link.tag();
+        self.pending.insert(tag, Pending::Doubt);
+        let link = self.index();
+        self.ask(Append { link, tag, give_up: None, op: Op::Doubt { only: Some(sequence) } });
+    }
+}

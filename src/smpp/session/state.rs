@@ -1,0 +1,214 @@
+//! What a session holds.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::submit::Active;
+use crate::handoff::append::{Append, InDoubt, LinkIndex};
+use crate::handoff::message::Submit;
+use crate::smpp::frame::{BadLength, Frame};
+use crate::smpp::link::Link;
+use crate::smpp::pdu::Pdu;
+
+/// Why a session ended.
+#[derive(Debug)]
+pub enum End {
+    /// We were told to stop.
+    Stopped,
+    /// The SMSC unbound.
+    PeerUnbound,
+    /// The SMSC closed the connection.
+    Closed,
+    /// The connection failed.
+    Io(std::io::Error),
+    /// The bind was refused with this `command_status`.
+    BindRefused(u32),
+    /// No response to the bind.
+    BindTimeout,
+    /// A length that cannot be followed.
+    BadLength(BadLength),
+    /// A PDU was begun and did not end.
+    HalfPdu,
+    /// Nothing was heard although asked twice.
+    Silent,
+    /// The disk or the worker takes nothing: the SMSC had better store.
+    Overloaded,
+    /// The spool is gone: the process is ending.
+    SpoolClosed,
+}
+
+impl End {
+    /// One word for metrics and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::PeerUnbound => "peer_unbound",
+            Self::Closed => "closed",
+            Self::Io(_) => "io",
+            Self::BindRefused(_) => "bind_refused",
+            Self::BindTimeout => "bind_timeout",
+            Self::BadLength(_) => "bad_length",
+            Self::HalfPdu => "half_pdu",
+            Self::Silent => "silent",
+            Self::Overloaded => "overloaded",
+            Self::SpoolClosed => "spool_closed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Binding,
+    Bound,
+    /// We sent `unbind`.
+    Unbinding {
+        sequence: u32,
+        by: Instant,
+    },
+    /// The SMSC did; it is answered once all is acknowledged.
+    PeerUnbinds {
+        sequence: u32,
+        by: Instant,
+    },
+}
+
+/// A message that waits for its acknowledgement.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// Its `sequence_number`.
+    pub(super) sequence: u32,
+    /// Is it a `data_sm`?
+    pub(super) data: bool,
+    /// Bytes of the budget that it holds.
+    pub(super) bytes: usize,
+    /// When it came.
+    pub(super) at: Instant,
+    /// The record in doubt that it repeats.
+    pub(super) repeats: Option<InDoubt>,
+    /// It waited too long, and the SMSC was told to deliver it later.
+    pub(super) answered: bool,
+}
+
+/// What the spool was asked for.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Received(Received),
+    Intent(Submit),
+    Doubt,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Enquiry {
+    pub(super) sequence: u32,
+    pub(super) at: Instant,
+    /// Greatest sequence whose response was written before it.
+    pub(super) acked: u64,
+}
+
+pub(super) struct Session<'a> {
+    pub(super) link: &'a mut Link,
+    pub(super) phase: Phase,
+    pub(super) begun: Instant,
+    /// The time of this turn.
+    pub(super) now: Instant,
+    /// When anything came last.
+    pub(super) heard: Instant,
+    pub(super) input: BytesMut,
+    pub(super) out: BytesMut,
+    /// Since when a PDU lacks its end.
+    pub(super) partial_since: Option<Instant>,
+    pub(super) next_sequence: u32,
+    pub(super) bind_sequence: Option<u32>,
+    pub(super) before_bind: Vec<Frame>,
+    /// Asked of the spool, not yet in its queue.
+    pub(super) backlog: VecDeque<Append>,
+    pub(super) pending: HashMap<u64, Pending>,
+    /// Tags of messages by time of arrival, for the overload ladder.
+    pub(super) by_age: VecDeque<(Instant, u64)>,
+    /// Messages not yet acknowledged.
+    pub(super) received: usize,
+    /// Stored, and waiting for the worker's commit (`acknowledge = "committed"`).
+    pub(super) uncommitted: VecDeque<(u64, Received)>,
+    /// Greatest record whose response was written, all before it too.
+    pub(super) acked: u64,
+    pub(super) confirmed: u64,
+    pub(super) enquiry: Option<Enquiry>,
+    pub(super) enquired: Instant,
+    pub(super) misses: u32,
+    /// Since when, and when last, the SMSC was told to deliver later.
+    pub(super) overloaded_since: Option<(Instant, Instant)>,
+    pub(super) overloaded: bool,
+    pub(super) stopping: bool,
+    pub(super) stop_by: Instant,
+    // ---- submits
+    pub(super) intents: usize,
+    pub(super) active: HashMap<u64, Active>,
+    /// Segments to write, by age of their submit.
+    pub(super) ready: BTreeSet<(u64, usize)>,
+    /// Written, by `sequence_number`: submit, segment, time.
+    pub(super) in_flight: HashMap<u32, (u64, usize, Instant)>,
+    pub(super) written: VecDeque<(Instant, u32)>,
+    pub(super) paused_until: Option<Instant>,
+    pub(super) pause: std::time::Duration,
+    /// When the pace allows the next segment.
+    pub(super) pace: Instant,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(link: &'a mut Link) -> Self {
+        let now = Instant::now();
+        Self {
+            link,
+            phase: Phase::Binding,
+            begun: now,
+            now,
+            heard: now,
+            input: BytesMut::new(),
+            out: BytesMut::new(),
+            partial_since: None,
+            next_sequence: 1,
+            bind_sequence: Some(1),
+            before_bind: Vec::new(),
+            backlog: VecDeque::new(),
+            pending: HashMap::new(),
+            by_age: VecDeque::new(),
+            received: 0,
+            uncommitted: VecDeque::new(),
+            acked: 0,
+            confirmed: 0,
+            enquiry: None,
+            enquired: now,
+            misses: 0,
+            overloaded_since: None,
+            overloaded: false,
+            stopping: false,
+            stop_by: now,
+            intents: 0,
+            active: HashMap::new(),
+            ready: BTreeSet::new(),
+            in_flight: HashMap::new(),
+            written: VecDeque::new(),
+            paused_until: None,
+            pause: std::time::Duration::ZERO,
+            pace: now,
+        }
+    }
+
+    /// Writes a request and returns its sequence number; they wrap at 0x7FFFFFFF.
+    pub(super) fn request(&mut self, pdu: &Pdu) -> u32 {
+        let sequence = self.next_sequence;
+        self.next_sequence = if sequence >= 0x7FFF_FFFF { 1 } else { sequence + 1 };
+        crate::smpp::encode(&mut self.out, 0, sequence, pdu);
+        sequence
+    }
+
+    pub(super) fn respond(&mut self, status: u32, sequence: u32, pdu: &Pdu) {
+        crate::smpp::encode(&mut self.out, status, sequence, pdu);
+    }
+
+    pub(super) fn index(&self) -> LinkIndex {
+        self.link.index
+    }
+}

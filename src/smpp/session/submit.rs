@@ -1,0 +1,289 @@
+//! Submits: taken as the window has room, written when their intent is durable, paced by segment,
+//! each with exactly one result.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::state::{Pending, Phase, Session};
+use crate::handoff::append::{Append, Op};
+use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
+use crate::limits::{SUBMIT_SEGMENTS_MAX, WITHHOLD_SECONDS, WRITE_BYTES_MAX};
+use crate::smpp::frame::Frame;
+use crate::smpp::link::now_us;
+use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
+use crate::smpp::{CommandId, CommandStatus, decode};
+use crate::text::segments::{Segment, split_for};
+
+/// First and longest pause after the SMSC asked for one.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A submit whose intent is durable.
+#[derive(Debug)]
+pub(super) struct Active {
+    submit: Submit,
+    segments: Vec<Segment>,
+    /// `message_id` of each segment that was accepted.
+    accepted: Vec<Option<String>>,
+    /// Segments without an answer yet, written or not.
+    open: usize,
+    /// Anything of it was written, and not refused for the moment.
+    written: usize,
+    refused: Option<u32>,
+    unknown: bool,
+}
+
+impl Session<'_> {
+    fn bound(&self) -> bool {
+        self.phase == Phase::Bound && !self.stopping
+    }
+
+    fn submits_under_way(&self) -> usize {
+        self.intents + self.ready.len() + self.in_flight.len()
+    }
+
+    /// Has the window room, and is nothing in the way?
+    pub(super) fn wants_submits(&self) -> bool {
+        self.bound() && self.paused_until.is_none() && self.submits_under_way() < self.link.options.submit_window
+    }
+
+    /// Takes submits from the group's queue and makes their intents durable.
+    pub(super) fn take_submits(&mut self) {
+        while self.wants_submits() {
+            let Some(submit) = self.link.queue.pop() else { return };
+            let link = self.index();
+            if submit.expires_us <= now_us() {
+                self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Expired });
+                continue;
+            }
+            let tag = self.link.tag();
+            let op = Op::Intent { id: submit.id, attempt: submit.attempt };
+            self.intents += 1;
+            self.pending.insert(tag, Pending::Intent(submit));
+            let give_up = Some((self.now + Duration::from_secs(WITHHOLD_SECONDS)).into_std());
+            self.ask(Append { link, tag, give_up, op });
+        }
+    }
+
+    /// A submit's intent is durable: its segments may be written.
+    pub(super) fn intended(&mut self, tag: u64, submit: Submit) {
+        self.link.reference = self.link.reference.wrapping_add(1);
+        let split =
+            split_for(self.link.options.default_alphabet, &submit.text, self.link.reference, SUBMIT_SEGMENTS_MAX);
+        match split {
+            Ok(segments) if self.bound() => {
+                let open = segments.len();
+                self.ready.extend((0..open).map(|segment| (tag, segment)));
+                let accepted = vec![None; open];
+                let active = Active { submit, segments, accepted, open, written: 0, refused: None, unknown: false };
+                self.active.insert(tag, active);
+            }
+            Ok(_) => {
+                let reason = if self.stopping { NotSent::Stopping } else { NotSent::NoLink };
+                self.settle(&submit, SubmitOutcome::NotSent { reason });
+            }
+            Err(error) => {
+                tracing::warn!(link = %self.link.options.name, id = %submit.id, %error, "a text cannot be sent");
+                self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Impossible });
+            }
+        }
+    }
+
+    /// Writes what is ready as far as window and pace allow; returns when the pace allows more.
+    pub(super) fn write_submits(&mut self) -> Option<Instant> {
+        if let Some(until) = self.paused_until {
+            if self.now < until {
+                return (!self.ready.is_empty()).then_some(until);
+            }
+            self.paused_until = None;
+        }
+        let per_second = self.link.options.submits_per_second;
+        while self.bound() && self.in_flight.len() < self.link.options.submit_window && self.out.len() < WRITE_BYTES_MAX
+        {
+            if per_second > 0 && !self.ready.is_empty() && self.pace > self.now {
+                return Some(self.pace);
+            }
+            let Some((order, segment)) = self.ready.pop_first() else { break };
+            self.write_segment(order, segment);
+            if per_second > 0 {
+                self.pace = self.pace.max(self.now) + Duration::from_secs(1) / per_second;
+            }
+        }
+        None
+    }
+
+    fn write_segment(&mut self, order: u64, segment: usize) {
+        let Some(active) = self.active.get_mut(&order) else { return };
+        if active.submit.expires_us <= now_us() {
+            active.open -= 1;
+            active.refused.get_or_insert(u32::from(CommandStatus::EsmeRthrottled));
+            return self.complete(order);
+        }
+        let Some(part) = active.segments.get_mut(segment) else { return };
+        let message = ShortMessage {
+            source: Address::guess(&active.submit.source),
+            destination: Address::guess(&active.submit.destination),
+            esm_class: if part.udhi { ESM_UDH } else { 0 },
+            registered_delivery: u8::from(active.submit.receipt && self.link.options.receipts),
+            data_coding: part.data_coding,
+            // Kept: a throttled segment is written again.
+            short_message: part.short_message.clone(),
+            ..ShortMessage::default()
+        };
+        active.written += 1;
+        let sequence = self.request(&Pdu::SubmitSm(message));
+        self.in_flight.insert(sequence, (order, segment, self.now));
+        self.written.push_back((self.now, sequence));
+        self.link.meters.submitted.increment(1);
+    }
+
+    /// A `submit_sm_resp`.
+    pub(super) fn submit_response(&mut self, frame: &Frame) {
+        let Some((order, segment, at)) = self.in_flight.remove(&frame.sequence) else {
+            tracing::debug!(link = %self.link.options.name, "a submit_sm_resp came late, or to nothing");
+            return;
+        };
+        self.link.meters.response_seconds.record((self.now - at).as_secs_f64());
+        let Some(active) = self.active.get_mut(&order) else { return };
+        match CommandStatus::from(frame.status) {
+            CommandStatus::EsmeRok if frame.id == CommandId::SubmitSmResp => {
+                let id = match decode(frame) {
+                    Ok(Pdu::SubmitSmResp(id)) => id,
+                    _ => String::new(),
+                };
+                if let Some(place) = active.accepted.get_mut(segment) {
+                    *place = Some(id);
+                }
+                active.open -= 1;
+                self.pause = Duration::ZERO;
+                self.link.meters.accepted.increment(1);
+                self.complete(order);
+            }
+            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
+                active.written -= 1;
+                self.ready.insert((order, segment));
+                self.link.meters.throttled.increment(1);
+                if self.paused_until.is_none() {
+                    self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
+                    self.paused_until = Some(self.now + self.pause);
+                    tracing::info!(link = %self.link.options.name, seconds = self.pause.as_secs(), "the SMSC throttles: the link pauses");
+                }
+            }
+            _ => {
+                active.open -= 1;
+                active.refused.get_or_insert(frame.status);
+                self.link.meters.refused(frame.status);
+                self.complete(order);
+            }
+        }
+    }
+
+    /// A `generic_nack`: it may name a request of ours.
+    pub(super) fn nacked(&mut self, frame: &Frame) {
+        if self.in_flight.contains_key(&frame.sequence) {
+            self.submit_response(frame);
+        } else {
+            tracing::warn!(link = %self.link.options.name, status = frame.status, sequence = frame.sequence, "generic_nack");
+        }
+    }
+
+    /// Segments whose response is overdue: sent or not, nobody knows.
+    pub(super) fn late_responses(&mut self) {
+        let timeout = self.link.options.response_timeout;
+        while let Some(&(at, sequence)) = self.written.front() {
+            let open = self.in_flight.contains_key(&sequence);
+            if open && self.now - at < timeout {
+                return;
+            }
+            self.written.pop_front();
+            if let Some((order, ..)) = self.in_flight.remove(&sequence)
+                && let Some(active) = self.active.get_mut(&order)
+            {
+                active.open -= 1;
+                active.unknown = true;
+                self.link.meters.unknown.increment(1);
+                self.complete(order);
+            }
+        }
+    }
+
+    /// Settles a submit when nothing of it is open any more; after a refusal the rest isn't sent.
+    fn complete(&mut self, order: u64) {
+        let Some(active) = self.active.get_mut(&order) else { return };
+        if active.refused.is_some() {
+            for segment in 0..active.segments.len() {
+                if self.ready.remove(&(order, segment)) {
+                    active.open -= 1;
+                }
+            }
+        }
+        if active.open == 0
+            && let Some(active) = self.active.remove(&order)
+        {
+            let outcome = active.outcome();
+            self.settle(&active.submit, outcome);
+        }
+    }
+
+    /// One result, durable before anyone hears of it.
+    pub(super) fn settle(&mut self, submit: &Submit, outcome: SubmitOutcome) {
+        let link = self.index();
+        let op = Op::Result { id: submit.id, attempt: submit.attempt, at_us: now_us(), outcome };
+        self.ask(Append { link, tag: 0, give_up: None, op });
+    }
+
+    /// The session is over: waits for what the spool was asked, and settles every submit.
+    pub(super) async fn finish(mut self) {
+        if self.phase == Phase::Bound {
+            self.stopping |= self.link.stop.is_cancelled();
+        }
+        self.phase = Phase::Binding;
+        for (_, active) in std::mem::take(&mut self.active) {
+            let outcome = active.abandoned(self.stopping);
+            self.settle(&active.submit, outcome);
+        }
+        self.in_flight.clear();
+        self.ready.clear();
+        while !self.pending.is_empty() || !self.backlog.is_empty() {
+            self.send_backlog();
+            self.take_done();
+            if self.link.spool.is_closed() {
+                break;
+            }
+            self.link.turned();
+            tokio::select! {
+                () = self.link.completions.wait() => {}
+                permit = self.link.spool.reserve(), if !self.backlog.is_empty() => {
+                    if let (Ok(permit), Some(append)) = (permit, self.backlog.pop_front()) {
+                        permit.send(append);
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+        self.link.meters.receive_window.set(0.0);
+        self.link.meters.submit_window.set(0.0);
+    }
+}
+
+impl Active {
+    fn outcome(&self) -> SubmitOutcome {
+        match (self.unknown, self.refused) {
+            (true, _) => SubmitOutcome::Unknown,
+            (false, Some(_)) if self.written == 0 => SubmitOutcome::NotSent { reason: NotSent::Expired },
+            (false, Some(status)) => SubmitOutcome::Refused { status },
+            (false, None) => SubmitOutcome::Accepted {
+                message_ids: self.accepted.iter().map(|id| id.clone().unwrap_or_default()).collect(),
+            },
+        }
+    }
+
+    /// The session ended before all was answered.
+    fn abandoned(&self, stopping: bool) -> SubmitOutcome {
+        if self.written > 0 {
+            SubmitOutcome::Unknown
+        } else {
+            SubmitOutcome::NotSent { reason: if stopping { NotSent::Stopping } else { NotSent::NoLink } }
+        }
+    }
+}
