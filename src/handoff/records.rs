@@ -120,7 +120,7 @@ mod tests {
     fn a_frame_of_encoded_bodies_is_what_postcard_would_write() {
         let record = |sequence, body| Record {
             sequence,
-            received_us: -5 + sequence as i64 * 1_000_000_000_000,
+            received_us: 1_700_000_000_000_000 - (sequence % 7) as i64,
             link: "a".into(),
             group: "group".into(),
             body,

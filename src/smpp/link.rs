@@ -165,12 +165,14 @@ impl Link {
     /// session may begin.
     async fn enter_doubt(&mut self) {
         let tag = self.tag();
-        let append = Append { link: self.index, tag, give_up: None, op: Op::Doubt { only: None } };
-        if self.spool.send(append).await.is_err() {
-            return;
-        }
+        let mut append = Some(Append { link: self.index, tag, give_up: None, op: Op::Doubt { only: None } });
         let begun = Instant::now();
         loop {
+            if let Some(asked) = append.take()
+                && let Err(error) = self.spool.try_send(asked)
+            {
+                append = Some(error.into_inner());
+            }
             for done in self.completions.take() {
                 if let Done::InDoubt { tag: of, records } = done
                     && of == tag

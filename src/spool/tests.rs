@@ -1,2 +1,285 @@
-#[cfg(test)]
-mod x {}
+//! The spool as a gateway that is killed, started twice, or out of disk finds it.
+
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::handoff::append::{Done, Kind};
+use crate::handoff::codec::decode;
+use crate::handoff::doubt;
+use crate::handoff::message::{Body, FromGateway, Mobile, NotSent, Record, SubmitOutcome};
+use crate::limits::SPOOL_BATCH_MAX;
+
+fn options(folder: &std::path::Path) -> Options {
+    Options {
+        folder: folder.to_owned(),
+        links: vec![("a".into(), "g".into()), ("b".into(), "g".into())],
+        keep: Duration::from_secs(3600),
+        bytes_max: u64::MAX,
+    }
+}
+
+fn body(text: &str) -> Body {
+    Body::Message(Mobile { source: "355".into(), short_message: text.as_bytes().to_vec(), ..Mobile::default() })
+}
+
+fn record(text: &str) -> Op {
+    Op::Record {
+        received_us: now_us(),
+        kind: Kind::Message,
+        body: postcard::to_stdvec(&body(text)).unwrap(),
+        repeats: None,
+    }
+}
+
+async fn ask(spool: &Spool, link: u16, tag: u64, op: Op) -> Done {
+    put(spool, link, tag, op).await;
+    next(spool, link).await.remove(0)
+}
+
+async fn put(spool: &Spool, link: u16, tag: u64, op: Op) {
+    let give_up = Some(Instant::now() + Duration::from_millis(300));
+    spool.queue.send(Append { link, tag, give_up, op }).await.unwrap();
+}
+
+async fn next(spool: &Spool, link: u16) -> Vec<Done> {
+    loop {
+        let done = spool.completions[usize::from(link)].take();
+        if !done.is_empty() {
+            return done;
+        }
+        spool.completions[usize::from(link)].wait().await;
+    }
+}
+
+async fn records(spool: &Spool, after: u64) -> Vec<Record> {
+    let slice = spool.reader().read(after, usize::MAX).await.unwrap();
+    match decode(&slice.frame).unwrap() {
+        FromGateway::Records(records) => records,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Ends as SIGKILL would leave the files: nothing is checkpointed or closed in an orderly way. The
+/// copy is what a new process finds.
+fn killed(folder: &std::path::Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["spool.sqlite", "spool.sqlite-wal"] {
+        std::fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_kill_and_no_sequence_is_used_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let uuid = spool.marks().uuid;
+    assert_eq!(ask(&spool, 0, 1, record("one")).await, Done::Stored { tag: 1, sequence: 1 });
+    assert_eq!(ask(&spool, 1, 1, record("two")).await, Done::Stored { tag: 1, sequence: 2 });
+    let dir = killed(dir.path());
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    assert_eq!(spool.marks().uuid, uuid);
+    assert_eq!((spool.marks().oldest(), *spool.marks().newest().borrow()), (1, 2));
+    let found = records(&spool, 0).await;
+    assert_eq!(
+        found.iter().map(|r| (r.sequence, r.link.as_str(), r.group.as_str())).collect::<Vec<_>>(),
+        [(1, "a", "g"), (2, "b", "g")]
+    );
+    assert_eq!(found[0].body, body("one"));
+    assert_eq!(ask(&spool, 0, 2, record("three")).await, Done::Stored { tag: 2, sequence: 3 });
+    assert!(records(&spool, 3).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_second_gateway_on_one_spool_is_refused_until_the_first_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    assert!(matches!(Spool::open(&options(dir.path())), Err(SpoolError::InUse(_))));
+    tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+    Spool::open(&options(dir.path())).unwrap();
+}
+
+#[tokio::test]
+async fn a_submit_without_a_result_is_unknown_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let (open, settled) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for (tag, id) in [(1, open), (2, settled)] {
+        assert_eq!(ask(&spool, 0, tag, Op::Intent { id, attempt: 1 }).await, Done::Intended { tag });
+    }
+    let accepted = SubmitOutcome::Accepted { message_ids: vec!["x".into()] };
+    ask(&spool, 0, 3, Op::Result { id: settled, attempt: 1, at_us: 5, outcome: accepted }).await;
+    let dir = killed(dir.path());
+    for _ in 0..2 {
+        let spool = Spool::open(&options(dir.path())).unwrap();
+        let found = records(&spool, 0).await;
+        assert_eq!(found.len(), 2, "the unknown outcome is written once");
+        let Body::SubmitResult(result) = &found[1].body else { panic!() };
+        assert_eq!((result.id, &result.outcome), (open, &SubmitOutcome::Unknown));
+        // And it is remembered: the worker that asks again is not served twice.
+        assert_eq!(ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1 }).await, Done::Duplicate { tag: 9 });
+        tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_submit_has_one_intent_and_one_result_unless_it_was_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let id = Uuid::from_u128(1);
+    let intent = || Op::Intent { id, attempt: 1 };
+    let result = |outcome| Op::Result { id, attempt: 1, at_us: 0, outcome };
+    let not_sent = || SubmitOutcome::NotSent { reason: NotSent::NoLink };
+    assert_eq!(ask(&spool, 0, 1, intent()).await, Done::Intended { tag: 1 });
+    assert_eq!(ask(&spool, 1, 1, intent()).await, Done::Duplicate { tag: 1 });
+    assert!(matches!(ask(&spool, 0, 2, result(not_sent())).await, Done::Stored { .. }));
+    // It was never written, so that the same attempt may come again.
+    assert_eq!(ask(&spool, 0, 3, intent()).await, Done::Intended { tag: 3 });
+    assert!(matches!(ask(&spool, 0, 4, result(SubmitOutcome::Refused { status: 8 })).await, Done::Stored { .. }));
+    assert_eq!(ask(&spool, 0, 5, result(SubmitOutcome::Unknown)).await, Done::Duplicate { tag: 5 });
+    // A copy that waited in a queue expires: the attempt has its result already.
+    assert_eq!(ask(&spool, 0, 6, result(not_sent())).await, Done::Duplicate { tag: 6 });
+    assert_eq!(ask(&spool, 0, 7, Op::Intent { id, attempt: 2 }).await, Done::Intended { tag: 7 });
+    assert_eq!(records(&spool, 0).await.len(), 2);
+}
+
+#[tokio::test]
+async fn unconfirmed_records_are_in_doubt_after_a_session_and_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    for tag in 1..=3 {
+        ask(&spool, 0, tag, record(&format!("text {tag}"))).await;
+    }
+    ask(&spool, 1, 1, record("other link")).await;
+    put(&spool, 0, 0, Op::Confirmed { through: 1 }).await;
+    let key = |text: &str| doubt::key(&body(text)).unwrap();
+    let Done::InDoubt { records: found, .. } = ask(&spool, 0, 4, Op::Doubt { only: None }).await else { panic!() };
+    assert_eq!(found.iter().map(|r| (r.sequence, r.key)).collect::<Vec<_>>(), [(3, key("text 3")), (2, key("text 2"))]);
+    // The next session stores and confirms more; one in doubt came again, the other stays.
+    let redelivery = Op::Record {
+        received_us: now_us(),
+        kind: Kind::Redelivery,
+        body: postcard::to_stdvec(&Body::Redelivery { of: 2 }).unwrap(),
+        repeats: Some(2),
+    };
+    let Done::Stored { sequence, .. } = ask(&spool, 0, 5, redelivery).await else { panic!() };
+    put(&spool, 0, 0, Op::Confirmed { through: sequence }).await;
+    ask(&spool, 0, 6, record("last")).await;
+    let dir = killed(dir.path());
+    let mut spool = Spool::open(&options(dir.path())).unwrap();
+    let doubts = spool.take_in_doubt();
+    let mut sequences: Vec<u64> = doubts[0].iter().map(|r| r.sequence).collect();
+    sequences.sort_unstable();
+    assert_eq!(sequences, [3, 4, 6], "unconfirmed ones of every link of the group, and not what came again");
+    assert!(doubts[1].is_empty(), "a group's are given once");
+}
+
+#[tokio::test]
+async fn a_redelivery_that_is_in_doubt_itself_puts_its_original_in_doubt_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    ask(&spool, 0, 1, record("text")).await;
+    ask(&spool, 0, 2, Op::Doubt { only: None }).await;
+    let again = Op::Record {
+        received_us: now_us(),
+        kind: Kind::Redelivery,
+        body: postcard::to_stdvec(&Body::Redelivery { of: 1 }).unwrap(),
+        repeats: Some(1),
+    };
+    ask(&spool, 0, 3, again).await;
+    let Done::InDoubt { records, .. } = ask(&spool, 0, 4, Op::Doubt { only: None }).await else { panic!() };
+    assert_eq!(records.iter().map(|r| r.sequence).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn many_appends_wait_and_are_committed_in_batches_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let n = (SPOOL_QUEUE_MAX + SPOOL_BATCH_MAX) as u64;
+    let all = tokio::spawn({
+        let queue = spool.queue();
+        async move {
+            for tag in 1..=n {
+                queue.send(Append { link: 0, tag, give_up: None, op: record("x") }).await.unwrap();
+            }
+        }
+    });
+    let mut tag = 0;
+    while tag < n {
+        for done in next(&spool, 0).await {
+            tag += 1;
+            assert_eq!(done, Done::Stored { tag, sequence: tag });
+        }
+    }
+    all.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_spool_gives_records_back_and_takes_them_again_when_it_has_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&Options { bytes_max: 300 << 10, ..options(dir.path()) }).unwrap();
+    let big = "x".repeat(40 << 10);
+    let mut tag = 0;
+    loop {
+        tag += 1;
+        Spool::housekeep(&spool.queue);
+        match ask(&spool, 0, tag, record(&big)).await {
+            Done::Stored { .. } => assert!(tag < 20, "the cap is never reached"),
+            Done::Failed { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(spool.marks().is_failing());
+    let id = Uuid::from_u128(1);
+    let outcome = SubmitOutcome::NotSent { reason: NotSent::Expired };
+    assert!(
+        matches!(ask(&spool, 0, 50, Op::Result { id, attempt: 1, at_us: 0, outcome }).await, Done::Stored { .. }),
+        "results still have their place"
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_gives_back_and_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    ask(&spool, 0, 1, record("one")).await;
+    // Another writer holds the file: SQLite cannot write, as on a disk that does not answer.
+    let other = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(ask(&spool, 0, 2, record("two")).await, Done::Failed { tag: 2 });
+    assert!(spool.marks().is_failing());
+    spool.queue.send(Append { link: 0, tag: 3, give_up: None, op: record("three") }).await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(next(&spool, 0).await, [Done::Stored { tag: 3, sequence: 2 }]);
+    assert_eq!(records(&spool, 1).await[0].body, body("three"));
+}
+
+#[tokio::test]
+async fn only_committed_records_past_their_time_are_pruned_and_the_chain_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&Options { keep: Duration::ZERO, ..options(dir.path()) }).unwrap();
+    for tag in 1..=3 {
+        ask(&spool, 0, tag, record("x")).await;
+    }
+    spool.marks().set_committed(2);
+    Spool::housekeep(&spool.queue);
+    ask(&spool, 0, 4, record("y")).await;
+    Spool::housekeep(&spool.queue);
+    ask(&spool, 0, 5, record("z")).await;
+    assert_eq!(records(&spool, 0).await.iter().map(|r| r.sequence).collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(spool.marks().oldest(), 3);
+    let file = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+    let committed: i64 = file.query_row("SELECT value FROM meta WHERE name = 'committed'", [], |r| r.get(0)).unwrap();
+    assert_eq!(committed, 2);
+    let mut chain: Vec<u8> = file.query_row("SELECT value FROM meta WHERE name = 'chain'", [], |r| r.get(0)).unwrap();
+    let mut rows = file.prepare("SELECT body, chain FROM record ORDER BY sequence").unwrap();
+    let rows = rows.query_map([], |r| Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, Vec<u8>>(1)?))).unwrap();
+    for row in rows {
+        use sha2::{Digest, Sha256};
+        let (body, next) = row.unwrap();
+        chain = Sha256::new().chain_update(&chain).chain_update(&body).finalize().to_vec();
+        assert_eq!(chain, next);
+    }
+}

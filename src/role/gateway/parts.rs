@@ -1,0 +1,134 @@
+//! The gateway's parts, made of the configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::keep::Keeper;
+use crate::config::{Acknowledge, Config, LinkConfig};
+use crate::handoff::doubt::DoubtSet;
+use crate::handoff::queue::{SubmitCount, SubmitQueue};
+use crate::handoff::server::{LinkName, Server};
+use crate::limits::{RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX};
+use crate::smpp::link::Link;
+use crate::smpp::meters::Meters;
+use crate::smpp::options::LinkOptions;
+use crate::smpp::shared::{ByteBudget, LinkStates};
+use crate::spool::{Options, Spool};
+
+pub(super) struct Parts {
+    pub(super) links: Vec<Link>,
+    pub(super) server: Server,
+    pub(super) keeper: Keeper,
+    /// Each group's queue, with its first link.
+    pub(super) queues: Vec<(u16, Arc<SubmitQueue>)>,
+}
+
+pub(super) fn spool_options(config: &Config) -> Options {
+    Options {
+        folder: config.gateway.spool.clone(),
+        links: config.link.iter().map(|l| (l.name.clone(), l.group().to_owned())).collect(),
+        keep: Duration::from_secs(u64::from(config.gateway.keep_hours) * 3600),
+        bytes_max: u64::from(config.gateway.spool_megabytes_max) << 20,
+    }
+}
+
+fn link_options(config: &LinkConfig) -> LinkOptions {
+    let seconds = |n: u32| Duration::from_secs(n.max(1).into());
+    LinkOptions {
+        name: config.name.clone(),
+        group: config.group().to_owned(),
+        host: config.host.clone(),
+        port: config.port,
+        system_id: config.system_id.clone(),
+        password: config.password.reveal().to_owned(),
+        system_type: config.system_type.clone(),
+        default_alphabet: config.default_alphabet,
+        receive_window: (config.receive_window.max(1) as usize).min(RECEIVE_WINDOW_MAX),
+        submit_window: (config.submit_window.max(1) as usize).min(SUBMIT_WINDOW_MAX),
+        submits_per_second: config.submits_per_second,
+        enquire_link: seconds(config.enquire_link_seconds),
+        response_timeout: seconds(config.response_timeout_seconds),
+        reconnect_max: seconds(config.reconnect_seconds_max),
+        overload_status: config.overload_status,
+        receipts: config.receipts,
+    }
+}
+
+struct Group {
+    name: String,
+    first: u16,
+    queue: Arc<SubmitQueue>,
+    doubt: Arc<DoubtSet>,
+}
+
+impl Parts {
+    pub(super) fn new(config: &Config, spool: &mut Spool, stop: CancellationToken) -> anyhow::Result<Self> {
+        let marks = spool.marks();
+        let count = Arc::<SubmitCount>::default();
+        let budget = Arc::<ByteBudget>::default();
+        let states = Arc::new(LinkStates::new(config.link.len()));
+        let in_doubt = spool.take_in_doubt();
+        let mut groups: Vec<Group> = Vec::new();
+        let (mut links, mut names, mut progress) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, link) in config.link.iter().enumerate() {
+            let index = u16::try_from(place)?;
+            let options = link_options(link);
+            if !groups.iter().any(|g| g.name == options.group) {
+                let queue = Arc::new(SubmitQueue::new(count.clone()));
+                groups.push(Group { name: options.group.clone(), first: index, queue, doubt: Arc::default() });
+            }
+            let Some(group) = groups.iter().find(|g| g.name == options.group) else { continue };
+            group.doubt.add(in_doubt.get(place).map(Vec::as_slice).unwrap_or_default());
+            let completions = spool.completions(place).ok_or_else(|| anyhow::anyhow!("a link without a place"))?;
+            let turned = Arc::new(AtomicI64::new(super::keep::now_us() / 1000));
+            progress.push((options.name.clone(), turned.clone()));
+            names.push(LinkName { link: options.name.clone(), group: options.group.clone() });
+            links.push(Link {
+                meters: Meters::new(&options.name),
+                options,
+                index,
+                spool: spool.queue(),
+                completions,
+                doubt: group.doubt.clone(),
+                queue: group.queue.clone(),
+                budget: budget.clone(),
+                states: states.clone(),
+                committed: (config.gateway.acknowledge == Acknowledge::Committed).then(|| marks.committed()),
+                stop: stop.clone(),
+                progress: turned,
+                last_tag: 0,
+                reference: rand::random(),
+                stored: 0,
+            });
+        }
+        let (impossible, unsendable) = mpsc::channel(SUBMIT_QUEUE_MAX);
+        let server = Server {
+            marks: marks.clone(),
+            reader: spool.reader(),
+            links: names,
+            bound: states.watch(),
+            queues: groups.iter().map(|g| (g.name.clone(), g.queue.clone())).collect(),
+            impossible,
+            host: host_name(),
+        };
+        let queues: Vec<_> = groups.iter().map(|g| (g.first, g.queue.clone())).collect();
+        let keeper = Keeper {
+            spool: spool.queue(),
+            marks,
+            queues: queues.clone(),
+            count,
+            doubts: groups.iter().map(|g| g.doubt.clone()).collect(),
+            unsendable,
+            progress,
+        };
+        Ok(Self { links, server, keeper, queues })
+    }
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".into(), |s| s.trim().to_owned())
+}
