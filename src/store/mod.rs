@@ -3,6 +3,7 @@
 //! Invariant: every use of a connection goes through [`Store::with_conn`] or [`Store::with_tx`], so
 //! that it has a deadline and a connection whose use was cut short is closed, never reused.
 
+pub mod account;
 pub mod batch;
 pub mod checklist;
 mod conn;

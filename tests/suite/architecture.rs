@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("text", &["domain", "limits"]),
     ("grammar", &["domain", "limits", "text"]),
     ("analysis", &["domain", "limits"]),
+    ("generator", &["domain", "limits"]),
     ("handoff", &["domain", "limits"]),
     ("smpp", &["domain", "limits", "text", "handoff"]),
     ("spool", &["domain", "limits", "handoff"]),
@@ -60,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "smsc",
+            "generator",
             "role",
         ],
     ),
@@ -67,7 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that know no clock, file, socket, database or runtime.
-const PURE: &[&str] = &["limits", "domain", "text", "grammar", "analysis", "intake::decide"];
+const PURE: &[&str] = &["limits", "domain", "text", "grammar", "analysis", "generator", "intake::decide"];
 
 /// What a pure module may not name.
 const IMPURE: &[&str] = &[
