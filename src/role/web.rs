@@ -50,7 +50,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
             // Full: the watchdog has not looked yet, and will.
             web::tend(app, move || {
                 let _ = progress.try_send(());
-            }).await;
+            })
+            .await;
             "health"
         });
     }

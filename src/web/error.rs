@@ -43,7 +43,9 @@ impl From<StoreError> for PageError {
         match error.sql_state().as_deref() {
             // Undefined table, undefined column.
             Some("42P01" | "42703") => {
-                return Self::Schema("the database’s schema is not this program’s; run `scrutineer migrate`".to_owned());
+                return Self::Schema(
+                    "the database’s schema is not this program’s; run `scrutineer migrate`".to_owned(),
+                );
             }
             // Insufficient privilege.
             Some("42501") => {

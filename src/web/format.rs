@@ -104,7 +104,9 @@ impl fmt::Display for Time {
             .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
             .map_err(|_| fmt::Error)?;
         let local = if *seconds {
-            moment.local.format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]:[second]"))
+            moment
+                .local
+                .format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]:[second]"))
         } else {
             moment.local.format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]"))
         };

@@ -39,7 +39,11 @@ impl fmt::Display for Sms<'_> {
         if self.1 == Shape::Folding && chars > WEB_FOLD_CHARS {
             f.write_str("<details class=\"fold\"><summary><bdi class=\"sms\">")?;
             write_visible(f, self.0.chars().take(FOLDED_SHOWN))?;
-            write!(f, "</bdi><span class=\"more\"> … {} characters</span></summary><bdi class=\"sms\">", super::format::num(chars))?;
+            write!(
+                f,
+                "</bdi><span class=\"more\"> … {} characters</span></summary><bdi class=\"sms\">",
+                super::format::num(chars)
+            )?;
             write_visible(f, self.0.chars())?;
             return f.write_str("</bdi></details>");
         }

@@ -52,9 +52,7 @@ pub(super) async fn who(session: &Session) -> Result<Option<Who>, PageError> {
 /// Sessions lie in the database: whatever fails there is the database's failure.
 pub(super) fn session_error(error: tower_sessions::session::Error) -> PageError {
     match error {
-        tower_sessions::session::Error::Store(_) => {
-            PageError::Away(format!("session: {error}"))
-        }
+        tower_sessions::session::Error::Store(_) => PageError::Away(format!("session: {error}")),
         other => PageError::Bug(format!("session: {other}")),
     }
 }
@@ -101,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_way_back_never_leads_to_another_site() {
-        for bad in ["https://evil.example", "//evil.example", "/\\evil", "javascript:1", "", "/a\r\nSet-Cookie: x", "/é"] {
+        for bad in
+            ["https://evil.example", "//evil.example", "/\\evil", "javascript:1", "", "/a\r\nSet-Cookie: x", "/é"]
+        {
             assert_eq!(own_path(bad), "/elections", "{bad}");
         }
         assert_eq!(own_path("/elections/a?area=R1&x=%20"), "/elections/a?area=R1&x=%20");

@@ -72,7 +72,8 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: argon2::password_hash::phc::ParamsString::try_from(&params).map_err(|e| PasswordError::Hash(e.to_string()))?,
+        params: argon2::password_hash::phc::ParamsString::try_from(&params)
+            .map_err(|e| PasswordError::Hash(e.to_string()))?,
         salt: Some(salt),
         hash: Some(Output::new(&out).map_err(fail)?),
     };
@@ -98,7 +99,9 @@ pub fn verify(password: &str, phc: Option<&str>) -> Result<bool, PasswordError> 
         || params.m_cost() > limits::PASSWORD_MEMORY_KIB
         || params.t_cost() > 16
     {
-        return Err(PasswordError::Hash("a stored password asks for more work than is allowed; set it anew".to_owned()));
+        return Err(PasswordError::Hash(
+            "a stored password asks for more work than is allowed; set it anew".to_owned(),
+        ));
     }
     let mut out = vec![0u8; wanted.len()];
     compute(params, password, salt.as_ref(), &mut out)?;
@@ -173,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_stored_hash_that_asks_for_too_much_memory_is_not_computed() {
-        let greedy = "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$6O9ZAhoYYC7xLxAHDXeOtRmVZrBz8XAgV/3hYZuEHks";
+        let greedy =
+            "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$6O9ZAhoYYC7xLxAHDXeOtRmVZrBz8XAgV/3hYZuEHks";
         assert!(verify("x", Some(greedy)).is_err());
     }
 

@@ -4,9 +4,9 @@
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
-use tower_sessions::SessionStore;
 
 use super::Who;
 use crate::store::{Store, StoreError, session};

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 /// The value as a person reads it: options by number and label.
 pub(super) fn words(question: Option<&Question>, value: &Value, language: &str) -> String {
     let options = match question.map(|q| &q.kind) {
-        Some(QuestionType::YesNo { options } | QuestionType::Choice { options } | QuestionType::MultiChoice { options }) => {
-            Some(options)
-        }
+        Some(
+            QuestionType::YesNo { options } | QuestionType::Choice { options } | QuestionType::MultiChoice { options },
+        ) => Some(options),
         _ => None,
     };
     match value {
@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn options_are_named_and_an_unknown_one_keeps_its_number() {
-        let q = question(r#"{"code":"BA","text":"?","type":"choice","options":{"1":"Early","2":{"en":"On time","fr":"À l’heure"}}}"#);
+        let q = question(
+            r#"{"code":"BA","text":"?","type":"choice","options":{"1":"Early","2":{"en":"On time","fr":"À l’heure"}}}"#,
+        );
         assert_eq!(words(Some(&q), &Value::Number(2), "fr"), "2: À l’heure");
         assert_eq!(words(Some(&q), &Value::Number(7), "fr"), "7");
         assert_eq!(words(None, &Value::Options(vec![1, 3]), "en"), "1; 3");

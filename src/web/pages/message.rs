@@ -29,10 +29,7 @@ impl Page {
     /// Bytes as `00 48 00 65`, sixteen a line.
     fn bytes(&self) -> String {
         let lines = self.it.raw.get(..BYTES_SHOWN.min(self.it.raw.len())).unwrap_or_default().chunks(16);
-        lines
-            .map(|l| l.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" "))
-            .collect::<Vec<_>>()
-            .join("\n")
+        lines.map(|l| l.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n")
     }
 
     fn bytes_cut(&self) -> bool {

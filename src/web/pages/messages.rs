@@ -59,10 +59,13 @@ pub(in crate::web) async fn page(
         "" => None,
         word => Some(Outcome::from_word(word).ok_or(PageError::NotFound)?),
     };
-    let after = match asked.after.as_str() {
-        "" => None,
-        text => Some(cursor::message(text).ok_or(PageError::Bad("This page’s address is cut or mistyped. Begin again at the log’s first page."))?),
-    };
+    let after =
+        match asked.after.as_str() {
+            "" => None,
+            text => Some(cursor::message(text).ok_or(PageError::Bad(
+                "This page’s address is cut or mistyped. Begin again at the log’s first page.",
+            ))?),
+        };
     let filter = Filter { election: election.as_ref().map(|e| e.id), outcome, after };
     let (rows, more) = messages::page(app.store(), &filter).await?;
     let pairs = [("election", asked.election.as_str()), ("outcome", asked.outcome.as_str())];

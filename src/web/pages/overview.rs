@@ -58,7 +58,10 @@ impl Page {
 
     fn submissions_link(&self, prefix: &str, area: &str, state: &str) -> String {
         let path = format!("{}/submissions", self.path());
-        link(&path, &[("checklist", prefix), ("area", if area.is_empty() { &self.area_code } else { area }), ("state", state)])
+        link(
+            &path,
+            &[("checklist", prefix), ("area", if area.is_empty() { &self.area_code } else { area }), ("state", state)],
+        )
     }
 
     fn messages_link(&self, outcome: &Outcome) -> String {
@@ -87,7 +90,10 @@ impl Page {
 
     fn level(&self) -> String {
         let first = self.figures.areas.iter().find_map(|a| a.place.as_ref());
-        first.map_or_else(|| "area".to_owned(), |p| if p.is_station { "polling station".to_owned() } else { p.level.clone() })
+        first.map_or_else(
+            || "area".to_owned(),
+            |p| if p.is_station { "polling station".to_owned() } else { p.level.clone() },
+        )
     }
 
     fn messages(&self) -> i64 {

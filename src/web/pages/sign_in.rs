@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::Form;
 use serde::Deserialize;
 use tokio::time::Instant;
 use tower_sessions::Session;

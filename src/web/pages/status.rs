@@ -25,7 +25,6 @@ impl Page {
     fn ago(&self, at: &OffsetDateTime) -> String {
         format!("{} ago", format::age((self.now - *at).whole_seconds()))
     }
-
 }
 
 /// `GET /status`

@@ -70,10 +70,13 @@ pub(in crate::web) async fn page(
 ) -> Answer {
     let election = super::election(&app, &slug).await?;
     let trail = super::area(&app, &election, &asked.area).await?;
-    let after = match asked.after.as_str() {
-        "" => None,
-        text => Some(cursor::submission(text).ok_or(PageError::Bad("This page’s address is cut or mistyped. Begin again at the list’s first page."))?),
-    };
+    let after =
+        match asked.after.as_str() {
+            "" => None,
+            text => Some(cursor::submission(text).ok_or(PageError::Bad(
+                "This page’s address is cut or mistyped. Begin again at the list’s first page.",
+            ))?),
+        };
     let state = match asked.state.as_str() {
         "" => None,
         word => Some(STATES.iter().find(|(s, _)| *s == word).ok_or(PageError::NotFound)?.0),

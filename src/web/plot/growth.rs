@@ -108,7 +108,11 @@ impl Growth {
             .zip(&last.counts)
             .map(|(line, (_, all))| format!("{} {}", line.code, format::num(*all)))
             .collect();
-        format!("Of {} expected of each checklist, reports received by the end: {}. The table below has each step.", format::num(self.expected), parts.join(", "))
+        format!(
+            "Of {} expected of each checklist, reports received by the end: {}. The table below has each step.",
+            format::num(self.expected),
+            parts.join(", ")
+        )
     }
 }
 
@@ -140,16 +144,44 @@ impl fmt::Display for Growth {
              <title id=\"plot-title\">Reports received over time</title><desc id=\"plot-desc\">{}</desc>",
             askama::filters::escape(self.told(), askama::filters::Html).map_err(|_| fmt::Error)?
         )?;
-        let ticks = if top % 4 == 0 { 4 } else if top % 5 == 0 { 5 } else { 3 };
+        let ticks = if top % 4 == 0 {
+            4
+        } else if top % 5 == 0 {
+            5
+        } else {
+            3
+        };
         for i in 0..=ticks {
             let n = top * i / ticks;
-            write!(f, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>", WIDTH - RIGHT, y(n))?;
-            write!(f, "<text class=\"ylab\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", LEFT - 8.0, y(n) + 4.0, format::num(n))?;
+            write!(
+                f,
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>",
+                WIDTH - RIGHT,
+                y(n)
+            )?;
+            write!(
+                f,
+                "<text class=\"ylab\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                LEFT - 8.0,
+                y(n) + 4.0,
+                format::num(n)
+            )?;
         }
         self.write_time_axis(f, &x)?;
         if self.expected > 0 {
-            write!(f, "<line class=\"goal\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>", WIDTH - RIGHT, y(self.expected))?;
-            write!(f, "<text class=\"goallab\" x=\"{:.1}\" y=\"{:.1}\">expected {}</text>", LEFT + 6.0, y(self.expected) - 5.0, format::num(self.expected))?;
+            write!(
+                f,
+                "<line class=\"goal\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>",
+                WIDTH - RIGHT,
+                y(self.expected)
+            )?;
+            write!(
+                f,
+                "<text class=\"goallab\" x=\"{:.1}\" y=\"{:.1}\">expected {}</text>",
+                LEFT + 6.0,
+                y(self.expected) - 5.0,
+                format::num(self.expected)
+            )?;
         }
         for (i, _) in self.lines.iter().enumerate() {
             let mut path = format!("M{:.1} {:.1}", x(from), y(0));
@@ -175,7 +207,8 @@ impl Growth {
         write!(f, "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y}\" y2=\"{y}\"/>", WIDTH - RIGHT)?;
         // Round local times, at most seven of them.
         let steps = [300, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400];
-        let step = steps.into_iter().find(|s| (to - from) / s <= 6).unwrap_or_else(|| ((to - from) / 6 / 86_400 + 1) * 86_400);
+        let step =
+            steps.into_iter().find(|s| (to - from) / s <= 6).unwrap_or_else(|| ((to - from) / 6 / 86_400 + 1) * 86_400);
         let offset = first.from.local.assume_utc().unix_timestamp() - first.from.at.unix_timestamp();
         let mut at = (from + offset).div_euclid(step) * step - offset;
         while at <= to {
