@@ -269,3 +269,6 @@ async fn refuse(mut frames: Frames, why: String) -> Result<(), HandoffError> {
     frames.send(encode(&FromGateway::Refused(why))?).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

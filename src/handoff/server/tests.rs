@@ -1,0 +1,166 @@
+//! The server over a real Unix socket, with a thread that serves records as the spool's would.
+
+use super::*;
+use crate::handoff::message::{Body, Record};
+use crate::handoff::queue::SubmitCount;
+use crate::handoff::records::{RecordsFrame, Slice};
+
+struct Rig {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    marks: Arc<Marks>,
+    queue: Arc<SubmitQueue>,
+    bound: watch::Sender<Vec<bool>>,
+    unsendable: mpsc::Receiver<Submit>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), HandoffError>>,
+}
+
+fn rig(newest: u64) -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.sock");
+    let marks = Arc::new(Marks::new(Uuid::from_u128(7), 1, newest, 0));
+    let (reader, requests) = Reader::new();
+    let seen = marks.newest();
+    std::thread::spawn(move || {
+        while let Ok(request) = requests.recv() {
+            let mut frame = RecordsFrame::default();
+            let mut last = request.after;
+            let body = postcard::to_stdvec(&Body::Redelivery { of: 1 }).unwrap();
+            while last < *seen.borrow() && (frame.is_empty() || frame.bytes() + body.len() <= request.bytes) {
+                last += 1;
+                frame.push(last, 0, "a", "g", &body).unwrap();
+            }
+            let (bytes, records) = (frame.bytes(), frame.len());
+            let _ = request.answer.send(Ok(Slice { frame: frame.finish().unwrap(), bytes, last, records }));
+        }
+    });
+    let queue = Arc::new(SubmitQueue::new(Arc::<SubmitCount>::default()));
+    let (bound, watched) = watch::channel(vec![false]);
+    let (impossible, unsendable) = mpsc::channel(1);
+    let server = Server {
+        marks: marks.clone(),
+        reader,
+        links: vec![LinkName { link: "a".into(), group: "g".into() }],
+        bound: watched,
+        queues: vec![("g".into(), queue.clone())],
+        impossible,
+        host: "host".into(),
+    };
+    let stop = CancellationToken::new();
+    let listener = listen(&path).unwrap();
+    let task = tokio::spawn(server.run(listener, path.clone(), stop.clone()));
+    Rig { _dir: dir, path, marks, queue, bound, unsendable, stop, task }
+}
+
+async fn send(frames: &mut Frames, message: FromWorker) {
+    frames.send(encode(&message).unwrap()).await.unwrap();
+}
+
+async fn recv(frames: &mut Frames) -> FromGateway {
+    decode(&frames.next().await.unwrap().unwrap()).unwrap()
+}
+
+async fn worker(rig: &Rig) -> Frames {
+    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+    send(&mut frames, FromWorker::Hello { protocol: PROTOCOL }).await;
+    let welcome = recv(&mut frames).await;
+    assert!(
+        matches!(welcome, FromGateway::Welcome { protocol: PROTOCOL, spool, oldest: 1, .. } if spool.as_u128() == 7)
+    );
+    assert!(matches!(recv(&mut frames).await, FromGateway::Link { bound: false, .. }));
+    frames
+}
+
+async fn sequences(frames: &mut Frames) -> Vec<u64> {
+    match recv(frames).await {
+        FromGateway::Records(records) => records.iter().map(|r: &Record| r.sequence).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn submit(n: u128, group: &str) -> Submit {
+    Submit {
+        id: Uuid::from_u128(n),
+        attempt: 1,
+        group: group.into(),
+        source: "1".into(),
+        destination: "2".into(),
+        text: "t".into(),
+        expires_us: 1,
+        receipt: false,
+    }
+}
+
+#[tokio::test]
+async fn records_come_as_far_as_the_credit_goes_and_when_there_are_new_ones() {
+    let rig = rig(5);
+    let mut worker = worker(&rig).await;
+    send(&mut worker, FromWorker::Read { after: 2 }).await;
+    send(&mut worker, FromWorker::Credit { bytes: 1 }).await;
+    assert_eq!(sequences(&mut worker).await, [3], "one record may overshoot");
+    assert!(timeout(Duration::from_millis(100), worker.next()).await.is_err(), "more than the credit came");
+    send(&mut worker, FromWorker::Credit { bytes: 10_000 }).await;
+    assert_eq!(sequences(&mut worker).await, [4, 5]);
+    rig.marks.set_newest(6);
+    assert_eq!(sequences(&mut worker).await, [6], "woken by the commit");
+    let mut committed = rig.marks.committed();
+    send(&mut worker, FromWorker::Committed { through: 4 }).await;
+    assert_eq!(*committed.wait_for(|c| *c > 0).await.unwrap(), 4);
+    send(&mut worker, FromWorker::Committed { through: 3 }).await;
+    send(&mut worker, FromWorker::Committed { through: 900 }).await;
+    assert_eq!(*committed.wait_for(|c| *c != 4).await.unwrap(), 6, "it never goes back, nor past the newest");
+}
+
+#[tokio::test]
+async fn a_newcomer_takes_the_place_and_a_stale_socket_is_replaced() {
+    let rig = rig(0);
+    let mut first = worker(&rig).await;
+    let _second = worker(&rig).await;
+    assert!(first.next().await.is_none_or(|f| f.is_err()), "the first is still served");
+    let mode = std::fs::metadata(&rig.path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    rig.stop.cancel();
+    rig.task.await.unwrap().unwrap();
+    assert!(!rig.path.exists());
+    // As a killed gateway leaves it.
+    drop(std::os::unix::net::UnixListener::bind(&rig.path).unwrap());
+    listen(&rig.path).unwrap();
+    // What is no socket isn't removed.
+    let file = rig.path.with_extension("txt");
+    std::fs::write(&file, "x").unwrap();
+    assert!(listen(&file).is_err() && file.exists());
+}
+
+#[tokio::test]
+async fn a_worker_of_another_version_is_refused_by_name() {
+    let rig = rig(0);
+    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+    send(&mut frames, FromWorker::Hello { protocol: PROTOCOL + 1 }).await;
+    assert!(matches!(recv(&mut frames).await, FromGateway::Refused(why) if why.contains("protocol")));
+    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+    send(&mut frames, FromWorker::Committed { through: 1 }).await;
+    assert!(matches!(recv(&mut frames).await, FromGateway::Refused(_)));
+}
+
+#[tokio::test]
+async fn submits_go_to_their_group_and_past_the_bound_the_worker_is_told() {
+    let mut rig = rig(0);
+    let mut worker = worker(&rig).await;
+    send(&mut worker, FromWorker::Submit(submit(1, "nowhere"))).await;
+    assert_eq!(rig.unsendable.recv().await.unwrap().id, Uuid::from_u128(1));
+    for n in 0..SUBMIT_QUEUE_MAX as u128 {
+        worker.feed(encode(&FromWorker::Submit(submit(n, "g"))).unwrap()).await.unwrap();
+    }
+    send(&mut worker, FromWorker::Submit(submit(9_999, "g"))).await;
+    assert_eq!(recv(&mut worker).await, FromGateway::Busy { id: Uuid::from_u128(9_999), attempt: 1 });
+    assert_eq!(rig.queue.pop().unwrap().id, Uuid::from_u128(0));
+}
+
+#[tokio::test]
+async fn the_worker_hears_when_a_link_is_bound() {
+    let rig = rig(0);
+    let mut worker = worker(&rig).await;
+    rig.bound.send_replace(vec![true]);
+    assert_eq!(recv(&mut worker).await, FromGateway::Link { link: "a".into(), group: "g".into(), bound: true });
+}
