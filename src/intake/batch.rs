@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -31,7 +30,9 @@ use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
 use crate::store::segment::Part;
 use crate::store::set_aside::SetAside;
-use crate::store::{Store, StoreError, batch, message, outbox_result, phone, segment, set_aside, submission};
+use crate::store::{
+    PgConnection, Store, StoreError, batch, message, outbox_result, phone, segment, set_aside, submission,
+};
 
 /// What the lanes of one session share.
 #[derive(Debug)]

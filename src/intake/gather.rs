@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::item::{Item, PartOf, clean};
@@ -11,8 +10,8 @@ use super::reassemble::{Fit, Whole, fit, join, single};
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::phone;
 use crate::handoff::message::{Body, Mobile, Record};
-use crate::store::StoreError;
 use crate::store::segment::{self, Part, SetKey};
+use crate::store::{PgConnection, StoreError};
 
 /// The record that stands for a text.
 #[derive(Debug, Clone)]
@@ -168,7 +167,8 @@ pub fn incomplete(key: &SetKey, parts: Vec<Part>) -> Result<Option<Text>, StoreE
 }
 
 fn source(part: Part) -> Result<Source, StoreError> {
-    let record = postcard::from_bytes(&part.record).map_err(|e| StoreError::Sql(sqlx::Error::Decode(Box::new(e))))?;
+    let record =
+        postcard::from_bytes(&part.record).map_err(|e| StoreError::Unreadable(format!("a waiting part: {e}")))?;
     Ok(Source::Stored { spool_id: part.spool_id, spool: part.spool, record: Box::new(record) })
 }
 

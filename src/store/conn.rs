@@ -68,6 +68,9 @@ pub enum StoreError {
     /// The caller saw a reason to begin anew; nothing was written.
     #[error("given up by the caller")]
     GivenUp,
+    /// What is stored is not in a form that this program writes.
+    #[error("what is stored can't be read: {0}")]
+    Unreadable(String),
 }
 
 impl StoreError {
@@ -90,7 +93,7 @@ impl StoreError {
                 }),
                 _ => false,
             },
-            Self::GivenUp => false,
+            Self::GivenUp | Self::Unreadable(_) => false,
         }
     }
 
@@ -121,7 +124,8 @@ impl StoreError {
                 | sqlx::Error::ColumnDecode { .. }
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::InvalidArgument(_),
-            ) => true,
+            )
+            | Self::Unreadable(_) => true,
             _ => false,
         }
     }

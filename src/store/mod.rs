@@ -27,6 +27,8 @@ pub mod user;
 pub mod watermark;
 
 pub use conn::{ConnectOptions, Store, StoreError, TlsMode};
+/// The connection that [`Store::with_conn`] lends.
+pub use sqlx::PgConnection;
 
 use time::OffsetDateTime;
 

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("spool", &["domain", "limits", "handoff"]),
     ("store", &["domain", "limits", "text", "grammar", "analysis"]),
     ("intake::decide", &["domain", "limits", "text", "grammar"]),
-    ("intake", &["domain", "limits", "text", "grammar", "handoff", "store"]),
+    ("intake", &["domain", "limits", "text", "grammar", "handoff", "store", "outbox"]),
     ("outbox", &["domain", "limits", "text", "handoff", "store"]),
     ("archive", &["domain", "limits", "text", "grammar", "analysis", "store"]),
     ("web", &["domain", "limits", "text", "grammar", "analysis", "store", "intake", "outbox", "archive"]),
