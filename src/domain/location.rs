@@ -296,8 +296,11 @@ mod tests {
     #[test]
     fn a_level_at_two_depths_and_two_levels_at_one_depth_are_named() {
         let found = reasons(&[row(2, "R", "region", ""), row(3, "D", "district", "R"), row(4, "E", "district", "")]);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("each level needs one depth"), "{found:?}");
+        assert!(
+            found[0].contains("another district stands at depth 0 (line 4); each level needs one depth"),
+            "{found:?}"
+        );
+        assert!(found[1].starts_with("4: `E` is a district at depth 0, where others are a region"), "{found:?}");
         let found = reasons(&[row(2, "R", "region", ""), row(3, "D", "district", "R"), row(4, "W", "ward", "R")]);
         assert!(found[0].starts_with("4: `W` is a ward at depth 1, where others are a district"), "{found:?}");
     }

@@ -1,0 +1,151 @@
+//! PostgreSQL: is it there, may each login do what it must and no more, is the schema current, do
+//! the clocks agree?
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::finding::Finding;
+use crate::config::{DatabaseConfig, Login};
+use crate::store::doctor::{Seen, probe};
+use crate::store::{ConnectOptions, Store, StoreError, migrate};
+
+/// For one login's look.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Clocks further apart than this are worth a word, seconds.
+const CLOCK_WARNING_SECONDS: f64 = 2.0;
+/// Clocks further apart than this put messages on the wrong side of an election's opening.
+const CLOCK_ERROR_SECONDS: f64 = 30.0;
+
+pub(super) async fn examine(database: &DatabaseConfig) -> Vec<Finding> {
+    let (owner, worker, web) =
+        tokio::join!(look(database, Login::Owner), look(database, Login::Worker), look(database, Login::Web));
+    let mut findings = Vec::new();
+    let mut seen_by = None;
+    let mut clock = None;
+    for (login, look) in [(Login::Owner, owner), (Login::Worker, worker), (Login::Web, web)] {
+        let check = format!("database.{}", login.as_str());
+        match look {
+            Look::Unreadable(why) => {
+                findings.push(Finding::warning(check, why, "run doctor as a user who may read the password file"));
+            }
+            Look::Failed(options, error) => findings.push(refused(check, &options, &error)),
+            Look::Seen(options, seen, apart) => {
+                findings.push(privileges(check, login, &options, &seen));
+                clock = clock.or(Some(apart));
+                seen_by = seen_by.or(Some(options));
+            }
+        }
+    }
+    findings.extend(clock.map(clocks));
+    if let Some(mut options) = seen_by {
+        options.deadline = DEADLINE;
+        let store = Store::new(&options);
+        findings.push(match migrate::check_schema(&store).await {
+            Ok(schema) if schema.is_current() => Finding::ok("schema", schema.to_string()),
+            Ok(schema) => match schema.to_string().split_once("; ") {
+                Some((what, mend)) => Finding::error("schema", what, mend),
+                None => Finding::error("schema", schema.to_string(), "run `scrutineer migrate`"),
+            },
+            Err(error) => Finding::error("schema", error.to_string(), "run `scrutineer migrate`"),
+        });
+        store.close().await;
+    }
+    findings
+}
+
+enum Look {
+    Unreadable(String),
+    Failed(Box<ConnectOptions>, StoreError),
+    Seen(Box<ConnectOptions>, Seen, f64),
+}
+
+async fn look(database: &DatabaseConfig, login: Login) -> Look {
+    let options = match database.connect_options(login, 1) {
+        Ok(options) => Box::new(options),
+        Err(error) => return Look::Unreadable(error.problems.first().map_or_else(String::new, |p| p.what.clone())),
+    };
+    match probe(&options, DEADLINE).await {
+        Ok(seen) => {
+            let apart = (seen.now - OffsetDateTime::now_utc()).as_seconds_f64();
+            Look::Seen(options, seen, apart)
+        }
+        Err(error) => Look::Failed(options, error),
+    }
+}
+
+fn refused(check: String, options: &ConnectOptions, error: &StoreError) -> Finding {
+    let code = match error {
+        StoreError::Sql(sqlx) | StoreError::Unavailable(sqlx) => {
+            sqlx.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned())
+        }
+        _ => None,
+    };
+    let mend = match code.as_deref() {
+        Some("28P01") => "correct the password in the configuration, or set it: ALTER ROLE … PASSWORD …".to_owned(),
+        Some("28000") => format!(
+            "make the login (`scrutineer migrate --create-logins`), and let it in by pg_hba.conf (user {})",
+            options.user
+        ),
+        Some("3D000") => format!("createdb --owner <owner> {}", options.database),
+        Some("42501") => "let it connect: GRANT CONNECT ON DATABASE …".to_owned(),
+        Some("53300") => "raise max_connections, or stop what uses them".to_owned(),
+        _ => {
+            format!("is PostgreSQL running at {}, port {}? Correct [database], or start it", options.host, options.port)
+        }
+    };
+    Finding::error(check, format!("{} can't connect: {error}", options.user), mend)
+}
+
+fn privileges(check: String, login: Login, options: &ConnectOptions, seen: &Seen) -> Finding {
+    let user = &options.user;
+    if seen.standby {
+        return Finding::error(
+            check,
+            "this server is a standby, which takes no writes",
+            "point [database] host at the primary",
+        );
+    }
+    let grant = |group: &str| format!("scrutineer migrate --grant-logins (or: GRANT {group} TO \"{user}\")");
+    match login {
+        Login::Worker if !seen.in_worker => {
+            Finding::error(check, format!("{user} is not in scrutineer_worker"), grant("scrutineer_worker"))
+        }
+        Login::Web if !seen.in_web => {
+            Finding::error(check, format!("{user} is not in scrutineer_web"), grant("scrutineer_web"))
+        }
+        Login::Web if seen.writes_submissions == Some(true) || seen.reads_phones == Some(true) => Finding::error(
+            check,
+            format!("{user} can change reports or read phone numbers"),
+            "give the web a login that belongs to scrutineer_web alone",
+        ),
+        Login::Worker if seen.superuser => Finding::warning(
+            check,
+            format!("{user} is a superuser"),
+            "give the worker a login that belongs to scrutineer_worker alone",
+        ),
+        _ => Finding::ok(check, format!("{user} on PostgreSQL {}", seen.version)),
+    }
+}
+
+fn clocks(apart: f64) -> Finding {
+    let said = format!("PostgreSQL's clock is {apart:+.1} s from this host's");
+    let mend = "keep time on both by NTP (chrony or systemd-timesyncd)";
+    match apart.abs() {
+        a if a > CLOCK_ERROR_SECONDS => Finding::error("clock", said, mend),
+        a if a > CLOCK_WARNING_SECONDS => Finding::warning("clock", said, mend),
+        _ => Finding::ok("clock", said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn clocks_are_judged_by_how_far_they_are_apart() {
+        let levels = [0.1, -1.9, 2.5, -29.0, 31.0].map(|a| clocks(a).level);
+        assert_eq!(levels, [Level::Ok, Level::Ok, Level::Warning, Level::Warning, Level::Error]);
+    }
+}
