@@ -63,7 +63,9 @@ impl Site {
         if longest.as_os_str().len() > 100 {
             bail!("{} is too long for a Unix socket's path; name a shorter --dir", site.dir.display());
         }
-        std::fs::create_dir(site.path("log"))?;
+        for folder in ["log", "spool"] {
+            std::fs::create_dir(site.path(folder))?;
+        }
         Ok(site)
     }
 
