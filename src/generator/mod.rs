@@ -12,7 +12,9 @@ mod forms;
 mod hand;
 mod load;
 mod names;
+mod page;
 mod sample;
+mod script;
 mod stream;
 
 pub use country::{CANDIDATE_NAMES, CANDIDATES, Count, Country, District, Region, Station};

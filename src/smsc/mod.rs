@@ -4,7 +4,7 @@
 //! One task serves the one session with one read and one write for many PDUs; memory is bounded by
 //! the window, the receipts under way and a few bytes for each phone that is texting.
 
-mod core;
+mod dialog;
 mod histogram;
 mod ledger;
 mod report;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::smpp;
 
-use super::core::{Core, Flow, OUT_BYTES_MAX};
+use super::dialog::{Dialog, Flow, OUT_BYTES_MAX};
 use super::{Options, Outgoing, Report};
 
 /// How often the progress is told.
@@ -43,34 +43,34 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let begun = Instant::now();
     let bind_wait = options.bind_wait;
-    let mut core = Core::new(options, source);
+    let mut dialog = Dialog::new(options, source);
     let mut session: Option<Session> = None;
     let mut unbound_since = Instant::now();
     let mut ticked = Instant::now();
     loop {
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
-            tick(&core.ledger.counts);
+            tick(&dialog.ledger.counts);
         }
         if let Some(open) = &mut session {
-            unbound_since = if core.is_bound() { Instant::now() } else { unbound_since };
-            match open.turn(&mut core, begun) {
+            unbound_since = if dialog.is_bound() { Instant::now() } else { unbound_since };
+            match open.turn(&mut dialog, begun) {
                 Flow::Go => {}
                 Flow::Close | Flow::Cut => {
-                    core.session_ended(us(begun));
+                    dialog.session_ended(us(begun));
                     session = None;
                     unbound_since = Instant::now();
                 }
             }
         }
-        if stop.is_cancelled() || core.finished(us(begun)) {
+        if stop.is_cancelled() || dialog.finished(us(begun)) {
             break;
         }
-        if !core.is_bound() && unbound_since.elapsed() > bind_wait {
+        if !dialog.is_bound() && unbound_since.elapsed() > bind_wait {
             break;
         }
-        let wait = Duration::from_micros(core.next_due(us(begun)).saturating_sub(us(begun))).min(TICK);
-        let nap = tokio::time::sleep(if core.is_bound() { wait } else { TICK });
+        let wait = Duration::from_micros(dialog.next_due(us(begun)).saturating_sub(us(begun))).min(TICK);
+        let nap = tokio::time::sleep(if dialog.is_bound() { wait } else { TICK });
         tokio::select! {
             () = stop.cancelled() => {}
             () = nap => {}
@@ -79,20 +79,20 @@ pub async fn run(
                 let (stream, _) = accepted?;
                 // A gateway that connects anew has given the old connection up.
                 if session.is_some() {
-                    core.session_ended(us(begun));
+                    dialog.session_ended(us(begun));
                 }
                 session = Some(Session::new(stream));
             }
         }
     }
     if let Some(mut open) = session {
-        core.unbind(&mut open.out);
+        dialog.unbind(&mut open.out);
         let deadline = Instant::now() + UNBIND_WAIT;
-        while core.is_bound() && open.turn(&mut core, begun) == Flow::Go && Instant::now() < deadline {
+        while dialog.is_bound() && open.turn(&mut dialog, begun) == Flow::Go && Instant::now() < deadline {
             let _ = tokio::time::timeout(TICK, ready(Some(&open))).await;
         }
     }
-    let report = core.report();
+    let report = dialog.report();
     if report.binds == 0 && !stop.is_cancelled() {
         return Err(if report.binds_refused > 0 {
             RunError::WrongPassword(report.binds_refused)
@@ -130,20 +130,20 @@ impl Session {
     }
 
     /// Reads what there is, answers it, delivers what is due, writes as much as goes.
-    fn turn<S: Iterator<Item = Outgoing>>(&mut self, core: &mut Core<S>, begun: Instant) -> Flow {
+    fn turn<S: Iterator<Item = Outgoing>>(&mut self, dialog: &mut Dialog<S>, begun: Instant) -> Flow {
         let mut flow = Flow::Go;
         // A peer that does not read gets nothing more to answer.
         while flow == Flow::Go && self.out.len() < 4 * OUT_BYTES_MAX {
             self.read.reserve(READ_BYTES);
             match self.stream.try_read_buf(&mut self.read) {
                 Ok(0) => return Flow::Cut,
-                Ok(_) => flow = self.frames(core, us(begun)),
+                Ok(_) => flow = self.frames(dialog, us(begun)),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(_) => return Flow::Cut,
             }
         }
         if flow == Flow::Go {
-            flow = core.fill(us(begun), &mut self.out);
+            flow = dialog.fill(us(begun), &mut self.out);
         }
         while !self.out.is_empty() {
             match self.stream.try_write(&self.out) {
@@ -155,10 +155,10 @@ impl Session {
         flow
     }
 
-    fn frames<S: Iterator<Item = Outgoing>>(&mut self, core: &mut Core<S>, now: u64) -> Flow {
+    fn frames<S: Iterator<Item = Outgoing>>(&mut self, dialog: &mut Dialog<S>, now: u64) -> Flow {
         loop {
             match smpp::split(&mut self.read) {
-                Ok(Some(frame)) => match core.frame(&frame, now, &mut self.out) {
+                Ok(Some(frame)) => match dialog.frame(&frame, now, &mut self.out) {
                     Flow::Go => {}
                     end => return end,
                 },

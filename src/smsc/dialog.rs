@@ -33,7 +33,7 @@ pub(super) enum Flow {
     Cut,
 }
 
-pub(super) struct Core<S: Iterator<Item = Outgoing>> {
+pub(super) struct Dialog<S: Iterator<Item = Outgoing>> {
     options: Options,
     source: S,
     next: Option<Outgoing>,
@@ -55,7 +55,7 @@ pub(super) struct Core<S: Iterator<Item = Outgoing>> {
     unbinding: bool,
 }
 
-impl<S: Iterator<Item = Outgoing>> Core<S> {
+impl<S: Iterator<Item = Outgoing>> Dialog<S> {
     pub(super) fn new(options: Options, source: S) -> Self {
         Self {
             submits: Submits::new(&options),
