@@ -65,18 +65,28 @@ impl Chain {
 
     /// Texts a good report and awaits its answer: all of the chain still works.
     async fn goes_on(&mut self) {
-        let mut journal = self.peer.reader();
         self.peer.deliver(&[Delivery::text(1_000_000, PHONE, "XA123456 AA7")]).await;
-        let answer = async {
-            while journal.next(super::support::PATIENCE).await.is_none_or(|event| event["event"] != "submit") {}
-        };
-        soon("an answer to a good report", answer).await;
+        let answered = "SELECT s.answers::text AS answers FROM message m
+                        JOIN submission s ON s.id = ANY (m.submissions) JOIN outbox o ON o.id = m.reply_id
+                        WHERE m.text = 'XA123456 AA7' AND o.state IN ('sent', 'delivered')";
+        let row = self.row("an answer to a good report", answered).await;
+        assert_eq!(row.get::<&str, _>("answers"), r#"{"AA": 7}"#);
         assert!(self.gateway.is_running() && self.worker.is_running());
-        let (answers,): (String,) = sqlx::query_as("SELECT answers::text FROM submission")
-            .fetch_one(&mut self.database.admin().await)
-            .await
-            .unwrap();
-        assert_eq!(answers, r#"{"AA": 7}"#);
+    }
+
+    /// Awaits a query's first row.
+    async fn row(&self, what: &str, sql: &'static str) -> sqlx::postgres::PgRow {
+        let mut admin = self.database.admin().await;
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+        let found = async {
+            loop {
+                tick.tick().await;
+                if let Some(row) = sqlx::query(sql).fetch_optional(&mut admin).await.unwrap() {
+                    return row;
+                }
+            }
+        };
+        soon(what, found).await
     }
 
     /// Delivers one, and awaits its row: text (where it could be decoded) and outcome.
@@ -87,18 +97,8 @@ impl Chain {
             while journal.next(super::support::PATIENCE).await.is_none_or(|event| event["event"] != "acknowledged") {}
         };
         soon("an acknowledgement", acknowledged).await;
-        let mut admin = self.database.admin().await;
-        let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
-        let row = async {
-            loop {
-                tick.tick().await;
-                let found = sqlx::query("SELECT text, outcome FROM message").fetch_optional(&mut admin).await.unwrap();
-                if let Some(row) = found {
-                    return (row.get("text"), row.get("outcome"));
-                }
-            }
-        };
-        soon("a stored message", row).await
+        let row = self.row("a stored message", "SELECT text, outcome FROM message").await;
+        (row.get("text"), row.get("outcome"))
     }
 }
 

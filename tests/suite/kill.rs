@@ -229,8 +229,8 @@ async fn every_acknowledged_message_is_stored_once_and_answered_though_all_are_k
     }
     println!("the link closed {} times", seen.closed);
     check_messages(&database, &cases).await;
-    check_submissions(&database, &cases).await;
     check_replies(&database, &cases, &seen).await;
+    check_submissions(&database, &cases).await;
     let (gateway, worker) = (range.gateway.stop().await, range.worker.stop().await);
     assert!(gateway.success() && worker.success(), "gateway {gateway}, worker {worker}");
 }

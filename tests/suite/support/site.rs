@@ -29,8 +29,10 @@ impl Site {
 
     /// With a `[database]` that nothing answers at.
     pub fn without_database() -> Self {
+        let dir = super::dir::fresh();
+        std::fs::create_dir(dir.path().join("spool")).unwrap();
         Self {
-            dir: super::dir::fresh(),
+            dir,
             database: None,
             tail: String::new(),
             gateway: String::new(),
