@@ -47,6 +47,8 @@ impl From<StoreError> for PageError {
                     "the database’s schema is not this program’s; run `scrutineer migrate`".to_owned(),
                 );
             }
+            // A character that no text in PostgreSQL can hold.
+            Some("22021") => return Self::Bad("The address holds a character that can’t be in it."),
             // Insufficient privilege.
             Some("42501") => {
                 return Self::Schema(

@@ -12,3 +12,4 @@ mod kill;
 mod offline_sql;
 mod support;
 mod tidy;
+mod web;
