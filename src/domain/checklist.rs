@@ -1,7 +1,14 @@
 //! A checklist: what observers are asked, how they answer by text, and what is checked.
 //!
 //! The file form is JSON (`schemas/checklist.schema.json`). [`Checklist`] is made only through
-//! [`crate::domain::checklist::ChecklistFile::check`], so that one in hand is always sound.
+//! [`check`], so that one in hand is always sound.
+
+mod check;
+mod rule;
+
+pub(crate) use check::minutes;
+pub use check::{Checked, Fault, check, check_json};
+pub use rule::Expr;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +24,15 @@ pub enum Translated {
 }
 
 impl Translated {
+    /// The text in every language.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match self {
+            Self::One(text) => (Some(text.as_str()), None),
+            Self::Many(by) => (None, Some(by.values().map(String::as_str))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
     /// The text in a language, else in English, else in whatever language there is.
     pub fn get(&self, language: &str) -> &str {
         match self {
@@ -46,8 +62,6 @@ pub enum GrammarKind {
     /// `PS 123456 AA1 BA2`.
     #[default]
     Compact,
-    /// `FORM 1.15 2.b`.
-    Keyed,
 }
 
 /// Whether reports are taken.
@@ -252,25 +266,6 @@ impl Checklist {
             .filter(|q| q.required && !matches!(q.kind, QuestionType::Flag {}) && self.kind == Kind::Checklist)
             .map(|q| q.code.as_str())
     }
-}
-
-/// A checklist file: one checklist, or several with what they need to be tried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ChecklistFile {
-    /// Several checklists.
-    Several {
-        /// The checklists.
-        checklists: Vec<Checklist>,
-        /// How many digits an observer code has, where that is fixed.
-        #[serde(default)]
-        observer_digits: Option<u8>,
-        /// Observer codes that exist; any code does when empty. Used by `checklist try` only.
-        #[serde(default)]
-        observers: Vec<String>,
-    },
-    /// One.
-    One(Box<Checklist>),
 }
 
 #[cfg(test)]

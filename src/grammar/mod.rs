@@ -1,1 +1,248 @@
-//! (being built)
+//! The SMS grammar: from a text to reports. PURE.
+//!
+//! Law: an answer is recorded as the observer meant it, or the observer is told; it is never silently
+//! recorded as something else, and never silently dropped. Every recorded answer is backed by a span of
+//! the text. Reading never fails and its work is bounded, whatever the text.
+
+mod body;
+mod clean;
+mod header;
+mod lexicon;
+mod search;
+mod value;
+mod words;
+
+#[cfg(test)]
+mod reference;
+
+use std::sync::Arc;
+
+use crate::domain::checklist::Checklist;
+use crate::domain::report::{Note, Report};
+use crate::limits::{REPORTS_PER_TEXT_MAX, TEXT_BYTES_MAX};
+use body::Source;
+use clean::Clean;
+use header::{Head, Sender};
+pub use lexicon::{Lexicon, Setting};
+use search::search;
+
+/// What a text holds.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Its reports, in order.
+    pub reports: Vec<Found>,
+    /// What stood before the first header (or the whole text, when there is none) and is to be quoted back.
+    pub leftover: String,
+    /// What stood after `@` when no header stood before it.
+    pub comment: Option<String>,
+    /// Notes on the text as a whole.
+    pub notes: Vec<Note>,
+}
+
+/// A report as found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What was read. Nothing in it has been checked against the roster.
+    pub report: Report,
+    /// Its checklist; `None` when the prefix is nobody's.
+    pub checklist: Option<Arc<Checklist>>,
+    /// Who sent it can be read in more than one way: nothing of it may be recorded.
+    pub doubtful: bool,
+}
+
+/// Reads a text. `gaps` are bytes of `raw` at which a segment is missing.
+pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
+    let mut out = Reading::default();
+    let mut raw = raw;
+    let mut missing: Vec<usize> = gaps.to_vec();
+    if raw.len() > TEXT_BYTES_MAX {
+        raw = raw.get(..raw.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
+        missing.push(raw.len());
+        out.note("too_long", &format!("only the first {TEXT_BYTES_MAX} bytes were read"));
+    }
+    let clean = Clean::new(raw);
+    if !clean.look_alikes.is_empty() {
+        out.note("look_alike", &clean.look_alikes);
+    }
+    let end = clean.text.find('@').unwrap_or(clean.text.len());
+    let comment = clean
+        .text
+        .get(end..)
+        .filter(|c| !c.is_empty())
+        .map(|_| raw.get(clean.raw_at(end + 1)..).unwrap_or_default().trim());
+    let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
+    let gaps: Vec<usize> = missing.iter().map(|g| clean.clean_at(*g)).collect();
+    let source = Source { raw, clean: &clean, gaps: &gaps };
+    let text = clean.text.get(..end).unwrap_or_default();
+
+    let mut heads = header::scan(lexicon, text);
+    let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
+    let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(end, |h| h.from) } else { end };
+    heads.truncate(REPORTS_PER_TEXT_MAX);
+
+    let first = heads.first().map_or(end, |h| h.from);
+    let mut before = Report::default();
+    body::leave(&mut before, None, &source, 0, first);
+    if heads.is_empty() {
+        out.leftover = source.quote(0, first, 60);
+        out.comment = comment;
+        return out;
+    }
+    out.leftover = before.leftover;
+    out.notes.extend(before.notes);
+    let mut steps = 0;
+    for (i, head) in heads.iter().enumerate() {
+        let to = heads.get(i + 1).map_or(end, |next| next.from);
+        out.reports.push(report(lexicon, &source, head, to, &mut steps));
+    }
+    if let Some(last) = out.reports.last_mut() {
+        last.report.comment = comment;
+        if spare > 0 {
+            body::leave(&mut last.report, None, &source, end, text.len());
+        }
+    }
+    merge(&mut out);
+    out
+}
+
+impl Reading {
+    fn note(&mut self, kind: &str, detail: &str) {
+        self.notes.push(Note { kind: kind.to_owned(), detail: detail.to_owned() });
+    }
+}
+
+/// Reads one report, from its header up to `to`.
+fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps: &mut usize) -> Found {
+    let text = source.clean.text.get(..to).unwrap_or_default();
+    let book = head.book.and_then(|i| lexicon.books.get(i));
+    let mut out = Found { checklist: book.map(|b| b.checklist.clone()), ..Found::default() };
+    out.report.prefix.clone_from(&head.prefix);
+    let begin = |out: &mut Found, sender: &Sender| {
+        out.report.observer.clone_from(&sender.observer);
+        out.report.incident = sender.incident || book.is_some_and(lexicon::Book::is_incident);
+        out.report.serial.clone_from(&sender.serial);
+        if sender.mended + head.mended > 0 {
+            let detail = source.quote(head.from, sender.body, 30);
+            out.report.notes.push(Note { kind: "mended".to_owned(), detail });
+        }
+    };
+    let Some(book) = book else {
+        if let Some(sender) = head.senders.first() {
+            begin(&mut out, sender);
+            body::leave(&mut out.report, None, source, head.from, to);
+        }
+        return out;
+    };
+    let mut best: Option<(u64, &Sender, search::Found)> = None;
+    let mut tied = false;
+    for sender in head.senders.iter().filter(|s| s.body <= to) {
+        let Some(found) = search(book, text.as_bytes(), sender.body, steps) else { continue };
+        let cost = found.cost + u64::from(sender.mended);
+        match &best {
+            Some((least, ..)) if *least < cost => {}
+            Some((least, other, _)) if *least == cost => tied |= other.observer != sender.observer,
+            _ => {
+                best = Some((cost, sender, found));
+                tied = false;
+            }
+        }
+    }
+    match best {
+        Some((_, sender, found)) if !tied => {
+            begin(&mut out, sender);
+            let start = source.clean.text.get(head.from..).map_or(0, |_| head.from);
+            // A header at a missing edge may lack digits of the observer code.
+            out.doubtful = source.gaps.iter().any(|g| (start + 1..=sender.body).contains(g))
+                && !(source.gaps.iter().all(|g| *g == sender.body || !(start + 1..sender.body).contains(g))
+                    && sure_length(lexicon, sender));
+            body::fill(&mut out.report, book, source, &found.pieces);
+        }
+        _ => {
+            if let Some(sender) = head.senders.first() {
+                begin(&mut out, sender);
+            }
+            out.doubtful = true;
+            body::leave(&mut out.report, Some(book), source, head.from, to);
+        }
+    }
+    out
+}
+
+/// Is this observer code as long as every observer code is?
+fn sure_length(lexicon: &Lexicon, sender: &Sender) -> bool {
+    let lengths = &lexicon.setting.observer_lengths;
+    sender.observer.as_ref().is_some_and(|o| !lengths.is_empty() && lengths.iter().all(|l| *l == o.len()))
+}
+
+/// The same report twice in one text counts once; two parts of one report are one report.
+fn merge(reading: &mut Reading) {
+    let mut out: Vec<Found> = Vec::with_capacity(reading.reports.len());
+    for found in reading.reports.drain(..) {
+        let same = out.iter_mut().find(|o| {
+            let (a, b) = (&o.report, &found.report);
+            o.checklist.is_some()
+                && (&a.prefix, &a.observer, &a.serial, a.incident) == (&b.prefix, &b.observer, &b.serial, b.incident)
+                && o.doubtful == found.doubtful
+                && (!a.incident || (&a.answers, &a.rejected) == (&b.answers, &b.rejected))
+        });
+        match same {
+            None => out.push(found),
+            Some(same) => join(&mut same.report, found.report),
+        }
+    }
+    reading.reports = out;
+}
+
+/// Joins a repeated report to the first; a code with two values is unclear.
+fn join(first: &mut Report, second: Report) {
+    use crate::domain::report::{Reason, Rejected};
+    for (code, value) in second.answers {
+        match first.answers.get(&code) {
+            Some(known) if *known == value => {}
+            Some(_) => {
+                first.answers.remove(&code);
+                first.rejected.push(Rejected { code, reason: Reason::Unclear, value: String::new() });
+            }
+            None => match first.rejected.iter().position(|r| r.code == code) {
+                Some(i) if first.rejected.get(i).is_some_and(|r| r.reason == Reason::NoValue) => {
+                    first.rejected.remove(i);
+                    first.answers.insert(code, value);
+                }
+                Some(_) => {}
+                None => {
+                    first.answers.insert(code, value);
+                }
+            },
+        }
+    }
+    for rejected in second.rejected {
+        if first.answers.contains_key(&rejected.code) && rejected.reason != Reason::NoValue {
+            first.answers.remove(&rejected.code);
+            first.rejected.push(Rejected { reason: Reason::Unclear, ..rejected });
+        } else if !first.answers.contains_key(&rejected.code) && !first.rejected.iter().any(|r| r.code == rejected.code)
+        {
+            first.rejected.push(rejected);
+        }
+    }
+    if first.comment.is_none() {
+        first.comment = second.comment;
+    }
+    if !second.leftover.is_empty() && !first.leftover.contains(&second.leftover) {
+        first.leftover = format!("{} {}", first.leftover, second.leftover).trim().to_owned();
+    }
+    for note in second.notes {
+        if !first.notes.contains(&note) {
+            first.notes.push(note);
+        }
+    }
+}
+
+/// The command that a text is: the word alone, whatever stands around it that is no letter or digit.
+pub fn command(raw: &str) -> Option<&'static str> {
+    if raw.len() > 40 {
+        return None;
+    }
+    let clean = Clean::new(raw);
+    let word = clean.text.trim_matches(|c: char| !c.is_alphanumeric());
+    ["HELP", "STATUS", "STOP", "START"].into_iter().find(|known| *known == word)
+}

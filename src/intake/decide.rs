@@ -4,13 +4,26 @@
 //! [`understand`] reads the text against the roster and names the submissions it touches;
 //! [`settle`] applies it to their present state and writes the reply.
 
+mod books;
+mod reply;
+mod settle;
+mod understand;
+
+#[cfg(test)]
+mod tests;
+
+pub use books::{Books, ReadyRule};
+pub use reply::{Replies, RepliesError, explain};
+pub use settle::settle;
+pub use understand::understand;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::checklist::Checklist;
 use crate::domain::order::OrderKey;
 use crate::domain::outcome::Outcome;
-use crate::domain::report::Report;
+use crate::domain::report::{Note, Report};
 use crate::domain::submission::{Assertion, Change, Submission, SubmissionKey};
 
 /// A whole text with what is known of where it came from.
@@ -39,13 +52,19 @@ pub struct KnownReport {
     pub checklist: Arc<Checklist>,
     /// The observer's station.
     pub station: Option<crate::domain::roster::Station>,
+    /// Which report of the text, from 0.
+    pub place: u16,
     /// As read.
     pub report: Report,
+    /// The checklist's rules, ready to be evaluated.
+    pub rules: Arc<[ReadyRule]>,
 }
 
 /// What a text means.
 #[derive(Debug, Clone)]
 pub struct Understanding {
+    /// Its place in the order of receipt.
+    pub order: OrderKey,
     /// Set when the text is no report that can be recorded: unknown, closed, unclear, ignored, command.
     pub refused: Option<Outcome>,
     /// Election, where it is known.
@@ -56,6 +75,12 @@ pub struct Understanding {
     pub known: Vec<KnownReport>,
     /// Reports (or headers) that were read and cannot be recorded, each with why.
     pub unknown: Vec<(Report, Outcome)>,
+    /// Text outside every report, to be quoted back.
+    pub leftover: String,
+    /// Comment of a text without a report.
+    pub comment: Option<String>,
+    /// Notes on the text as a whole.
+    pub notes: Vec<Note>,
     /// Language of the reply.
     pub language: String,
     /// For `Outcome::Command`: the command in upper case English (`HELP`).
@@ -115,5 +140,5 @@ pub struct Decision {
     pub reply: Option<String>,
 }
 
-/// The elections' books, ready for [`understand`].
+/// The submissions that a batch touches, as they stand; [`settle`] keeps them up to date.
 pub type PresentStates = HashMap<SubmissionKey, Present>;

@@ -1,13 +1,92 @@
-//! `scrutineer checklist check`
+//! `scrutineer checklist check`: every fault of a checklist file, with its place and how to mend it.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::domain::checklist::{Checked, Fault, check};
+
+/// Bytes of a checklist file.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Checklist file (JSON)
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads and checks a file. The outer error is that of reading it.
+pub(super) fn load(file: &Path) -> anyhow::Result<Result<Checked, Vec<Fault>>> {
+    let size = std::fs::metadata(file).with_context(|| format!("{} can't be read", file.display()))?.len();
+    anyhow::ensure!(size <= FILE_BYTES_MAX, "{} is larger than {} MiB", file.display(), FILE_BYTES_MAX >> 20);
+    let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8 text: save it as such", file.display()))?;
+    Ok(check(&text))
+}
+
+/// Prints the faults of a file that is not sound.
+pub(super) fn print_faults(file: &Path, faults: &[Fault]) {
+    for fault in faults {
+        eprintln!("{}: {fault}", file.display());
+    }
+    let s = if faults.len() == 1 { "" } else { "s" };
+    eprintln!("{} fault{s} in {}", faults.len(), file.display());
+}
 
 /// Runs the command.
-pub(super) fn main(_args: &Args) -> ExitCode {
-    eprintln!("scrutineer checklist check: being built");
-    ExitCode::from(70)
+pub(super) fn main(args: &Args) -> ExitCode {
+    let checked = match load(&args.file) {
+        Ok(checked) => checked,
+        Err(error) if args.json => {
+            let fault = serde_json::json!({"place": "the file", "message": format!("{error:#}")});
+            println!("{}", serde_json::json!({"ok": false, "errors": [fault]}));
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match checked {
+        Ok(checked) if args.json => {
+            let list: Vec<_> = checked
+                .checklists
+                .iter()
+                .map(
+                    |c| serde_json::json!({"prefix": c.prefix, "questions": c.questions.len(), "rules": c.rules.len()}),
+                )
+                .collect();
+            println!("{}", serde_json::json!({"ok": true, "checklists": list}));
+            ExitCode::SUCCESS
+        }
+        Ok(checked) => {
+            for c in &checked.checklists {
+                println!(
+                    "{} {}: {} questions, {} rules",
+                    c.prefix,
+                    c.title.get("en"),
+                    c.questions.len(),
+                    c.rules.len()
+                );
+            }
+            println!("{} is sound", args.file.display());
+            ExitCode::SUCCESS
+        }
+        Err(faults) if args.json => {
+            let list: Vec<_> =
+                faults.iter().map(|f| serde_json::json!({"place": f.place, "message": f.message})).collect();
+            println!("{}", serde_json::json!({"ok": false, "errors": list}));
+            ExitCode::FAILURE
+        }
+        Err(faults) => {
+            print_faults(&args.file, &faults);
+            ExitCode::FAILURE
+        }
+    }
 }

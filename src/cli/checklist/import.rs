@@ -7,13 +7,10 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::config::{Config, Part};
-use crate::domain::checklist::{Checklist, ChecklistFile};
+use crate::domain::checklist::Checklist;
 use crate::role::support;
 use crate::store::checklist::{self, NewChecklist};
 use crate::store::election;
-
-/// Bytes of a checklist file.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -63,21 +60,13 @@ async fn run_import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCo
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<Checklist>> {
-    let size = std::fs::metadata(file).with_context(|| format!("{} can't be read", file.display()))?.len();
-    anyhow::ensure!(size <= FILE_BYTES_MAX, "{} is larger than {} MiB", file.display(), FILE_BYTES_MAX >> 20);
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let parsed: ChecklistFile = serde_json::from_str(&text).with_context(|| {
-        format!("{} is not a checklist file; `scrutineer checklist check` says why", file.display())
-    })?;
-    let checklists = match parsed {
-        ChecklistFile::Several { checklists, .. } => checklists,
-        ChecklistFile::One(one) => vec![*one],
-    };
-    for (i, checklist) in checklists.iter().enumerate() {
-        let twice = checklists.iter().take(i).any(|c| c.prefix == checklist.prefix);
-        anyhow::ensure!(!twice, "{}: prefix {} stands twice", file.display(), checklist.prefix);
+    match super::check::load(file)? {
+        Ok(checked) => Ok(checked.checklists),
+        Err(faults) => {
+            let list: Vec<String> = faults.iter().map(|f| format!("{}: {f}", file.display())).collect();
+            anyhow::bail!("{}", list.join("\n"))
+        }
     }
-    Ok(checklists)
 }
 
 fn row(checklist: &Checklist) -> anyhow::Result<NewChecklist> {

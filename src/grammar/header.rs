@@ -1,0 +1,276 @@
+//! Headers: where each report of a text begins, which checklist it is for, and who sends it.
+//!
+//! A header that is cut or unknown begins a report of its own too, so that what follows it is never
+//! read as part of the report before.
+
+use nom::bytes::complete::take_while;
+use nom::character::complete::char as one;
+use nom::combinator::{opt, recognize};
+use nom::multi::many0_count;
+use nom::{IResult, Parser};
+
+use super::lexicon::{Book, Lexicon, Type, spelled};
+use super::value::{is_digit_like, is_letter, is_separator, mend};
+use crate::limits::REPORTS_PER_TEXT_MAX;
+
+/// Characters that an observer code may have, mended letters among them.
+const OBSERVER_CODE_MAX: usize = 20;
+/// Letters of a word that may be the prefix of a checklist which does not exist.
+const PREFIX_MAX: usize = 8;
+
+/// One way to read what stands after the prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sender {
+    /// Observer code, mended to digits; `None` when there is none.
+    pub observer: Option<String>,
+    /// Letters read as digits.
+    pub mended: u32,
+    pub incident: bool,
+    pub serial: Option<String>,
+    /// Where the body begins.
+    pub body: usize,
+}
+
+/// One header.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub from: usize,
+    /// Which checklist; `None` when the prefix is nobody's.
+    pub book: Option<usize>,
+    pub prefix: String,
+    /// Every way to read the sender, at least one.
+    pub senders: Vec<Sender>,
+    /// The prefix was mended.
+    pub mended: u32,
+}
+
+/// Finds the headers of a text.
+pub(super) fn scan(lexicon: &Lexicon, text: &str) -> Vec<Head> {
+    let bytes = text.as_bytes();
+    let mut heads: Vec<Head> = Vec::new();
+    let mut fallback: Option<Head> = None;
+    let mut at = 0;
+    while at < bytes.len() && heads.len() <= REPORTS_PER_TEXT_MAX {
+        let here = bytes.get(at).copied().unwrap_or_default();
+        if !is_letter(here) && !here.is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let known = lexicon
+            .books
+            .iter()
+            .enumerate()
+            .filter_map(|(i, book)| known_head(lexicon, (i, book), text, at, heads.last()))
+            .max_by_key(|head| head.senders.iter().any(|s| s.complete(lexicon)));
+        let head = known.or_else(|| unknown_head(lexicon, text, at, heads.last()));
+        match head {
+            Some(head) if head.senders.iter().all(|s| s.observer.is_none()) && heads.is_empty() => {
+                // A prefix without an observer code begins a report only when nothing better does.
+                fallback.get_or_insert(head);
+                at += 1;
+            }
+            Some(head) => {
+                at = head.senders.iter().map(|s| s.body).min().unwrap_or(at + 1).max(at + 1);
+                heads.push(head);
+            }
+            None => at += 1,
+        }
+    }
+    if let Some(head) = fallback
+        && heads.is_empty()
+    {
+        heads.push(head);
+    }
+    heads
+}
+
+impl Sender {
+    fn complete(&self, lexicon: &Lexicon) -> bool {
+        self.observer
+            .as_ref()
+            .is_some_and(|o| lexicon.fits(o.len()) && (o.len() > 2 || !lexicon.setting.observer_lengths.is_empty()))
+    }
+}
+
+/// A header with this checklist's prefix at this place.
+fn known_head(
+    lexicon: &Lexicon,
+    (index, book): (usize, &Book),
+    text: &str,
+    at: usize,
+    last: Option<&Head>,
+) -> Option<Head> {
+    let bytes = text.as_bytes();
+    let prefix = &book.checklist.prefix;
+    let typed = bytes.get(at..at + prefix.len())?;
+    let mended = spelled(prefix.as_bytes(), typed)?;
+    if mended as usize == prefix.len() {
+        return None;
+    }
+    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+    let apart = !before.is_some_and(|b| is_letter(b) || (mended > 0 && b.is_ascii_digit()));
+    let current = last.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
+    if !apart && (mended > 0 || !current.is_some_and(|book| explains_run(book, bytes, at))) {
+        return None;
+    }
+    // A code of the report that is being read is that code, whatever another checklist is called.
+    if current.is_some_and(|c| {
+        c.checklist.prefix != *prefix && c.codes_at(bytes.get(at..).unwrap_or_default(), false).next().is_some()
+    }) {
+        return None;
+    }
+    let end = at + prefix.len();
+    let (rest, gap) = gap(text.get(end..)?).ok()?;
+    let from = text.len() - rest.len();
+    let mut head = Head { from: at, book: Some(index), prefix: prefix.clone(), senders: Vec::new(), mended };
+    let next_is_code = || book.codes_at(rest.as_bytes(), false).next().is_some();
+    if rest.bytes().next().is_some_and(is_digit_like) {
+        head.senders = senders(book, text, from);
+        let complete = head.senders.iter().any(|s| s.complete(lexicon));
+        let starts_with_code = is_letter(rest.bytes().next()?) && next_is_code();
+        if complete || (apart && !starts_with_code && !head.senders.is_empty()) {
+            return Some(head);
+        }
+    }
+    // No observer code: the prefix stands alone, or straight before a code.
+    let alone = gap > 0 || rest.is_empty();
+    if !apart || !(alone || next_is_code()) || (last.is_some() && !(alone && next_is_code())) {
+        return None;
+    }
+    let (body, incident, serial) = tail(book, text, end);
+    head.senders = vec![Sender { observer: None, mended: 0, incident, serial, body }];
+    Some(head)
+}
+
+/// Separators and marks; how many there are.
+fn gap(input: &str) -> IResult<&str, usize> {
+    let (rest, gap) = take_while(|c: char| c == '!' || u8::try_from(c).is_ok_and(is_separator)).parse(input)?;
+    Ok((rest, gap.len()))
+}
+
+/// Every way to read an observer code: it may end before a letter, never before a digit.
+fn senders(book: &Book, text: &str, from: usize) -> Vec<Sender> {
+    let bytes = text.as_bytes();
+    let run = bytes.get(from..).unwrap_or_default().iter().take_while(|b| is_digit_like(**b)).count();
+    let mut out = Vec::new();
+    for length in 1..=run.min(OBSERVER_CODE_MAX) {
+        let code = bytes.get(from..from + length).unwrap_or_default();
+        let next = bytes.get(from + length).copied().unwrap_or(b' ');
+        if next.is_ascii_digit() || !code.iter().any(u8::is_ascii_digit) {
+            continue;
+        }
+        let (body, incident, serial) = tail(book, text, from + length);
+        let mended = code.iter().filter(|b| is_letter(**b)).count() as u32;
+        out.push(Sender { observer: Some(mend(code)), mended, incident, serial, body });
+    }
+    if out.is_empty() && run > OBSERVER_CODE_MAX {
+        let (body, incident, serial) = tail(book, text, from + run);
+        let observer = mend(bytes.get(from..from + run).unwrap_or_default());
+        out.push(Sender { observer: Some(observer), mended: 0, incident, serial, body });
+    }
+    out
+}
+
+/// What may follow the observer code: `!`, and `X` with a serial where the checklist has them.
+fn tail(book: &Book, text: &str, from: usize) -> (usize, bool, Option<String>) {
+    let separators = |input| take_while(|c: char| u8::try_from(c).is_ok_and(is_separator)).parse(input);
+    let mark = |input| recognize((separators, one::<_, nom::error::Error<&str>>('!'))).parse(input);
+    let start = text.get(from..).unwrap_or_default();
+    let Ok((mut rest, marks)) = many0_count(mark).parse(start) else { return (from, false, None) };
+    let mut serial = None;
+    if book.checklist.serial
+        && let Ok((after, _)) = (separators, one::<_, nom::error::Error<&str>>('X'), opt(separators)).parse(rest)
+    {
+        let length = after.bytes().take_while(|b| b.is_ascii_digit()).count();
+        if length > 0 {
+            serial = after.get(..length).map(str::to_owned);
+            rest = after.get(length..).unwrap_or_default();
+        }
+    }
+    (text.len() - rest.len(), marks > 0, serial)
+}
+
+/// A word of another checklist's making, with what must be an observer code.
+fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -> Option<Head> {
+    let bytes = text.as_bytes();
+    if lexicon.setting.observer_lengths.iter().min().is_none_or(|least| *least < 4) {
+        return None;
+    }
+    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+    if before.is_some_and(is_letter) || !is_letter(*bytes.get(at)?) {
+        return None;
+    }
+    let rest = bytes.get(at..)?;
+    let letters = rest.iter().take_while(|b| is_letter(**b)).count();
+    let (after, _) = gap(text.get(at + letters..)?).ok()?;
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    if letters < 2 || letters > PREFIX_MAX || !lexicon.fits(digits) {
+        return None;
+    }
+    let current = last.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
+    // `AA123456` is a code with a value that is too great, `YESAA123456` an answer and such a code.
+    if current.is_some_and(|book| explains_run(book, bytes, at + letters)) {
+        return None;
+    }
+    let body = text.len() - after.len() + digits;
+    let observer = after.get(..digits).map(str::to_owned);
+    let sender = Sender { observer, mended: 0, incident: false, serial: None, body };
+    Some(Head {
+        from: at,
+        book: None,
+        prefix: text.get(at..at + letters)?.to_owned(),
+        senders: vec![sender],
+        mended: 0,
+    })
+}
+
+/// Are the letters before `to` nothing but codes, words for yes and no, and the end of a number?
+fn explains_run(book: &Book, text: &[u8], to: usize) -> bool {
+    let Some(before) = text.get(..to) else { return false };
+    let run = before.iter().rev().take_while(|b| is_letter(**b)).count();
+    let from = to - run;
+    if run == 0 || run > 64 {
+        return false;
+    }
+    let mut reach = vec![false; run + 1];
+    let mark = |reach: &mut [bool], i: usize| {
+        if let Some(place) = reach.get_mut(i) {
+            *place = true;
+        }
+    };
+    mark(&mut reach, 0);
+    if from > 0 && text.get(from - 1).is_some_and(u8::is_ascii_digit) {
+        for i in 1..=before.get(from..).unwrap_or_default().iter().take_while(|b| is_digit_like(**b)).count() {
+            mark(&mut reach, i);
+        }
+    }
+    for i in 0..run {
+        if !reach.get(i).copied().unwrap_or_default() {
+            continue;
+        }
+        let rest = before.get(from + i..).unwrap_or_default();
+        for (_, question, _) in book.codes_at(rest, false) {
+            let end = i + question.code.len();
+            mark(&mut reach, end);
+            let after = rest.get(question.code.len()..).unwrap_or_default();
+            for k in 1..=after.iter().take_while(|b| is_digit_like(**b)).count() {
+                mark(&mut reach, end + k);
+            }
+            if let Type::YesNo { words, .. } | Type::Flag { words } = &question.kind {
+                for (word, _) in words {
+                    if after.starts_with(word.as_bytes()) {
+                        mark(&mut reach, end + word.len());
+                    }
+                }
+            }
+        }
+        if i == 0 && from > 0 {
+            for word in ["YES", "NO", "Y", "N"] {
+                if rest.starts_with(word.as_bytes()) {
+                    mark(&mut reach, word.len());
+                }
+            }
+        }
+    }
+    reach.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,190 @@
+//! What one election's checklists call their prefixes, codes and options, made ready for reading.
+
+use std::sync::Arc;
+
+use super::clean::Clean;
+use super::words;
+use crate::domain::checklist::{Checklist, Kind, QuestionType, minutes};
+
+/// What is known beside the checklists when a text is read.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Lengths that observer codes have; empty when unknown.
+    pub observer_lengths: Vec<usize>,
+    /// The phone may identify the observer, so that a header may lack the code.
+    pub phone_identifies: bool,
+    /// Languages of the election, for words such as *yes*.
+    pub languages: Vec<String>,
+}
+
+/// An election's checklists, ready for [`super::read`].
+#[derive(Debug, Clone, Default)]
+pub struct Lexicon {
+    /// The checklists, longest prefix first.
+    pub(super) books: Vec<Book>,
+    /// See [`Setting`].
+    pub(super) setting: Setting,
+}
+
+/// One checklist, ready.
+#[derive(Debug, Clone)]
+pub(super) struct Book {
+    pub checklist: Arc<Checklist>,
+    /// The questions in the checklist's order.
+    pub questions: Vec<Ready>,
+    /// For each letter the questions whose code begins with it.
+    by_letter: [Vec<u16>; 26],
+    /// Length of every code, when all have the same.
+    pub code_length: Option<usize>,
+    /// Length of the longest code.
+    pub code_length_max: usize,
+    /// It asks for bare codes.
+    pub has_flags: bool,
+}
+
+/// One question, ready.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub code: String,
+    pub kind: Type,
+    pub null_value: Option<i64>,
+}
+
+/// A question's type, ready.
+#[derive(Debug, Clone)]
+pub(super) enum Type {
+    Count { min: i64, max: i64 },
+    YesNo { yes: u16, no: u16, words: Vec<(String, bool)> },
+    Choice { options: Vec<u16>, words: Vec<(String, u16)> },
+    Multi { options: Vec<u16>, run_together: bool },
+    Time { min: u16, max: u16 },
+    Flag { words: Vec<(String, bool)> },
+}
+
+impl Lexicon {
+    /// Makes the checklists ready.
+    pub fn new(checklists: impl IntoIterator<Item = Arc<Checklist>>, setting: Setting) -> Self {
+        let mut books: Vec<Book> = checklists.into_iter().map(|c| Book::new(c, &setting.languages)).collect();
+        // `PSX` must be found before `PS`; the name decides among equals, so that the order given does not.
+        books.sort_by(|a, b| {
+            (b.checklist.prefix.len(), &a.checklist.prefix).cmp(&(a.checklist.prefix.len(), &b.checklist.prefix))
+        });
+        Self { books, setting }
+    }
+
+    /// Is the length of observer codes known, and is this one?
+    pub(super) fn fits(&self, length: usize) -> bool {
+        self.setting.observer_lengths.is_empty() || self.setting.observer_lengths.contains(&length)
+    }
+}
+
+impl Book {
+    fn new(checklist: Arc<Checklist>, languages: &[String]) -> Self {
+        let questions: Vec<Ready> = checklist
+            .questions
+            .iter()
+            .map(|q| Ready { code: q.code.clone(), kind: Type::new(&q.kind, languages), null_value: q.null_value })
+            .collect();
+        let mut by_letter: [Vec<u16>; 26] = Default::default();
+        for (i, question) in questions.iter().enumerate() {
+            let slot = question.code.bytes().next().and_then(|b| by_letter.get_mut(usize::from(b.wrapping_sub(b'A'))));
+            if let (Some(slot), Ok(i)) = (slot, u16::try_from(i)) {
+                slot.push(i);
+            }
+        }
+        let first = questions.first().map_or(0, |q| q.code.len());
+        Self {
+            code_length: questions.iter().all(|q| q.code.len() == first).then_some(first),
+            code_length_max: questions.iter().map(|q| q.code.len()).max().unwrap_or(0),
+            has_flags: questions.iter().any(|q| matches!(q.kind, Type::Flag { .. })),
+            questions,
+            by_letter,
+            checklist,
+        }
+    }
+
+    /// The codes that stand at the beginning of `text`, each with the letters that were typed as
+    /// digits. Those are mended only when `mend`, and only in a code that has a true letter too.
+    pub(super) fn codes_at<'a>(&'a self, text: &'a [u8], mend: bool) -> impl Iterator<Item = (u16, &'a Ready, u32)> {
+        let letters: [u8; 2] = match text.first() {
+            Some(b'0') if mend => [b'O', 0],
+            Some(b'1') if mend => [b'I', b'L'],
+            Some(&b) => [b, 0],
+            None => [0, 0],
+        };
+        letters.into_iter().filter_map(|b| self.by_letter.get(usize::from(b.wrapping_sub(b'A')))).flatten().filter_map(
+            move |&i| {
+                let question = self.questions.get(usize::from(i))?;
+                let typed = text.get(..question.code.len())?;
+                let mended = spelled(question.code.as_bytes(), typed)?;
+                (mended == 0 || (mend && (mended as usize) < typed.len())).then_some((i, question, mended))
+            },
+        )
+    }
+
+    /// Does the checklist take incidents?
+    pub(super) fn is_incident(&self) -> bool {
+        self.checklist.kind == Kind::Incident
+    }
+}
+
+/// How many letters of a word were typed as the digit they look like; `None` when it is another word.
+pub(super) fn spelled(word: &[u8], typed: &[u8]) -> Option<u32> {
+    let mut mended = 0;
+    for (w, t) in word.iter().zip(typed) {
+        match (w, t) {
+            (w, t) if w == t => {}
+            (b'O', b'0') | (b'I' | b'L', b'1') => mended += 1,
+            _ => return None,
+        }
+    }
+    Some(mended)
+}
+
+impl Type {
+    fn new(kind: &QuestionType, languages: &[String]) -> Self {
+        let label = |text: &str| Clean::new(text).text.trim().to_owned();
+        let yes_no = || words::yes_no(languages).map(|(word, yes)| (label(word), yes)).collect::<Vec<_>>();
+        match kind {
+            QuestionType::Count { min, max } => Self::Count { min: *min, max: *max },
+            QuestionType::YesNo { options } => {
+                let mut numbers = options.keys().copied();
+                let (yes, no) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(2));
+                let mut words = yes_no();
+                for (number, texts) in options {
+                    words.extend(texts.all().map(|text| (label(text), *number == yes)));
+                }
+                Self::YesNo { yes, no, words: sorted(words) }
+            }
+            QuestionType::Choice { options } => Self::Choice {
+                options: options.keys().copied().collect(),
+                words: sorted(options.iter().flat_map(|(n, t)| t.all().map(|t| (label(t), *n))).collect()),
+            },
+            QuestionType::MultiChoice { options } => Self::Multi {
+                options: options.keys().copied().collect(),
+                run_together: options.keys().all(|n| *n <= 9),
+            },
+            QuestionType::Time { min, max } => {
+                Self::Time { min: minutes(min).unwrap_or(0), max: minutes(max).unwrap_or(24 * 60 - 1) }
+            }
+            QuestionType::Flag {} => Self::Flag { words: sorted(yes_no()) },
+        }
+    }
+}
+
+/// Longest first, so that `VERY CALM` is tried before `VERY`; a word with two meanings is none.
+fn sorted<T: PartialEq>(mut words: Vec<(String, T)>) -> Vec<(String, T)> {
+    words.retain(|(word, _)| word.chars().any(char::is_alphabetic) && !word.starts_with(|c: char| c.is_ascii_digit()));
+    let mut out: Vec<(String, T)> = Vec::with_capacity(words.len());
+    let mut torn: Vec<String> = Vec::new();
+    for (word, meaning) in words {
+        match out.iter().find(|(known, _)| *known == word) {
+            None => out.push((word, meaning)),
+            Some((_, known)) if *known != meaning => torn.push(word),
+            Some(_) => {}
+        }
+    }
+    out.retain(|(word, _)| !torn.contains(word));
+    out.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    out
+}

@@ -1,0 +1,248 @@
+//! The search for the best reading of a body.
+//!
+//! All readings are paths through the body whose steps are separators, codes with their values, codes
+//! without one, and what cannot be explained. A path's cost is, in this order, characters unexplained,
+//! codes without a value, mendings. The least cost wins; where paths of least cost differ, or where one
+//! with fewer mendings and more codes without a value differs, the codes between are unclear.
+//!
+//! A word is explained as a whole or not at all, so that no code is ever found inside a word. Work is
+//! bounded by [`GRAMMAR_STEPS_MAX`].
+
+use super::lexicon::{Book, Type};
+use super::value::{Candidate, candidates, is_letter, is_separator};
+use crate::domain::report::Reason;
+use crate::domain::value::Value;
+use crate::limits::GRAMMAR_STEPS_MAX;
+
+/// What the unexplained is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Junk {
+    Letters,
+    Digits,
+    Other,
+}
+
+/// A code that was sent, with its value or why it has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Index of the question.
+    pub question: u16,
+    /// Where the value begins; the end of the piece when there is none.
+    pub value_from: usize,
+    pub result: Result<Option<Value>, Reason>,
+    /// Letters read as digits, or digits as letters.
+    pub mended: u32,
+    /// See [`Candidate::wordy`].
+    pub wordy: bool,
+    /// A flag's bare code.
+    pub bare: bool,
+}
+
+/// A step of the chosen reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Separators,
+    Junk(Junk),
+    Sent(Sent),
+    /// Codes on which the best readings differ.
+    Unclear(Vec<u16>),
+}
+
+/// A step with its place in the text.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub from: usize,
+    pub to: usize,
+    pub step: Step,
+}
+
+/// The best reading of a body.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub pieces: Vec<Piece>,
+    pub cost: u64,
+}
+
+struct Edge {
+    from: u32,
+    to: u32,
+    by_law: u64,
+    by_mending: u64,
+    step: Step,
+}
+
+/// Costs, each in an order of its own: unexplained, then the two others.
+fn cost(unexplained: usize, no_value: u32, mended: u32) -> (u64, u64) {
+    let (u, n, m) = ((unexplained as u64) << 40, u64::from(no_value), u64::from(mended));
+    (u | n << 20 | m, u | m << 20 | n)
+}
+
+/// Reads `text[from..]`. `steps` counts work over all bodies of one text; `None` when it runs out.
+pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize) -> Option<Found> {
+    let n = text.len();
+    let mut reach = vec![(u64::MAX, u64::MAX); n.checked_sub(from)? + 1];
+    let mut edges: Vec<Edge> = Vec::with_capacity(2 * (n - from) / 3 + 8);
+    let mut values: Vec<Candidate> = Vec::new();
+    *reach.first_mut()? = (0, 0);
+    for at in from..n {
+        let here = *reach.get(at - from)?;
+        if here.0 == u64::MAX {
+            continue;
+        }
+        let first = edges.len();
+        edges_at(book, text, at, &mut values, &mut edges);
+        for edge in edges.get(first..)? {
+            let to = reach.get_mut(edge.to as usize - from)?;
+            to.0 = to.0.min(here.0 + edge.by_law);
+            to.1 = to.1.min(here.1 + edge.by_mending);
+        }
+        *steps += edges.len() - first + 1;
+        if *steps > GRAMMAR_STEPS_MAX {
+            return None;
+        }
+    }
+    let total = *reach.last()?;
+    if total.0 == u64::MAX {
+        return None;
+    }
+    Some(Found { pieces: choose(&edges, &reach, from, n)?, cost: total.0 })
+}
+
+/// Keeps the steps of the best readings and says where they agree.
+fn choose(edges: &[Edge], reach: &[(u64, u64)], from: usize, n: usize) -> Option<Vec<Piece>> {
+    let total = *reach.last()?;
+    let mut rest = vec![(u64::MAX, u64::MAX); n - from + 1];
+    *rest.last_mut()? = (0, 0);
+    let mut best: Vec<&Edge> = Vec::new();
+    // How many of the best steps pass over a place; where none does, all best readings meet.
+    let mut over = vec![0i32; n - from + 2];
+    for edge in edges.iter().rev() {
+        let (a, b) = (edge.from as usize - from, edge.to as usize - from);
+        let after = *rest.get(b)?;
+        if after.0 == u64::MAX {
+            continue;
+        }
+        let before = (after.0 + edge.by_law, after.1 + edge.by_mending);
+        let here = rest.get_mut(a)?;
+        *here = (here.0.min(before.0), here.1.min(before.1));
+        let reached = *reach.get(a)?;
+        if reached.0 + before.0 == total.0 || reached.1 + before.1 == total.1 {
+            best.push(edge);
+            *over.get_mut(a + 1)? += 1;
+            *over.get_mut(b)? -= 1;
+        }
+    }
+    best.reverse();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut open, mut next) = (0, 0);
+    let mut start = 0;
+    for place in 0..=n - from {
+        open += *over.get(place)?;
+        if place == 0 || open > 0 || place == start {
+            continue;
+        }
+        // All best readings pass through `start` and `place`: the steps between belong together.
+        let first = next;
+        while best.get(next).is_some_and(|e| (e.from as usize - from) < place) {
+            next += 1;
+        }
+        if let Some(piece) = agree(best.get(first..next)?) {
+            pieces.push(piece);
+        }
+        start = place;
+    }
+    Some(pieces)
+}
+
+/// One piece of what lies between two places where all best readings meet.
+fn agree(steps: &[&Edge]) -> Option<Piece> {
+    let (from, to) = (steps.first()?.from as usize, steps.iter().map(|e| e.to).max()? as usize);
+    if let [only] = steps {
+        return Some(Piece { from, to, step: only.step.clone() });
+    }
+    let mut codes: Vec<u16> = Vec::new();
+    for edge in steps {
+        if let Step::Sent(sent) = &edge.step
+            && !codes.contains(&sent.question)
+        {
+            codes.push(sent.question);
+        }
+    }
+    let step = if codes.is_empty() { Step::Junk(Junk::Letters) } else { Step::Unclear(codes) };
+    Some(Piece { from, to, step })
+}
+
+/// Every step that may begin at `at`.
+fn edges_at(book: &Book, text: &[u8], at: usize, values: &mut Vec<Candidate>, out: &mut Vec<Edge>) {
+    let Some(&byte) = text.get(at) else { return };
+    let before = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+    let rest = text.get(at..).unwrap_or_default();
+    let run = |of: fn(u8) -> bool| rest.iter().take_while(|b| of(**b)).count();
+    let mut push = |to: usize, (by_law, by_mending): (u64, u64), step: Step| {
+        let (Ok(from), Ok(to)) = (u32::try_from(at), u32::try_from(to)) else { return };
+        out.push(Edge { from, to, by_law, by_mending, step });
+    };
+    if is_separator(byte) {
+        push(at + run(is_separator), (0, 0), Step::Separators);
+        return;
+    }
+    let starts_word = !before.is_some_and(is_letter);
+    if is_letter(byte) {
+        if starts_word {
+            let length = run(is_letter);
+            let unexplained = rest.iter().take(length).filter(|b| !matches!(b, 0x80..=0xBF)).count();
+            push(at + length, cost(unexplained, 0, 0), Step::Junk(Junk::Letters));
+        }
+    } else if byte.is_ascii_digit() {
+        if !before.is_some_and(|b| b.is_ascii_digit()) {
+            let length = number_run(rest);
+            push(at + length, cost(length, 0, 0), Step::Junk(Junk::Digits));
+        }
+    } else {
+        push(at + 1, cost(1, 0, 0), Step::Junk(Junk::Other));
+        return;
+    }
+    let token_start = !before.is_some_and(|b| is_letter(b) || b.is_ascii_digit());
+    let mut known = false;
+    for (index, question, mended_code) in book.codes_at(rest, token_start) {
+        known = true;
+        let end = at + question.code.len();
+        let value_from = end + text.get(end..).unwrap_or_default().iter().take_while(|b| is_separator(**b)).count();
+        candidates(question, text, end, value_from, values);
+        for value in values.drain(..) {
+            let mended = value.mended + mended_code;
+            // Letters that make no right value when they are read as digits were hardly meant as those.
+            let no_value = u32::from(value.mended > 0 && value.result.is_err());
+            let (result, wordy) = (value.result, value.wordy);
+            let sent = Sent { question: index, value_from, result, mended, wordy, bare: false };
+            push(value.end, cost(0, no_value, mended), Step::Sent(sent));
+        }
+        if !text.get(end).is_some_and(u8::is_ascii_digit) {
+            let bare = matches!(question.kind, Type::Flag { .. });
+            let result = if bare { Ok(Some(Value::Bool(true))) } else { Err(Reason::NoValue) };
+            let sent = Sent { question: index, value_from: end, result, mended: mended_code, wordy: false, bare };
+            push(end, cost(0, u32::from(!bare), mended_code), Step::Sent(sent));
+        }
+    }
+    // A code that the checklist lacks, run together with what stands before it and its own value.
+    if !starts_word
+        && !known
+        && let Some(length) = book.code_length
+        && run(is_letter) == length
+    {
+        let digits = number_run(rest.get(length..).unwrap_or_default());
+        if digits > 0 {
+            push(at + length, cost(length, 0, 0), Step::Junk(Junk::Letters));
+        }
+    }
+}
+
+/// Length of a number with its points and commas.
+fn number_run(text: &[u8]) -> usize {
+    let digits = |from: usize| text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut end = digits(0);
+    while end > 0 && matches!(text.get(end), Some(b',' | b'.' | b':')) && digits(end + 1) > 0 {
+        end += 1 + digits(end + 1);
+    }
+    end
+}
