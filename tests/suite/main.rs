@@ -8,6 +8,7 @@ mod albania_2017;
 mod architecture;
 mod bad_input;
 mod harness;
+mod intake;
 mod kill;
 mod offline_sql;
 mod support;

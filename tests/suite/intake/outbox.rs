@@ -1,0 +1,159 @@
+//! Replies on their way out, and what is heard of them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use scrutineer::handoff::message::{Body, Mobile, NotSent, SubmitOutcome, SubmitResult};
+use sqlx::Executor;
+
+use super::gateway::{Gateway, now_us};
+use super::{Worker, database, number, phone, replies, report, until};
+
+fn receipt(observer: u32, id: &str, word: &str) -> Body {
+    Body::Receipt(Mobile {
+        source: phone(observer),
+        destination: "4321".to_owned(),
+        esm_class: 4,
+        short_message: format!("id:{id} sub:001 dlvrd:001 stat:{word} err:000 text:PS").into_bytes(),
+        ..Mobile::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_outcome_is_retried_once_and_then_stays_unknown() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|submit| {
+        let first_observer = submit.destination == phone(1);
+        Some(match (first_observer, submit.attempt) {
+            (false, 2) => SubmitOutcome::Accepted { message_ids: vec!["b".to_owned()] },
+            _ => SubmitOutcome::Unknown,
+        })
+    });
+    let worker = Worker::start(&database, &gateway);
+    gateway.text(&phone(1), &report(1, "AA1"));
+    gateway.text(&phone(2), &report(2, "AA1"));
+    gateway.settled(4).await;
+    let mut db = database.owner().await;
+    assert_eq!(replies(&mut db).await, [("unknown".to_owned(), 2, 2, None), ("sent".to_owned(), 2, 1, None)]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_acceptance_settles_what_was_given_up() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|_| Some(SubmitOutcome::Unknown));
+    let worker = Worker::start(&database, &gateway);
+    gateway.text(&phone(1), &report(1, "AA1"));
+    gateway.settled(2).await;
+    let outcome = SubmitOutcome::Accepted { message_ids: vec!["late".to_owned()] };
+    let result = SubmitResult { id: gateway.submits()[0].id, attempt: 1, outcome };
+    let last = gateway.append(now_us(), Body::SubmitResult(result));
+    gateway.committed(last).await;
+    let mut db = database.owner().await;
+    assert_eq!(replies(&mut db).await[0].0, "sent");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_sent_is_sent_again_and_what_is_refused_is_not() {
+    let (database, gateway) = (database().await, Gateway::new());
+    let times = AtomicU32::new(0);
+    gateway.answer(move |submit| {
+        Some(match (submit.destination == phone(1), times.fetch_add(1, Ordering::Relaxed)) {
+            (true, _) => SubmitOutcome::Refused { status: 0x0B },
+            _ => SubmitOutcome::NotSent { reason: NotSent::Expired },
+        })
+    });
+    let worker = Worker::start(&database, &gateway);
+    gateway.text(&phone(1), &report(1, "AA1"));
+    gateway.text(&phone(2), &report(2, "AA1"));
+    gateway.settled(2).await;
+    let mut db = database.owner().await;
+    assert_eq!(replies(&mut db).await, [("refused".to_owned(), 1, 0, None), ("expired".to_owned(), 1, 0, None)]);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE error = 'command_status 0x0000000B'").await, 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_gateway_gets_the_reply_again() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.busy(3);
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=3).map(|n| (phone(n), report(n, "AA1"))));
+    gateway.settled(3).await;
+    let mut db = database.owner().await;
+    assert!(replies(&mut db).await.iter().all(|r| r.0 == "sent"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_find_their_reply_late_early_or_in_another_form() {
+    let (database, gateway) = (database().await, Gateway::new());
+    // Observer 1: after the result. 2: hexadecimal here, decimal there. 3: before the result. 4: failed.
+    gateway.answer(|submit| {
+        let id = match submit.destination.as_str() {
+            d if d == phone(1) => "ID-1",
+            d if d == phone(2) => "a1b2",
+            d if d == phone(3) => "ID-3",
+            _ => "ID-4",
+        };
+        (id != "ID-3").then(|| SubmitOutcome::Accepted { message_ids: vec![id.to_owned()] })
+    });
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=4).map(|n| (phone(n), report(n, "AA1"))));
+    gateway.settled(4).await;
+    gateway.append(now_us(), receipt(1, "ID-1", "DELIVRD"));
+    gateway.append(now_us(), receipt(2, "0000041394", "DELIVRD"));
+    gateway.append(now_us(), receipt(3, "ID-3", "DELIVRD"));
+    gateway.append(now_us(), receipt(4, "ID-4", "UNDELIV"));
+    let last = gateway.append(now_us(), receipt(4, "somebody else's", "DELIVRD"));
+    gateway.committed(last).await;
+    let mut db = database.owner().await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 2);
+    let id = gateway.submits().iter().find(|s| s.destination == phone(3)).unwrap().id;
+    let outcome = SubmitOutcome::Accepted { message_ids: vec!["ID-3".to_owned()] };
+    gateway.append(now_us(), Body::SubmitResult(SubmitResult { id, attempt: 1, outcome }));
+    until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'delivered'", 3).await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 1, "what belongs to nobody waits and goes");
+    assert_eq!(replies(&mut db).await[3], ("undelivered".to_owned(), 1, 0, Some("UNDELIV".to_owned())));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_past_the_limit_an_hour_are_withheld_and_the_reports_recorded() {
+    let (database, gateway) = (database().await, Gateway::new());
+    let mut db = database.owner().await;
+    db.execute("UPDATE election SET replies_per_hour = 3").await.unwrap();
+    let worker = Worker::start(&database, &gateway);
+    for n in 0..6 {
+        gateway.text(&phone(1), &report(1, &format!("AA{n}")));
+    }
+    gateway.settled(3).await;
+    until(&mut db, "SELECT count(*) FROM message", 6).await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'withheld'").await, 3);
+    assert_eq!(super::submission(&mut db, 1).await.0, serde_json::json!({"AA": 5}));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_leased_by_a_worker_that_went_away_are_sent_once() {
+    let (database, gateway) = (database().await, Gateway::new());
+    let mut db = database.owner().await;
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=20).map(|n| (phone(n), report(n, "AA1"))));
+    gateway.settled(20).await;
+    worker.kill().await;
+    // As if it had gone before it could hand them over; five are another host's, whose lease is over.
+    db.execute(
+        "UPDATE outbox SET state = 'leased', lease_until = now(), message_id = NULL,
+             lease_spool = CASE WHEN sequence <= 5 THEN gen_random_uuid() ELSE (SELECT uuid FROM spool) END
+         WHERE sequence <= 10",
+    )
+    .await
+    .unwrap();
+    let worker = Worker::start(&database, &gateway);
+    // The gateway knows its own ones already; those of the other host go out as a second attempt.
+    gateway.settled(25).await;
+    until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'sent' AND attempt = 2 AND unknown_before = 1", 5).await;
+    assert_eq!(gateway.submits().len(), 25);
+    worker.stop().await;
+}
