@@ -10,17 +10,16 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::decide::{Incoming, Present, PresentStates, Understanding};
+use super::decide::{Incoming, Present, PresentStates, Replies, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
 use super::judge;
 use super::limiter::ReplyLimiter;
 use super::phones::PhoneIds;
-use super::roster::RosterCell;
+use super::roster::{Known, RosterCell};
 use super::rows::{self, Judged};
 use super::tracker::Tracker;
 use crate::domain::outcome::Outcome;
-use crate::domain::roster::Roster;
 use crate::domain::submission::{Submission, SubmissionKey};
 use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome};
 use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS};
@@ -53,6 +52,8 @@ pub struct Session {
     pub in_flight: Arc<InFlight>,
     /// Frames for the gateway.
     pub to_gateway: mpsc::Sender<FromWorker>,
+    /// Templates of replies.
+    pub replies: Arc<Replies>,
     /// Replies an hour to one phone.
     pub limiter: Arc<Mutex<ReplyLimiter>>,
 }
@@ -129,7 +130,7 @@ pub async fn attempt(session: &Session, lane: i16, items: &[Item], how: How<'_>)
         items,
         how,
         phones,
-        roster: session.roster.current(),
+        known: session.roster.current(),
         place: Place { spool_id: session.spool_id, spool: session.spool, lane, through: Some(through.cast_signed()) },
         reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
         aside: BTreeMap::new(),
@@ -152,7 +153,7 @@ pub async fn finish_incomplete(
         items: &[],
         how,
         phones: HashMap::new(),
-        roster: session.roster.current(),
+        known: session.roster.current(),
         place: Place { spool_id: session.spool_id, spool: session.spool, lane: 0, through: None },
         reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
         aside: BTreeMap::new(),
@@ -211,7 +212,7 @@ struct Work<'a> {
     items: &'a [Item],
     how: How<'a>,
     phones: HashMap<String, i64>,
-    roster: Arc<Roster>,
+    known: Arc<Known>,
     place: Place,
     reserved: Reserved<'a>,
     /// Items that are set aside, by place, with why.
@@ -330,7 +331,7 @@ impl Work<'_> {
         let Gathered { texts, whole_here, keep, remove, restart } = gathered;
         let mut understood: Vec<(Text, Result<Understanding, String>)> = Vec::with_capacity(texts.len());
         for text in texts {
-            let understanding = judge::understand(&incoming(&text), &self.roster);
+            let understanding = judge::understand(&incoming(&text), &self.known.books);
             understood.push((text, understanding));
         }
         let (mut present, ids) = self.present(conn, &understood, &whole_here).await?;
@@ -407,8 +408,8 @@ impl Work<'_> {
         let (elections, uuids): (Vec<i32>, Vec<Uuid>) = wanted.into_iter().unzip();
         let sets: Vec<&segment::SetKey> = whole_here.iter().collect();
         let found = submission::lock(conn, &elections, &uuids, &sets).await?;
-        if found.roster_version != self.roster.version {
-            return Err(self.give_up(Trouble::Roster { seen: self.roster.version }));
+        if found.roster_version != self.known.roster.version {
+            return Err(self.give_up(Trouble::Roster { seen: self.known.roster.version }));
         }
         if found.segments {
             return Err(self.give_up(Trouble::Lost));
@@ -477,7 +478,7 @@ impl Work<'_> {
         for (text, understanding) in understood {
             let decision = match self.how.set_aside {
                 Some(why) => Err(why.to_owned()),
-                None => understanding.and_then(|u| judge::settle(&incoming(&text), &u, &self.roster, present)),
+                None => understanding.and_then(|u| judge::settle(&u, present, &self.session.replies)),
             };
             let phone_id = self.phones.get(&text.phone).copied().unwrap_or(0);
             let mut judged =
@@ -494,13 +495,6 @@ impl Work<'_> {
                     judged.reading = rows::json(&decision.reading);
                     for change in &decision.changes {
                         judged.submissions.push(ids.get(&change.key).map_or_else(|| change.key.id(), |(id, _)| *id));
-                        let p = present.entry(change.key.clone()).or_default();
-                        p.submission = change.after.clone();
-                        p.revisions += 1;
-                        // Only where it was loaded is it ever asked for.
-                        if !p.history.is_empty() {
-                            p.history.push(change.assertion.clone());
-                        }
                     }
                     if let Some(reply) = &decision.reply {
                         let submit = self.submit(&judged.text, reply);
@@ -523,7 +517,8 @@ impl Work<'_> {
     }
 
     fn reply_limit(&self, election: Option<i32>) -> u32 {
-        self.roster
+        self.known
+            .roster
             .books
             .iter()
             .find(|b| Some(b.election.id) == election)

@@ -2,22 +2,31 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::decide::{Decision, Incoming, PresentStates, Understanding};
-use crate::domain::roster::Roster;
+use super::decide::{self, Books, Decision, Incoming, PresentStates, Replies, Understanding};
 
 /// What a text means; an error says that the decision itself broke.
-pub fn understand(incoming: &Incoming<'_>, roster: &Roster) -> Result<Understanding, String> {
-    guarded(|| stand_in::understand(incoming, roster))
+pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Result<Understanding, String> {
+    guarded(|| decide::understand(incoming, books))
 }
 
-/// What it changes and what is answered.
+/// What it changes and what is answered. `present` is brought up to date, and is as it was when the
+/// decision broke.
 pub fn settle(
-    incoming: &Incoming<'_>,
     understanding: &Understanding,
-    roster: &Roster,
-    present: &PresentStates,
+    present: &mut PresentStates,
+    replies: &Replies,
 ) -> Result<Decision, String> {
-    guarded(|| stand_in::settle(incoming, understanding, roster, present))
+    let before: Vec<_> = understanding.known.iter().map(|k| (k.key.clone(), present.get(&k.key).cloned())).collect();
+    let decided = guarded(|| decide::settle(understanding, present, replies));
+    if decided.is_err() {
+        for (key, state) in before.into_iter().rev() {
+            match state {
+                Some(state) => present.insert(key, state),
+                None => present.remove(&key),
+            };
+        }
+    }
+    decided
 }
 
 fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
@@ -31,114 +40,14 @@ fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-mod stand_in {
-    use std::sync::Arc;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    use super::super::decide::{Decision, Incoming, KnownReport, PresentStates, SubmissionChange, Understanding};
-    use crate::domain::outcome::Outcome;
-    use crate::domain::report::Report;
-    use crate::domain::roster::Roster;
-    use crate::domain::submission::{Assertion, SubmissionKey};
-    use crate::domain::value::Value;
-
-    pub(super) fn understand(incoming: &Incoming<'_>, roster: &Roster) -> Understanding {
-        let mut u = Understanding {
-            refused: Some(Outcome::UnknownChecklist),
-            election: None,
-            observer: None,
-            known: vec![],
-            unknown: vec![],
-            language: "en".to_owned(),
-            command: None,
-        };
-        let text = incoming.text.split('@').next().unwrap_or("").replace(' ', "");
-        assert!(!text.contains("BOOM"), "boom");
-        let mut rest = text.as_str();
-        let take = |rest: &mut &str, f: fn(&char) -> bool| {
-            let s: String = rest.chars().take_while(f).collect();
-            *rest = &rest[s.len()..];
-            s
-        };
-        let prefix = take(&mut rest, char::is_ascii_uppercase);
-        let code = take(&mut rest, char::is_ascii_digit);
-        for book in &roster.books {
-            let Some(checklist) = book.checklists.get(&prefix) else { continue };
-            u.election = Some(book.election.id);
-            let Some(observer) = book.observer(&code) else {
-                u.refused = Some(Outcome::UnknownObserver);
-                return u;
-            };
-            let mut report = Report { prefix: prefix.clone(), observer: Some(code.clone()), ..Report::default() };
-            while !rest.is_empty() {
-                let q = take(&mut rest, char::is_ascii_uppercase);
-                let v = take(&mut rest, char::is_ascii_digit);
-                let Ok(n) = v.parse() else { break };
-                report.answers.insert(q, Some(Value::Number(n)));
-            }
-            u.refused = None;
-            u.observer = Some(observer.id);
-            u.known.push(KnownReport {
-                key: SubmissionKey {
-                    election: book.election.id,
-                    prefix,
-                    observer: observer.id,
-                    serial: None,
-                    incident: None,
-                },
-                checklist: Arc::clone(checklist),
-                station: observer.station,
-                report,
-            });
-            return u;
-        }
-        u
-    }
-
-    pub(super) fn settle(
-        incoming: &Incoming<'_>,
-        u: &Understanding,
-        _roster: &Roster,
-        present: &PresentStates,
-    ) -> Decision {
-        let mut changes = vec![];
-        let mut outcome = u.refused.unwrap_or(Outcome::Duplicate);
-        for known in &u.known {
-            let p = present.get(&known.key).cloned().unwrap_or_default();
-            let assertion = Assertion { order: incoming.order, answers: known.report.answers.clone() };
-            let mut after = p.submission.clone();
-            let change = after.apply(&assertion, &p.history);
-            if p.revisions == 0 {
-                outcome = Outcome::Accepted;
-            } else if !change.is_empty() {
-                outcome = Outcome::Corrected;
-            }
-            let missing = known
-                .checklist
-                .required_codes()
-                .filter(|c| !after.answers.contains_key(*c))
-                .map(str::to_owned)
-                .collect();
-            changes.push(SubmissionChange {
-                key: known.key.clone(),
-                checklist: Arc::clone(&known.checklist),
-                station: known.station.map(|s| s.id),
-                place: 0,
-                assertion,
-                change,
-                after,
-                missing,
-                broken_rules: vec![],
-                comment: None,
-            });
-        }
-        let reading = serde_json::json!({"reports": u.known.iter().map(|k| &k.report).collect::<Vec<_>>()});
-        Decision {
-            outcome,
-            election: u.election,
-            observer: u.observer,
-            changes,
-            reading,
-            reply: Some(format!("{outcome}: thank you")),
-        }
+    #[test]
+    fn a_panic_becomes_the_reason_why_one_message_is_set_aside() {
+        let broken: Result<(), String> = guarded(|| panic!("index {} of 3", 7));
+        assert_eq!(broken.unwrap_err(), "panic while deciding: index 7 of 3");
+        assert_eq!(guarded(|| 5), Ok(5));
     }
 }

@@ -4,27 +4,37 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::{error, info};
 
+use super::decide::Books;
 use crate::domain::roster::Roster;
 use crate::limits::{CLOSED_ELECTION_DAYS, OBSERVERS_MAX};
 use crate::store::{Store, StoreError, roster};
 
+/// The roster, and what is made of it for reading texts.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// As read.
+    pub roster: Roster,
+    /// Ready for [`super::decide::understand`].
+    pub books: Books,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct RosterCell {
-    current: RwLock<Arc<Roster>>,
+    current: RwLock<Arc<Known>>,
     reading: tokio::sync::Mutex<()>,
 }
 
 impl RosterCell {
     /// The roster as last read.
-    pub fn current(&self) -> Arc<Roster> {
+    pub fn current(&self) -> Arc<Known> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads it anew, unless somebody did so since `seen`.
     pub async fn reload(&self, store: &Store, seen: Option<i64>) -> Result<(), StoreError> {
         let _one = self.reading.lock().await;
-        if seen.is_some_and(|seen| self.current().version != seen) {
+        if seen.is_some_and(|seen| self.current().roster.version != seen) {
             return Ok(());
         }
         let loaded = roster::load(store, CLOSED_ELECTION_DAYS).await?;
@@ -37,7 +47,8 @@ impl RosterCell {
         let observers: usize = loaded.roster.books.iter().map(|b| b.observers.len()).sum();
         metrics::gauge!("scrutineer_roster_observers").set(observers as f64);
         info!(version = loaded.roster.version, elections = loaded.roster.books.len(), observers, "roster read");
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.roster);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Known { books: Books::new(&loaded.roster), roster: loaded.roster });
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::decide::Replies;
 use super::item::Item;
 use super::lane::{BatchSize, End, Lane, after};
 use super::limiter::ReplyLimiter;
@@ -60,6 +61,7 @@ pub struct Options {
 pub struct Intake {
     options: Options,
     store: Store,
+    replies: Arc<Replies>,
     roster: Arc<RosterCell>,
     phones: Arc<PhoneIds>,
     limiter: Arc<Mutex<ReplyLimiter>>,
@@ -85,10 +87,11 @@ enum State {
 
 impl Intake {
     /// Nothing is opened yet.
-    pub fn new(options: Options, store: Store, progress: Arc<Progress>) -> Self {
+    pub fn new(options: Options, store: Store, replies: Replies, progress: Arc<Progress>) -> Self {
         Self {
             options,
             store,
+            replies: Arc::new(replies),
             roster: Arc::default(),
             phones: Arc::default(),
             limiter: Arc::default(),
@@ -192,6 +195,7 @@ impl Intake {
             tracker: Mutex::new(Tracker::new(after)),
             in_flight: Arc::default(),
             to_gateway,
+            replies: Arc::clone(&self.replies),
             limiter: Arc::clone(&self.limiter),
         });
         let result = self.tasks(Arc::clone(&session), stream, frames, newest, stop).await;

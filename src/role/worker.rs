@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::support::run_role;
 use crate::config::{Config, Login, Part};
+use crate::intake::decide::Replies;
 use crate::intake::progress::Progress;
 use crate::intake::session::{Intake, Options};
 use crate::limits::LANES_MAX;
@@ -47,6 +48,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             segments_wait_seconds: config.worker.segments_wait_seconds,
         },
         store.clone(),
+        replies(config.worker.replies.as_deref())?,
         Arc::clone(&progress),
     );
     let mut tasks: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
@@ -101,6 +103,24 @@ fn early(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinErro
         Ok((name, Ok(()))) => anyhow::bail!("the worker's {name} ended by itself"),
         Err(error) => Err(error).context("a task of the worker broke"),
     }
+}
+
+/// Templates of replies: those built in, with a deployment's own over them, `<language>.toml` each.
+fn replies(folder: Option<&Path>) -> anyhow::Result<Replies> {
+    let mut own = Vec::new();
+    if let Some(folder) = folder {
+        let unreadable = || format!("can't read the reply templates in {} (`replies` in [worker])", folder.display());
+        for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+            let path = entry.with_context(unreadable)?.path();
+            if let (Some("toml"), Some(language)) =
+                (path.extension().and_then(|e| e.to_str()), path.file_stem().and_then(|s| s.to_str()))
+            {
+                own.push((language.to_owned(), std::fs::read_to_string(&path).with_context(unreadable)?));
+            }
+        }
+    }
+    own.sort_unstable();
+    Replies::new(&own).context("a reply template can't be used")
 }
 
 /// What the worker asks of its connections: its statements go by keys only, so plans made once hold

@@ -11,6 +11,7 @@ mod speed;
 
 use std::sync::Arc;
 
+use scrutineer::intake::decide::Replies;
 use scrutineer::intake::progress::Progress;
 use scrutineer::intake::session::{Intake, Options};
 use scrutineer::store::Store;
@@ -78,7 +79,7 @@ impl Worker {
     fn with(database: &Database, gateway: &Gateway, lanes: u16, segments_wait_seconds: u32) -> Self {
         let store = Store::new(&database.store_options(pg::WORKER, u32::from(lanes) + 3));
         let options = Options { socket: gateway.socket(), lanes, segments_wait_seconds };
-        let intake = Intake::new(options, store, Arc::new(Progress::default()));
+        let intake = Intake::new(options, store, Replies::built_in(), Arc::new(Progress::default()));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move { intake.run(stopped, watch::Sender::new(false)).await.unwrap() });
