@@ -38,15 +38,16 @@ impl SubmitQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a submit in, or gives it back when [`SUBMIT_QUEUE_MAX`] wait in all.
-    pub fn push(&self, submit: Submit) -> Result<(), Submit> {
+    /// Takes a submit in; false when [`SUBMIT_QUEUE_MAX`] wait in all.
+    #[must_use]
+    pub fn push(&self, submit: Submit) -> bool {
         if self.count.0.fetch_add(1, Ordering::Relaxed) >= SUBMIT_QUEUE_MAX {
             self.count.0.fetch_sub(1, Ordering::Relaxed);
-            return Err(submit);
+            return false;
         }
         self.lock().push_back(submit);
         self.notify.notify_one();
-        Ok(())
+        true
     }
 
     /// Puts one back that could not be begun, before all others.
@@ -110,11 +111,11 @@ mod tests {
         let count = Arc::<SubmitCount>::default();
         let (a, b) = (SubmitQueue::new(count.clone()), SubmitQueue::new(count.clone()));
         for n in 0..SUBMIT_QUEUE_MAX {
-            [&a, &b][n % 2].push(submit(n as u128, 1)).unwrap();
+            assert!([&a, &b][n % 2].push(submit(n as u128, 1)));
         }
-        assert!(a.push(submit(9999, 1)).is_err());
+        assert!(!a.push(submit(9999, 1)));
         assert!(b.pop().is_some());
-        assert!(a.push(submit(9999, 1)).is_ok());
+        assert!(a.push(submit(9999, 1)));
         assert_eq!(count.get(), SUBMIT_QUEUE_MAX);
     }
 
@@ -122,7 +123,7 @@ mod tests {
     fn what_expired_is_taken_out_and_the_order_of_the_rest_stays() {
         let queue = SubmitQueue::default();
         for (n, expires) in [(1, 10), (2, 5), (3, 10)] {
-            queue.push(submit(n, expires)).unwrap();
+            assert!(queue.push(submit(n, expires)));
         }
         assert_eq!(queue.expired(5).len(), 1);
         assert_eq!(queue.pop().map(|s| s.id), Some(Uuid::from_u128(1)));

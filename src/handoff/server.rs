@@ -181,7 +181,7 @@ impl Server {
     /// False when there is no place for it now.
     fn submit(&self, submit: Submit) -> bool {
         match self.queues.iter().find(|(group, _)| *group == submit.group) {
-            Some((_, queue)) => queue.push(submit).is_ok(),
+            Some((_, queue)) => queue.push(submit),
             None => self.impossible.try_send(submit).is_ok(),
         }
     }

@@ -33,7 +33,7 @@ pub enum SpoolError {
     #[error("spool {0}: another gateway is using it; stop that one first, or give this one a folder of its own")]
     InUse(PathBuf),
     /// The folder cannot be used.
-    #[error("spool {folder}: {error}; the folder must exist and belong to the gateway's user")]
+    #[error("spool {folder}: {error}; the folder above it must exist, and this one belong to the gateway's user")]
     Folder {
         /// Which.
         folder: PathBuf,
@@ -67,7 +67,7 @@ pub enum SpoolError {
 /// How to open a spool.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its folder, which must exist.
+    /// Its folder; made when it isn't there, but not what is above it.
     pub folder: PathBuf,
     /// Name and group of each link, in the configuration's order.
     pub links: Vec<(String, String)>,

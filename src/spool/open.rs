@@ -1,6 +1,7 @@
 //! Opening: the lock, the tables, and what a run that was killed left open.
 
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ pub(super) fn connect(folder: &Path) -> Result<Connection, SpoolError> {
 
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let broken = |error| SpoolError::Folder { folder: folder.to_owned(), error };
+    match std::fs::DirBuilder::new().mode(0o750).create(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(broken(error)),
+        _ => {}
+    }
     let file = File::options()
         .create(true)
         .truncate(false)

@@ -2,6 +2,7 @@
 //! copied from the disk to the socket without being looked at.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, params};
@@ -51,12 +52,14 @@ fn slice(
         }
         let sequence: i64 = row.get(0)?;
         let link: i64 = row.get(2)?;
-        if !links.contains_key(&link) {
-            let names = connection
-                .query_row("SELECT name, grp FROM link WHERE id = ?1", [link], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            links.insert(link, names);
-        }
-        let (name, group) = links.get(&link).map_or(("", ""), |(n, g)| (n.as_str(), g.as_str()));
+        let (name, group) = match links.entry(link) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(connection.query_row("SELECT name, grp FROM link WHERE id = ?1", [link], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?)
+            }
+        };
         last = sequence as u64;
         frame.push(last, row.get(1)?, name, group, body)?;
     }

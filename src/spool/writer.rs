@@ -18,6 +18,9 @@ use crate::handoff::append::{Append, Completions, Done, Op};
 use crate::handoff::marks::Marks;
 use crate::limits::{SPOOL_BATCH_MAX, SPOOL_RETRY_MS};
 
+/// Slices pruned at a time.
+const PRUNE_SLICES: u32 = 8;
+
 struct Meters {
     records: Counter,
     batch: Histogram,
@@ -149,7 +152,11 @@ impl Writer {
                 .execute([committed as i64])?;
             self.committed_on_disk = committed;
         }
-        if let Some(oldest) = prune::prune(&self.connection, committed, self.options.keep)? {
+        let used = prune::used_bytes(&self.connection, &self.options.folder)?;
+        // Short of room, what PostgreSQL has goes before its time.
+        let keep = if used > self.options.bytes_max / 4 * 3 { Duration::ZERO } else { self.options.keep };
+        for _ in 0..PRUNE_SLICES {
+            let Some(oldest) = prune::prune(&self.connection, committed, keep)? else { break };
             self.marks.set_oldest(oldest);
         }
         let used = prune::used_bytes(&self.connection, &self.options.folder)?;

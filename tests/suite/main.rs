@@ -7,6 +7,7 @@
 mod albania_2017;
 mod architecture;
 mod bad_input;
+mod gateway;
 mod harness;
 mod intake;
 mod kill;

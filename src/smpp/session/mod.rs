@@ -143,6 +143,8 @@ impl Session<'_> {
                 }
             }
         }
+        // The window is full: what lacks its end may lie in the socket, unread.
+        self.partial_since = None;
         None
     }
 

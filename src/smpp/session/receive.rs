@@ -149,11 +149,9 @@ impl Session<'_> {
         while let Some(&(at, tag)) = self.by_age.front() {
             match self.pending.get_mut(&tag) {
                 Some(Pending::Received(received)) if self.now - at >= limit => {
-                    if !received.answered {
-                        received.answered = true;
-                        let (data, sequence) = (received.data, received.sequence);
-                        self.answer_later(data, sequence);
-                    }
+                    received.answered = true;
+                    let (data, sequence) = (received.data, received.sequence);
+                    self.answer_later(data, sequence);
                 }
                 Some(_) => break,
                 None => {}

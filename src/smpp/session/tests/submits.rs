@@ -1,0 +1,146 @@
+//! Dialogs of submits.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_is_written_when_its_intent_is_durable_and_settled_by_the_response() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, "thank you")));
+    let append = rig.append().await;
+    assert!(matches!(append.op, Op::Intent { attempt: 1, .. }));
+    assert!(rig.is_quiet().await, "written before its intent was durable");
+    rig.done(Done::Intended { tag: append.tag });
+    let (frame, pdu) = rig.recv().await;
+    let Pdu::SubmitSm(m) = pdu else { panic!("{pdu:?}") };
+    assert_eq!(
+        (m.destination.number.as_str(), m.registered_delivery, &m.short_message[..]),
+        ("355691234567", 1, &b"thank you"[..])
+    );
+    rig.send(0, frame.sequence, Pdu::SubmitSmResp("id7".into())).await;
+    assert_eq!(rig.result().await, (Uuid::from_u128(1), SubmitOutcome::Accepted { message_ids: vec!["id7".into()] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_text_goes_in_segments_within_the_window_and_has_one_result() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, &"x".repeat(400))));
+    rig.intend().await;
+    let (first, _) = rig.recv().await;
+    let (second, pdu) = rig.recv().await;
+    assert!(matches!(pdu, Pdu::SubmitSm(m) if m.esm_class == 0x40 && m.short_message[..6] == [5, 0, 3, 1, 3, 2]));
+    assert!(rig.is_quiet().await, "the window of two is full");
+    rig.send(0, second.sequence, Pdu::SubmitSmResp("b".into())).await;
+    let (third, _) = rig.recv().await;
+    rig.send(0, first.sequence, Pdu::SubmitSmResp("a".into())).await;
+    rig.send(0, third.sequence, Pdu::SubmitSmResp("c".into())).await;
+    let ids = ["a", "b", "c"].map(String::from).to_vec();
+    assert_eq!(rig.result().await.1, SubmitOutcome::Accepted { message_ids: ids });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_intent_is_dropped_and_a_failed_one_goes_back_to_the_queue() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, "x")));
+    let append = rig.append().await;
+    rig.done(Done::Duplicate { tag: append.tag });
+    assert!(rig.is_quiet().await);
+    assert!(rig.queue.push(submit(2, "y")));
+    let append = rig.append().await;
+    rig.done(Done::Failed { tag: append.tag });
+    let again = rig.append().await;
+    assert!(matches!(again.op, Op::Intent { id, .. } if id == Uuid::from_u128(2)), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_pauses_the_link_and_then_goes_on_in_order() {
+    let mut rig = Rig::bound().await;
+    for n in 1..=2 {
+        assert!(rig.queue.push(submit(n, &format!("text {n}"))));
+        rig.intend().await;
+    }
+    let (first, _) = rig.recv().await;
+    let (second, _) = rig.recv().await;
+    rig.send(0x58, second.sequence, Pdu::SubmitSmResp(String::new())).await;
+    rig.send(0x14, first.sequence, Pdu::Other(CommandId::SubmitSmResp)).await;
+    let begun = Instant::now();
+    let (first, pdu) = rig.recv().await;
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(matches!(pdu, Pdu::SubmitSm(m) if m.short_message == b"text 1"));
+    let (second, _) = rig.recv().await;
+    for (n, frame) in [(1, first), (2, second)] {
+        rig.send(0, frame.sequence, Pdu::SubmitSmResp("id".into())).await;
+        assert_eq!(rig.result().await.0, Uuid::from_u128(n));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_is_kept_by_segment() {
+    let mut rig = Rig::bound_with(LinkOptions { submits_per_second: 2, submit_window: 10, ..options() }, false).await;
+    assert!(rig.queue.push(submit(1, &"x".repeat(600))));
+    rig.intend().await;
+    let begun = Instant::now();
+    for _ in 0..4 {
+        assert!(matches!(rig.recv().await.1, Pdu::SubmitSm(_)));
+    }
+    let took = begun.elapsed().as_millis();
+    assert!((1400..2000).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_final_and_the_rest_of_the_text_is_not_sent() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, &"x".repeat(400))));
+    rig.intend().await;
+    let (first, _) = rig.recv().await;
+    let (second, _) = rig.recv().await;
+    rig.send(0x0B, first.sequence, Pdu::SubmitSmResp(String::new())).await;
+    rig.send(0, second.sequence, Pdu::SubmitSmResp("b".into())).await;
+    assert_eq!(rig.result().await.1, SubmitOutcome::Refused { status: 0x0B });
+    assert!(rig.is_quiet().await);
+    assert!(rig.queue.push(submit(2, "x")));
+    rig.intend().await;
+    let (frame, _) = rig.recv().await;
+    rig.send(0x03, frame.sequence, Pdu::GenericNack).await;
+    assert_eq!(rig.result().await.1, SubmitOutcome::Refused { status: 0x03 }, "a generic_nack names its request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_does_not_come_leaves_the_outcome_unknown() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, "x")));
+    rig.intend().await;
+    let (frame, _) = rig.recv().await;
+    let begun = Instant::now();
+    assert_eq!(rig.result().await.1, SubmitOutcome::Unknown);
+    assert!((10..12).contains(&begun.elapsed().as_secs()));
+    rig.send(0, frame.sequence, Pdu::SubmitSmResp("late".into())).await;
+    assert!(timeout(Duration::from_secs(1), rig.appends.recv()).await.is_err(), "one result for one attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_makes_what_was_written_unknown_and_the_rest_not_sent() {
+    let mut rig = Rig::bound().await;
+    for n in 1..=2 {
+        assert!(rig.queue.push(submit(n, "x")));
+    }
+    rig.intend().await;
+    let intent = rig.append().await;
+    rig.recv().await;
+    drop(rig.io);
+    let Op::Result { id, outcome, .. } = rig.appends.recv().await.unwrap().op else { panic!() };
+    assert_eq!((id, outcome), (Uuid::from_u128(1), SubmitOutcome::Unknown));
+    rig.completions.put(&mut vec![Done::Intended { tag: intent.tag }]);
+    let Op::Result { id, outcome, .. } = rig.appends.recv().await.unwrap().op else { panic!() };
+    assert_eq!((id, outcome), (Uuid::from_u128(2), SubmitOutcome::NotSent { reason: NotSent::NoLink }));
+    assert!(matches!(rig.task.await.unwrap(), End::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_too_long_or_too_old_is_not_sent() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, &"x".repeat(5_000))));
+    rig.intend().await;
+    assert_eq!(rig.result().await.1, SubmitOutcome::NotSent { reason: NotSent::Impossible });
+    assert!(rig.queue.push(Submit { expires_us: 1, ..submit(2, "x") }));
+    assert_eq!(rig.result().await.1, SubmitOutcome::NotSent { reason: NotSent::Expired });
+}
