@@ -51,6 +51,10 @@ impl Page {
         &STATES
     }
 
+    fn is_state(&self, word: &str) -> bool {
+        self.asked.state == word
+    }
+
     fn is_filtered(&self) -> bool {
         !(self.asked.checklist.is_empty() && self.asked.area.is_empty() && self.asked.state.is_empty())
     }
