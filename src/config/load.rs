@@ -302,11 +302,7 @@ impl Reader {
             probe.insert(key.clone(), value.clone());
             if let Err(error) = probe.try_into::<T>() {
                 // The message may quote the value.
-                let what = if key.contains("password") {
-                    "is not a string".to_owned()
-                } else {
-                    error.message().trim_end().replace('\n', ", ")
-                };
+                let what = if key.contains("password") { "is not a string".to_owned() } else { plain(error.message()) };
                 self.problems.push(self.places.problem(&join(path, key), what, mend_type(key)));
                 bad.push(key.clone());
             }
@@ -333,11 +329,22 @@ fn accepts(path: &str, key: &str, value: &Value) -> bool {
     }
 }
 
+/// serde's message without the names of Rust's types.
+fn plain(message: &str) -> String {
+    let message = message.trim_end().replace('\n', ", ").replace("unknown variant", "unknown word");
+    match message.rsplit_once("expected ") {
+        Some((before, "u16")) => format!("{before}expected a whole number from 0 to 65535"),
+        Some((before, "u32" | "u64")) => format!("{before}expected a whole number from 0"),
+        _ => message,
+    }
+}
+
 fn mend_type(key: &str) -> &'static str {
     match key {
         "metrics" | "listen" => "write address and port as one string, for example \"127.0.0.1:9471\"",
         "numbers" => "write a list of strings, for example [\"15100\"]",
         "port" => "write a whole number from 1 to 65535, without quotes",
+        "lanes" => "write a whole number, without quotes",
         k if k.ends_with("_seconds") || k.ends_with("_hours") || k.contains("_max") || k.ends_with("_window") => {
             "write a whole number, without quotes"
         }

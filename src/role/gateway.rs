@@ -32,10 +32,7 @@ const THREADS: usize = 2;
 pub fn main(path: &Path) -> ExitCode {
     let config = match Config::load_for(path, Part::Gateway) {
         Ok(config) => config,
-        Err(error) => {
-            eprintln!("scrutineer gateway: {error}");
-            return ExitCode::from(EXIT_CONFIG);
-        }
+        Err(error) => return super::support::report(&error.into()),
     };
     telemetry::init_logs(&config.log);
     if let Err(error) = telemetry::install_metrics() {

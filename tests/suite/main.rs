@@ -7,8 +7,12 @@
 mod albania_2017;
 mod architecture;
 mod bad_input;
+mod config;
+mod doctor;
+mod elections;
 mod gateway;
 mod harness;
+mod imports;
 mod intake;
 mod kill;
 mod offline_sql;

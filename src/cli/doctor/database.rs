@@ -75,13 +75,7 @@ async fn look(database: &DatabaseConfig, login: Login) -> Look {
 }
 
 fn refused(check: String, options: &ConnectOptions, error: &StoreError) -> Finding {
-    let code = match error {
-        StoreError::Sql(sqlx) | StoreError::Unavailable(sqlx) => {
-            sqlx.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned())
-        }
-        _ => None,
-    };
-    let mend = match code.as_deref() {
+    let mend = match error.sql_state().as_deref() {
         Some("28P01") => "correct the password in the configuration, or set it: ALTER ROLE … PASSWORD …".to_owned(),
         Some("28000") => format!(
             "make the login (`scrutineer migrate --create-logins`), and let it in by pg_hba.conf (user {})",
