@@ -136,7 +136,7 @@ impl Day {
         let step = script.get(number)?;
         if let What::Again(of) = step.what {
             // The very same text; it changes nothing.
-            let mut event = self.play(observer, script.get(..number)?, usize::from(of))?;
+            let mut event = self.play(observer, script, usize::from(of))?;
             event.at_ms = step.at_ms;
             event.expected.outcome = Outcome::Duplicate;
             event.clean = false;
@@ -145,7 +145,9 @@ impl Day {
         let who = self.sample.observer(observer);
         let mut dice = Dice::new(self.seed, "text", (u64::from(observer) << 8) | number as u64);
         let hand = Hand::new(&mut self.dice("hand", observer));
-        let mut page = Page { day: self, observer, hand, code: who.code, language: who.language, at_ms: step.at_ms };
+        let repeated = script.iter().any(|s| s.what == What::Again(number as u8));
+        let (code, language, at_ms) = (who.code, who.language, step.at_ms);
+        let mut page = Page { day: self, observer, hand, code, language, at_ms, repeated };
         let (text, mut expected, clean) = page.write(&mut dice, step.what)?;
         if matches!(expected.outcome, Outcome::Accepted) && !expected.reports.iter().any(|r| r.form == Form::Incident) {
             expected.outcome = self.against_earlier(observer, script, number, &expected);

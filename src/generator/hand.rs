@@ -119,7 +119,8 @@ impl Hand {
                     (YesStyle::Letter, false, _) => "N",
                     (YesStyle::Word, true, "fr") => "oui",
                     (YesStyle::Word, false, "fr") => "non",
-                    (YesStyle::Word, true, "es") => "si",
+                    (YesStyle::Word, true, "sw") => "ndiyo",
+                    (YesStyle::Word, false, "sw") => "hapana",
                     (YesStyle::Word, true, _) => "yes",
                     (YesStyle::Word, false, _) => "no",
                 };
@@ -248,9 +249,9 @@ fn arabic(c: char) -> char {
 }
 
 // No word here holds a code of the checklists as a word of its own or within it (tested below).
-const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Hola", "Good evening", "Salut"];
+const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Good day", "Good evening", "Salut"];
 const SIGNATURES: &[&str] =
-    &["Thanks", "Thank you", "Cordialement", "Solen", "Thanks Tessim", "Regards Joris", "Saludos", "Bien vu Hosek"];
+    &["Thanks", "Thank you", "Cordialement", "Solen", "Thanks Tessim", "Regards Joris", "Bien vu Hosek"];
 
 const COMMENTS: &[&str] = &[
     "materials came late",
@@ -264,9 +265,9 @@ const COMMENTS: &[&str] = &[
     "tout est calme",
     "la salle est trop petite",
     "une file de 40 personnes",
-    "falta tinta",
-    "todo en orden",
-    "mesa abierta con retraso",
+    "wino umeisha",
+    "hali ni shwari",
+    "kituo kilichelewa kufunguliwa",
     "see my photo 2 @ whatsapp",
     "counted twice AA1",
 ];
@@ -285,7 +286,7 @@ const SENTENCES: &[&str] = &[
     "The lamp failed during the count and was mended after ten minutes.",
     "Agents of two parties asked for a recount and were shown the bundles.",
     "Il y avait peu de monde dans la matinée.",
-    "El acta se pegó en la puerta a la vista de todos.",
+    "Fomu ya matokeo ilibandikwa mlangoni mbele ya wote.",
 ];
 
 /// A comment; `long` makes the text take more than one segment by itself.

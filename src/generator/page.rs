@@ -30,6 +30,8 @@ pub(super) struct Page<'a> {
     pub(super) code: String,
     pub(super) language: &'static str,
     pub(super) at_ms: u32,
+    /// The text is sent again later: without a comment, so that nothing about the second is new.
+    pub(super) repeated: bool,
 }
 
 impl Page<'_> {
@@ -55,7 +57,7 @@ impl Page<'_> {
             }
             What::Whole(form) => {
                 let answers = self.answers(form);
-                let long = form != Form::Incident && dice.chance(self.day.long);
+                let long = form != Form::Incident && !self.repeated && dice.chance(self.day.long);
                 let text = self.text(dice, &[(form, &answers)], None, long);
                 (text, accepted(vec![self.report(form, answers)]), true)
             }
@@ -169,7 +171,8 @@ impl Page<'_> {
             })
             .collect();
         let incident = reports.iter().any(|(form, _)| *form == Form::Incident);
-        let comment = (long || dice.chance(if incident { 0.8 } else { 0.10 })).then(|| hand::comment(dice, long));
+        let often = if incident { 0.8 } else { 0.10 };
+        let comment = (long || (!self.repeated && dice.chance(often))).then(|| hand::comment(dice, long));
         self.hand.write(dice, &drafts, comment.as_deref(), self.language)
     }
 }

@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::names;
 
 /// Languages that observers write in; the replies' templates have them.
-pub const LANGUAGES: [&str; 3] = ["en", "fr", "es"];
+pub const LANGUAGES: [&str; 3] = ["en", "fr", "sw"];
 
 // Codes are spread over the six-digit numbers by an affine map, so that a slip of one digit hardly
 // ever meets another observer's code. The multiplier has no factor in common with 900,000.
@@ -112,7 +112,7 @@ impl Sample {
         let language = match dice.unit() {
             u if u < 0.55 => "en",
             u if u < 0.80 => "fr",
-            _ => "es",
+            _ => "sw",
         };
         Observer {
             code: self.code_of(number),
