@@ -175,8 +175,12 @@ impl Hand {
                     let from = out.len();
                     self.value(out, value, language);
                     if matches!(value, Value::Number(_)) && dice.chance(self.letter_digits) {
-                        let mended = out.split_off(from).replace('0', "O").replace('1', "l");
-                        out.push_str(&mended);
+                        let mended = out.get(from..).unwrap_or("").replace('0', "O").replace('1', "l");
+                        // Without any digit left it may as well be a word, and goes back to the observer.
+                        if mended.bytes().any(|b| b.is_ascii_digit()) {
+                            out.truncate(from);
+                            out.push_str(&mended);
+                        }
                     }
                 }
             }
@@ -249,7 +253,7 @@ fn arabic(c: char) -> char {
 }
 
 // No word here holds a code of the checklists as a word of its own or within it (tested below).
-const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Good day", "Good evening", "Salut"];
+const GREETINGS: &[&str] = &["Good morning", "Hello", "Bonjour", "Hi", "Hello all", "Good evening", "Salut"];
 const SIGNATURES: &[&str] =
     &["Thanks", "Thank you", "Cordialement", "Solen", "Thanks Tessim", "Regards Joris", "Bien vu Hosek"];
 

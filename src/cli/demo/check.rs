@@ -162,6 +162,9 @@ fn fold(events: impl Iterator<Item = Event>) -> BTreeMap<(String, String), Vec<A
 }
 
 #[cfg(test)]
+mod whole_day;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::generator::Day;
