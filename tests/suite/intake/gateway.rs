@@ -151,10 +151,6 @@ impl Gateway {
         self.state.lock().unwrap().reads.clone()
     }
 
-    pub fn newest(&self) -> u64 {
-        self.state.lock().unwrap().next - 1
-    }
-
     /// Waits until the worker says that all up to here is committed.
     pub async fn committed(&self, through: u64) {
         self.wait("commit", |s| s.committed >= through).await;

@@ -81,10 +81,9 @@ async fn a_database_that_lost_its_last_commits_gets_them_again_and_nobody_is_ans
     .await
     .unwrap();
     let worker = Worker::start(&database, &gateway);
-    gateway.committed(gateway.newest()).await;
-    assert_eq!(number(&mut db, "SELECT count(*) FROM message").await, 20);
-    assert_eq!(gateway.submits().len(), 20);
+    super::until(&mut db, "SELECT count(*) FROM message", 20).await;
     super::until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'sent'", 20).await;
+    assert_eq!(gateway.submits().len(), 20);
     worker.stop().await;
 }
 
