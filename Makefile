@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash
 # A build checks its SQL against .sqlx/ and needs no database.
 export SQLX_OFFLINE = true
 
+.NOTPARALLEL:
 .PHONY: help demo test bench lint fmt sqlx peers peers-lock tools
 
 help:  ## Say what there is
