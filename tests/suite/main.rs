@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod elections;
 mod gateway;
+mod grammar_corpus;
 mod harness;
 mod imports;
 mod intake;
