@@ -67,15 +67,16 @@ pub const SPOOL_LOG_BYTES: u32 = 8 << 20;
 pub const HANDOFF_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Records in one frame.
 pub const HANDOFF_RECORDS_MAX: usize = 256;
-/// Bytes of records that the worker lets the gateway send ahead.
-pub const HANDOFF_CREDIT_BYTES_MAX: u32 = 4 << 20;
+/// Bytes of records that the worker lets the gateway send ahead. What one lane's queue holds, so that the
+/// worker always reads, however slow the database is: a gateway that cannot write gives the worker up.
+pub const HANDOFF_CREDIT_BYTES_MAX: u32 = 512 << 10;
 
 // ---- Worker -----------------------------------------------------------------------------------
 
 /// Lanes of the worker, each with one database connection.
 pub const LANES_MAX: usize = 16;
 /// Records that may wait in one lane.
-pub const LANE_QUEUE_MAX: usize = 1_024;
+pub const LANE_QUEUE_MAX: usize = 10_240;
 /// Records in one transaction.
 pub const BATCH_RECORDS_MAX: usize = 256;
 /// Submits handed to the gateway whose result has not come back.
@@ -214,6 +215,10 @@ const _: () = assert!(
 );
 const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window fits the spool's queue");
 const _: () = assert!(BATCH_RECORDS_MAX <= LANE_QUEUE_MAX, "a batch fits a lane");
+const _: () = assert!(
+    LANE_QUEUE_MAX * 52 >= HANDOFF_CREDIT_BYTES_MAX as usize,
+    "one lane holds all that is granted: a submit's result, the smallest record that comes in numbers, takes 52 bytes"
+);
 const _: () =
     assert!(SUBMITS_IN_FLIGHT_MAX <= SUBMIT_QUEUE_MAX, "the gateway has a place for what the worker may send");
 const _: () = assert!(
