@@ -104,7 +104,7 @@ pub struct Counts {
 
 /// Makes an election, in draft.
 pub async fn create(store: &Store, new: &NewElection<'_>) -> Result<i32, ElectionError> {
-    let made = store
+    store
         .with_tx(store.deadline(), async |conn: &mut PgConnection| {
             let zone = sqlx::query_scalar!(
                 r#"SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS "known!""#,
@@ -129,8 +129,7 @@ pub async fn create(store: &Store, new: &NewElection<'_>) -> Result<i32, Electio
             .await?;
             Ok(id.ok_or_else(|| ElectionError::Exists(new.slug.to_owned())))
         })
-        .await?;
-    made
+        .await?
 }
 
 /// Opens an election; one that was closed only when `reopen`: it then counts as open throughout.

@@ -22,7 +22,7 @@ async fn a_sound_installation_has_no_errors() {
     let smsc = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut site = Site::new(&database).link(smsc.local_addr().unwrap().port());
     site.gateway = "spool_megabytes_max = 16".to_owned();
-    std::fs::create_dir(site.spool()).unwrap();
+    std::fs::create_dir_all(site.spool()).unwrap();
     // Its link's password stands in it.
     use std::os::unix::fs::PermissionsExt;
     let config = site.config();
@@ -42,6 +42,7 @@ async fn what_is_away_is_named_each_with_how_to_mend_it() {
     let port = closed.local_addr().unwrap().port();
     drop(closed);
     let site = Site::without_database().link(port);
+    drop(std::fs::remove_dir(site.spool()));
     let (code, said) = examine(&site).await;
     assert_eq!(code, 1);
     for check in ["database.owner", "database.worker", "database.web", "link.smsc"] {

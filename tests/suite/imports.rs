@@ -194,3 +194,15 @@ async fn a_checklist_becomes_a_new_version_only_when_it_changed_and_older_ones_r
         listed.as_array().unwrap().iter().map(|l| (&l["version"], &l["state"], &l["newest"])).collect();
     assert_eq!(states, [(&2.into(), &"live".into(), &true.into()), (&1.into(), &"closed".into(), &false.into())]);
 }
+
+#[tokio::test]
+async fn a_checklist_with_a_fault_is_not_imported() {
+    let here = Here::new().await;
+    let question = json!({"code": "AA", "text": "How many?", "type": "count", "max": 5});
+    let text = json!({"prefix": "PS", "title": "Opening", "questions": [question, question]}).to_string();
+    let path = here.site.file("ps.json", text);
+    let output = run(&here.site.config(), ["checklist", "import", "e", path.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("AA"));
+    assert_eq!(here.count("SELECT count(*) FROM checklist").await, 0);
+}

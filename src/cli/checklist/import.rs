@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::Value;
 
+use super::check;
 use crate::config::{Config, Part};
 use crate::domain::checklist::Checklist;
 use crate::role::support;
@@ -45,8 +46,14 @@ pub(super) fn list(config: &Path, args: ListArgs) -> ExitCode {
 }
 
 async fn run_import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCode> {
-    let checklists = read(&args.file)?;
-    let new: Vec<NewChecklist> = checklists.iter().map(row).collect::<anyhow::Result<_>>()?;
+    let checked = match check::load(&args.file)? {
+        Ok(checked) => checked,
+        Err(faults) => {
+            check::print_faults(&args.file, &faults);
+            return Ok(ExitCode::from(support::EXIT_FAILURE));
+        }
+    };
+    let new: Vec<NewChecklist> = checked.checklists.iter().map(row).collect::<anyhow::Result<_>>()?;
     let store = support::open_owner(config).await?;
     let done = checklist::import(&store, &args.election, &new).await?;
     if args.json {
@@ -57,16 +64,6 @@ async fn run_import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCo
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<Checklist>> {
-    match super::check::load(file)? {
-        Ok(checked) => Ok(checked.checklists),
-        Err(faults) => {
-            let list: Vec<String> = faults.iter().map(|f| format!("{}: {f}", file.display())).collect();
-            anyhow::bail!("{}", list.join("\n"))
-        }
-    }
 }
 
 fn row(checklist: &Checklist) -> anyhow::Result<NewChecklist> {
