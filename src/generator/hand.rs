@@ -214,7 +214,9 @@ impl Hand {
             }
             self.report(dice, &mut text, draft, language);
         }
-        if polite && comment.is_none() && dice.chance(0.6) {
+        // After an answer that is a word itself, a name would make it unclear.
+        let ends_in_digit = text.ends_with(|c: char| c.is_ascii_digit());
+        if polite && comment.is_none() && ends_in_digit && dice.chance(0.6) {
             text.push_str(dice.pick(&[" ", "\n", ". "]));
             text.push_str(dice.pick(SIGNATURES));
         } else if dice.chance(0.03) && comment.is_none() {

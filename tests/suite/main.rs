@@ -8,6 +8,7 @@ mod albania_2017;
 mod architecture;
 mod bad_input;
 mod config;
+mod demo;
 mod doctor;
 mod elections;
 mod gateway;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -63,8 +63,8 @@ impl Site {
         if longest.as_os_str().len() > 100 {
             bail!("{} is too long for a Unix socket's path; name a shorter --dir", site.dir.display());
         }
-        for folder in ["log", "spool"] {
-            std::fs::create_dir(site.path(folder))?;
+        for folder in ["log", "spool", "roster"] {
+            std::fs::DirBuilder::new().mode(0o700).create(site.path(folder))?;
         }
         Ok(site)
     }

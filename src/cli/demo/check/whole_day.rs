@@ -97,13 +97,6 @@ fn play(seed: u64, observers: u32) -> Vec<String> {
 
 #[test]
 fn every_text_of_made_up_days_is_read_as_the_observer_meant_it() {
-    for seed in 1..=3 {
-        let wrong = play(seed, 300);
-        assert!(
-            wrong.is_empty(),
-            "seed {seed}: {} wrong\n{}",
-            wrong.len(),
-            wrong.get(..6.min(wrong.len())).unwrap().join("\n")
-        );
-    }
+    let wrong: Vec<String> = (1..=4).flat_map(|seed| play(seed, 300)).collect();
+    assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
