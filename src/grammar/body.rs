@@ -11,6 +11,8 @@ use crate::domain::value::Value;
 /// Characters of a value or leftover that are quoted.
 const QUOTED_MAX: usize = 20;
 const LEFTOVER_MAX: usize = 60;
+/// Notes on one report.
+const NOTES_MAX: usize = 50;
 
 /// A text with all that is needed to quote from it.
 pub(super) struct Source<'a> {
@@ -100,7 +102,10 @@ fn enter(
 }
 
 fn note(report: &mut Report, kind: &str, detail: &str) {
-    report.notes.push(Note { kind: kind.to_owned(), detail: detail.to_owned() });
+    let note = Note { kind: kind.to_owned(), detail: detail.to_owned() };
+    if !report.notes.contains(&note) && report.notes.len() < NOTES_MAX {
+        report.notes.push(note);
+    }
 }
 
 /// A code with its value; returns the place of the next piece.
@@ -138,6 +143,9 @@ fn answer(
             }
             _ => {}
         }
+    }
+    if sent.bare && remarks && entries.iter().any(|e| e.code == question.code && e.result.is_ok()) {
+        return next;
     }
     if sent.bare && remarks {
         // After a remark or a signature a bare code may be a part of it.

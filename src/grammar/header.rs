@@ -204,7 +204,7 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
     let letters = rest.iter().take_while(|b| is_letter(**b)).count();
     let (after, _) = gap(text.get(at + letters..)?).ok()?;
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-    if letters < 2 || letters > PREFIX_MAX || !lexicon.fits(digits) {
+    if !(2..=PREFIX_MAX).contains(&letters) || !lexicon.fits(digits) {
         return None;
     }
     let current = last.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));

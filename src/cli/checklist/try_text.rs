@@ -197,7 +197,10 @@ impl<'a> Trial<'a> {
         let taken: Vec<usize> = out.iter().map(|(place, _)| *place).collect();
         let mut free = (0..).filter(|place| !taken.contains(place));
         for (report, outcome) in &understanding.unknown {
-            out.push((free.next().unwrap_or(usize::MAX), self.report(report, *outcome)));
+            let mut one = self.report(report, *outcome);
+            // Nothing of it would be recorded.
+            one["answers"] = json!({});
+            out.push((free.next().unwrap_or(usize::MAX), one));
         }
         if out.is_empty() {
             let mut one = self.report(&Report::default(), decision.outcome);

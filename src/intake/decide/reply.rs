@@ -21,7 +21,7 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("sw", include_str!("../../../config/replies/sw.toml")),
 ];
 /// Every template with the placeholders that it may have.
-const TEMPLATES: [(&str, &[&str]); 26] = [
+const TEMPLATES: [(&str, &[&str]); 27] = [
     ("accepted", &["report", "answers"]),
     ("incident", &["report", "answers"]),
     ("comment", &["report"]),
@@ -29,6 +29,7 @@ const TEMPLATES: [(&str, &[&str]); 26] = [
     ("corrected", &["report", "answers"]),
     ("duplicate", &["report"]),
     ("unclear", &["report"]),
+    ("empty", &[]),
     ("unknown_observer", &["prefix", "observer"]),
     ("no_observer", &["prefix"]),
     ("unknown_checklist", &["text"]),
@@ -82,6 +83,9 @@ pub enum RepliesError {
         known: String,
     },
 }
+
+/// Fills a template of the reply's language.
+type Fill<'a> = dyn Fn(&str, &[(&str, &str)]) -> String + 'a;
 
 /// Templates by language.
 #[derive(Debug, Clone)]
@@ -207,13 +211,7 @@ pub(super) fn write(
 }
 
 /// What is said about one report.
-fn say(
-    fill: &dyn Fn(&str, &[(&str, &str)]) -> String,
-    understanding: &Understanding,
-    told: &Told<'_>,
-    reasons: bool,
-    named: usize,
-) -> String {
+fn say(fill: &Fill<'_>, understanding: &Understanding, told: &Told<'_>, reasons: bool, named: usize) -> String {
     let report = told.report;
     let observer = report.observer.as_deref().unwrap_or_default();
     let name = format!("{} {observer}", report.prefix);
@@ -253,6 +251,11 @@ fn say(
             .collect();
         add("wrong", "list", &cut(&wrong, report.rejected.len()));
     }
+    if told.outcome == Outcome::Unclear && report.rejected.is_empty() && report.leftover.is_empty() {
+        out.push(' ');
+        out.push_str(&fill("empty", &[]));
+        return out;
+    }
     if !report.leftover.is_empty() {
         add("leftover", "text", &short(&report.leftover));
     }
@@ -288,9 +291,10 @@ fn short(text: &str) -> String {
 }
 
 /// Why a code is not recorded, in a few words.
-fn why(fill: &dyn Fn(&str, &[(&str, &str)]) -> String, checklist: Option<&Checklist>, rejected: &Rejected) -> String {
+fn why(fill: &Fill<'_>, checklist: Option<&Checklist>, rejected: &Rejected) -> String {
     let value: String = rejected.value.chars().take(8).collect();
     let value = [("value", value.as_str())];
+    let fill = |key: &str, values: &[(&str, &str)]| fill(key, values).trim().to_owned();
     match rejected.reason {
         Reason::UnknownCode => fill("reason_unknown", &[]),
         Reason::NoValue => fill("reason_empty", &[]),
