@@ -14,7 +14,9 @@ pub const BUCKETS: u8 = 64;
 pub fn bucket(phone: &str) -> u8 {
     // FNV-1a: the same on every host and in every version.
     let hash = phone.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    u8::try_from((hash >> 32) % u64::from(BUCKETS)).unwrap_or(0)
+    // The last digits, in which neighbours differ, reach the upper bits only when it is mixed once more.
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u8::try_from((mixed >> 32) % u64::from(BUCKETS)).unwrap_or(0)
 }
 
 /// UUID version 8: milliseconds of receipt (rows of one time lie together in the index), the phone's
