@@ -208,6 +208,20 @@ pub const LOCATIONS_MAX: usize = 500_000;
 /// Bad lines that an import names before it stops counting them out.
 pub const IMPORT_ERRORS_SHOWN: usize = 50;
 
+// ---- Simulated SMSC ----------------------------------------------------------------------------
+
+/// Bytes that may wait to be written to the gateway before nothing more is delivered; at four times
+/// as much it is not read from either.
+pub const SMSC_OUT_BYTES_MAX: usize = 256 << 10;
+/// Delivery receipts that wait for their time; further ones are counted as lost.
+pub const SMSC_RECEIPTS_MAX: usize = 100_000;
+/// Responses that wait for their time; further ones are given at once.
+pub const SMSC_RESPONSES_MAX: usize = 10_000;
+/// Replies remembered as perhaps unconfirmed when the session ends.
+pub const SMSC_DOUBT_MAX: usize = 100_000;
+/// Segments of one text that a phone sends.
+pub const SMSC_SEGMENTS_MAX: usize = 20;
+
 const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
 const _: () = assert!(
     RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,

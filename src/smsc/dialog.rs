@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
+use crate::limits::{SMSC_OUT_BYTES_MAX, SMSC_SEGMENTS_MAX};
 use crate::smpp::{self, Address, Bind, CommandStatus, Frame, Pdu, ShortMessage};
 use crate::text::{segments, udh};
 
@@ -15,12 +16,8 @@ use super::{Options, Outgoing};
 
 /// After so long a text that the gateway refused for now is delivered again.
 const RETRY_US: u64 = 1_000_000;
-/// Bytes that may wait to be written before no more is put there.
-pub(super) const OUT_BYTES_MAX: usize = 256 << 10;
 /// Silence after which `enquire_link` is sent, and after thrice which the session is given up.
 const SILENCE_US: u64 = 30_000_000;
-/// Segments of one text.
-const SEGMENTS_MAX: usize = 20;
 
 /// Whether the session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +223,7 @@ impl<S: Iterator<Item = Outgoing>> Dialog<S> {
     }
 
     fn has_room(&self, out: &BytesMut) -> bool {
-        self.ledger.in_flight() < self.options.window.max(1) && out.len() < OUT_BYTES_MAX
+        self.ledger.in_flight() < self.options.window.max(1) && out.len() < SMSC_OUT_BYTES_MAX
     }
 
     fn peek(&mut self) -> Option<&Outgoing> {
@@ -248,7 +245,7 @@ impl<S: Iterator<Item = Outgoing>> Dialog<S> {
 
     fn text(&mut self, text: &Outgoing, now: u64, out: &mut BytesMut) {
         self.reference = self.reference.wrapping_add(1);
-        let parts = segments::split(&text.text, self.reference, SEGMENTS_MAX).unwrap_or_else(|_| {
+        let parts = segments::split(&text.text, self.reference, SMSC_SEGMENTS_MAX).unwrap_or_else(|_| {
             // Longer than a phone sends: one empty text stands for it, and is told as such by its outcome.
             vec![segments::Segment { data_coding: 0, udhi: false, short_message: Vec::new() }]
         });

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use crate::limits::SMSC_DOUBT_MAX;
 use crate::smpp::ShortMessage;
 
 use super::histogram::Histogram;
@@ -12,8 +13,6 @@ use super::report::{EXAMPLES_MAX, Report, mask};
 
 /// For how long before a session's end a reply's confirmation may not have arrived or been kept.
 const DOUBT_US: u64 = 15_000_000;
-/// Replies held as perhaps in doubt.
-const DOUBT_MAX: usize = 100_000;
 
 /// What a `deliver_sm` carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +122,7 @@ impl Ledger {
     /// A reply to a phone was taken; further segments of one reply are not counted here.
     pub(super) fn replied(&mut self, phone: u64, now: u64) {
         self.last_us = now;
-        if self.recent.len() >= DOUBT_MAX {
+        if self.recent.len() >= SMSC_DOUBT_MAX {
             self.recent.pop_front();
         }
         while self.recent.front().is_some_and(|(at, _)| at + DOUBT_US < now) {

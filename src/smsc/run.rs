@@ -7,9 +7,10 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::SMSC_OUT_BYTES_MAX;
 use crate::smpp;
 
-use super::dialog::{Dialog, Flow, OUT_BYTES_MAX};
+use super::dialog::{Dialog, Flow};
 use super::{Options, Outgoing, Report};
 
 /// How often the progress is told.
@@ -133,7 +134,7 @@ impl Session {
     fn turn<S: Iterator<Item = Outgoing>>(&mut self, dialog: &mut Dialog<S>, begun: Instant) -> Flow {
         let mut flow = Flow::Go;
         // A peer that does not read gets nothing more to answer.
-        while flow == Flow::Go && self.out.len() < 4 * OUT_BYTES_MAX {
+        while flow == Flow::Go && self.out.len() < 4 * SMSC_OUT_BYTES_MAX {
             self.read.reserve(READ_BYTES);
             match self.stream.try_read_buf(&mut self.read) {
                 Ok(0) => return Flow::Cut,

@@ -4,15 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::limits::{SMSC_RECEIPTS_MAX, SMSC_RESPONSES_MAX};
 use crate::smpp::pdu::ESM_RECEIPT;
 use crate::smpp::{Address, ShortMessage};
 
 use super::Options;
-
-/// Receipts that may wait for their time.
-pub(super) const RECEIPTS_MAX: usize = 100_000;
-/// Responses that may wait for their time; past it they are given at once.
-const RESPONSES_MAX: usize = 10_000;
 
 /// What is to be done with a `submit_sm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +80,7 @@ impl Submits {
         self.taken += 1;
         let mut room = true;
         if let Some(delay) = self.receipt_us.filter(|_| wants_receipt) {
-            room = self.receipts.len() < RECEIPTS_MAX;
+            room = self.receipts.len() < SMSC_RECEIPTS_MAX;
             if room {
                 self.receipts.push_back((now + self.delay_us + delay, id, phone));
             }
@@ -92,7 +88,7 @@ impl Submits {
         if self.drop_every > 0 && self.taken.is_multiple_of(u64::from(self.drop_every)) {
             return (Verdict::Silent, room);
         }
-        if self.delay_us > 0 && self.responses.len() < RESPONSES_MAX {
+        if self.delay_us > 0 && self.responses.len() < SMSC_RESPONSES_MAX {
             self.responses.push_back((now + self.delay_us, sequence, id));
             return (Verdict::Later, room);
         }
@@ -172,7 +168,7 @@ mod tests {
     #[test]
     fn receipts_past_the_bound_are_told() {
         let mut submits = Submits::new(&Options { receipts: Some(Duration::from_secs(1)), ..Options::default() });
-        for _ in 0..RECEIPTS_MAX {
+        for _ in 0..SMSC_RECEIPTS_MAX {
             assert!(submits.take(0, 1, true, 0).1);
         }
         assert!(!submits.take(0, 1, true, 0).1);

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use crate::domain::outcome::Outcome;
 use crate::generator::{Event, Load};
-use crate::limits::IMPORT_BYTES_MAX;
+use crate::limits::{IMPORT_BYTES_MAX, SMSC_SEGMENTS_MAX};
 use crate::smsc::Outgoing;
+use crate::text::segments::measure;
 
 /// When texts are due.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +101,9 @@ pub(super) fn read(path: &Path, pace: Pace) -> anyhow::Result<Vec<Outgoing>> {
                 path.display()
             ),
         };
+        if measure(&text).segments > SMSC_SEGMENTS_MAX {
+            bail!("line {number} of {}: the text takes more than {SMSC_SEGMENTS_MAX} segments", path.display());
+        }
         let begin = *first.get_or_insert(at);
         let own = Duration::try_from_secs_f64((at - begin).max(0.0)).unwrap_or_default();
         texts.push(Outgoing { due: pace.due(texts.len() as u64, own), phone, text, answered });
@@ -139,9 +143,14 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_with_its_number() {
-        for (content, what) in
-            [("1\ta\nno tab", "line 2"), ("x\ttext", "is no phone"), ("", "no texts"), ("{\"phone\":1}", "line 1")]
-        {
+        let long = format!("999551\t{}", "x".repeat(4_000));
+        for (content, what) in [
+            ("1\ta\nno tab", "line 2"),
+            ("x\ttext", "is no phone"),
+            ("", "no texts"),
+            ("{\"phone\":1}", "line 1"),
+            (long.as_str(), "more than 20 segments"),
+        ] {
             let error = format!("{:#}", file(content).unwrap_err());
             assert!(error.contains(what), "{error}");
         }
