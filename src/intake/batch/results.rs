@@ -1,0 +1,80 @@
+//! What is not a text: results of submits, receipts, redeliveries, and records set aside.
+
+use super::*;
+
+impl Work<'_> {
+    pub(super) async fn set_aside(&mut self, conn: &mut PgConnection, judged: &[Judged]) -> Result<(), StoreError> {
+        let broken = judged.iter().filter_map(|j| match (&j.text.stands, &j.decision) {
+            (Stands::Stored { spool_id, record }, Err(why)) => Some((*spool_id, record.as_ref(), why)),
+            _ => None,
+        });
+        let here = self
+            .aside
+            .iter()
+            .filter_map(|(at, why)| self.items.get(*at).map(|item| (self.place.spool_id, &item.record, why)));
+        for (spool_id, record, why) in broken.chain(here) {
+            let encoded = postcard::to_stdvec(record).unwrap_or_default();
+            let row = SetAside {
+                spool_id,
+                sequence: record.sequence.cast_signed(),
+                received_at: crate::store::instant(record.received_us),
+                link: &record.link,
+                record: &encoded,
+                error: why,
+            };
+            if set_aside::insert(conn, &row).await? {
+                metrics::counter!("scrutineer_records_set_aside_total").increment(1);
+                warn!(sequence = record.sequence, why, "record set aside");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn results(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let mut results: Vec<ResultRecord<'_>> = Vec::new();
+        let mut receipts: Vec<ReceiptRecord<'_>> = Vec::new();
+        for (at, item) in self.items.iter().enumerate() {
+            if self.aside.contains_key(&at) {
+                continue;
+            }
+            if let Some(result) = item.result() {
+                results.push(ResultRecord { group: &item.record.group, at: item.at, result });
+            } else if let Kind::Receipt { receipt: Some(receipt), phone } = &item.kind {
+                receipts.push(ReceiptRecord {
+                    group: &item.record.group,
+                    at: item.at,
+                    receipt,
+                    phone_id: self.phones.get(phone).copied(),
+                });
+            }
+        }
+        self.done.settled.extend(results.iter().map(|r| (r.result.id, r.result.attempt)));
+        self.done.some_due |=
+            results.iter().any(|r| matches!(r.result.outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Unknown));
+        for round in settle::results(&results, &mut receipts) {
+            outbox_result::apply_results(conn, &round).await?;
+        }
+        if !receipts.is_empty() {
+            let found = outbox_result::apply_receipts(conn, &settle::receipts(&receipts)).await?;
+            let early = settle::early(&receipts, &found);
+            if !early.is_empty() {
+                outbox_result::keep_early(conn, &early).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn redeliveries(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let mut times: BTreeMap<i64, i32> = BTreeMap::new();
+        for item in self.items {
+            if let Kind::Redelivery { of } = item.kind {
+                *times.entry(of.cast_signed()).or_default() += 1;
+            }
+        }
+        if times.is_empty() {
+            return Ok(());
+        }
+        let (sequences, counts): (Vec<i64>, Vec<i32>) = times.into_iter().unzip();
+        message::count_redelivered(conn, self.place.spool_id, &sequences, &counts).await
+    }
+}
