@@ -18,12 +18,15 @@ CREATE TABLE watermark (
 ) WITH (fillfactor = 50);
 
 -- The inbox: one table, as a message's election may be unknown or change.
+-- No foreign keys on the tables that each message writes: every check would lock one and the same row of
+-- spool and election for all lanes at once. The worker takes these keys from rows that it has read, and
+-- nothing deletes a spool, phone or election that has messages.
 CREATE TABLE message (
-    spool_id      int NOT NULL REFERENCES spool,
+    spool_id      int NOT NULL,
     sequence      bigint NOT NULL,
     received_at   timestamptz NOT NULL,
     link          text NOT NULL,
-    phone_id      bigint NOT NULL REFERENCES phone,
+    phone_id      bigint NOT NULL,
     destination   text NOT NULL,
     esm_class     smallint NOT NULL,
     data_coding   smallint NOT NULL,
@@ -37,8 +40,8 @@ CREATE TABLE message (
     outcome       text NOT NULL CHECK (outcome IN ('accepted', 'partial', 'duplicate', 'corrected',
                       'unknown_observer', 'unknown_checklist', 'closed', 'unclear', 'command', 'ignored',
                       'segment', 'set_aside')),
-    election_id   int REFERENCES election,
-    observer_id   int REFERENCES observer,
+    election_id   int,
+    observer_id   int,
     -- Reports as read, refusals with reasons, leftovers and notes: {"reports": [...], "notes": [...]}.
     reading       jsonb,
     -- Submissions that it touched.

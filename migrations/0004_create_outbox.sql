@@ -6,7 +6,7 @@ CREATE TABLE outbox (
     kind           text NOT NULL CHECK (kind IN ('reply', 'broadcast')),
     spool_id       int,
     sequence       bigint,
-    phone_id       bigint NOT NULL REFERENCES phone,
+    phone_id       bigint NOT NULL,
     link_group     text NOT NULL,
     source         text NOT NULL,
     text           text NOT NULL,

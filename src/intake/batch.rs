@@ -230,6 +230,10 @@ impl Work<'_> {
         match result {
             Ok(()) => {
                 self.reserved.ids.clear();
+                if let Some(through) = self.place.through {
+                    let mut tracker = self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner);
+                    tracker.wrote(through.cast_unsigned());
+                }
                 Ok(self.done)
             }
             Err(StoreError::GivenUp) => Err(self.trouble.take().unwrap_or(Trouble::Lost)),

@@ -67,7 +67,7 @@ pub struct Intake {
     limiter: Arc<Mutex<ReplyLimiter>>,
     size: Arc<BatchSize>,
     progress: Arc<Progress>,
-    /// Spool of the last session, and how far it was committed.
+    /// Spool of the last session, and the greatest watermark that the database then had.
     before: Mutex<Option<(Uuid, u64)>>,
 }
 
@@ -180,6 +180,8 @@ impl Intake {
                 Ok((id, watermark::read(conn, id).await?))
             })
             .await?;
+        // What was known of another session's database may be gone from this one's.
+        self.phones.clear();
         self.roster.reload(&self.store, None).await?;
         let after = self.begin_after(spool, watermark, oldest, newest);
         send(&mut stream, &FromWorker::Read { after }).await?;
@@ -199,8 +201,8 @@ impl Intake {
             limiter: Arc::clone(&self.limiter),
         });
         let result = self.tasks(Arc::clone(&session), stream, frames, newest, stop).await;
-        let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through();
-        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some((spool, through));
+        let written = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).written();
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some((spool, written));
         result
     }
 
@@ -225,17 +227,16 @@ impl Intake {
     /// Where to begin, with a word where that is worth one.
     fn begin_after(&self, spool: Uuid, watermark: u64, oldest: u64, newest: u64) -> u64 {
         let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last_spool, through)) = before
+        if let Some((last_spool, had)) = before
             && last_spool == spool
-            && watermark < through
+            && watermark < had
         {
             warn!(
-                was = through,
+                was = had,
                 now = watermark,
                 "the database knows less than it did: it lost its last commits; rewinding"
             );
             metrics::counter!("scrutineer_rewinds_total").increment(1);
-            self.phones.clear();
         }
         if oldest > watermark.saturating_add(1) && newest > 0 {
             error!(

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 pub struct Tracker {
     pending: VecDeque<Entry>,
     through: u64,
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -22,7 +23,7 @@ struct Entry {
 impl Tracker {
     /// Everything up to `through` is committed.
     pub fn new(through: u64) -> Self {
-        Self { pending: VecDeque::new(), through }
+        Self { pending: VecDeque::new(), through, written: through }
     }
 
     /// A record goes to a lane. `false` when it does not ascend: it must not be handed on.
@@ -61,6 +62,17 @@ impl Tracker {
             self.through = entry.sequence;
         }
         (self.through > before).then_some(self.through)
+    }
+
+    /// A committed transaction wrote this watermark. It may lag behind [`Tracker::through`], as lanes
+    /// commit side by side and each writes what it knew when it began.
+    pub fn wrote(&mut self, watermark: u64) {
+        self.written = self.written.max(watermark);
+    }
+
+    /// The greatest watermark that the database has said or was given.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Everything up to here is committed.

@@ -6,6 +6,7 @@ use axum::response::Html;
 use super::assets;
 use super::auth::Who;
 use super::error::PageError;
+use crate::limits::WEB_PAGE_BYTES_MAX;
 use crate::store::pages::election::Election;
 
 /// What `base.html` needs.
@@ -54,7 +55,43 @@ impl Layout {
 /// A page's answer.
 pub(super) type Answer = Result<Html<String>, PageError>;
 
-/// Renders a template.
+/// Renders a template, of at most [`WEB_PAGE_BYTES_MAX`].
 pub(super) fn render(template: &impl Template) -> Answer {
-    Ok(Html(template.render()?))
+    let mut page = Page(String::with_capacity(16 << 10));
+    template.render_into(&mut page).map_err(|error| match error {
+        askama::Error::Fmt => PageError::Bug(format!("the page is larger than {WEB_PAGE_BYTES_MAX} bytes")),
+        error => error.into(),
+    })?;
+    Ok(Html(page.0))
+}
+
+/// A page in the making, which takes no more than its bound.
+struct Page(String);
+
+impl std::fmt::Write for Page {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        if self.0.len() + part.len() > WEB_PAGE_BYTES_MAX {
+            return Err(std::fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Template)]
+    #[template(source = "{{ text }}", ext = "html")]
+    struct Plain {
+        text: String,
+    }
+
+    #[test]
+    fn a_page_over_its_bound_is_given_up_not_held() {
+        assert!(render(&Plain { text: "x".repeat(WEB_PAGE_BYTES_MAX) }).is_ok());
+        let over = render(&Plain { text: "x".repeat(WEB_PAGE_BYTES_MAX + 1) });
+        assert!(matches!(over, Err(PageError::Bug(why)) if why.contains("larger")));
+    }
 }
