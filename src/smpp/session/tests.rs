@@ -442,6 +442,7 @@ async fn an_unbind_of_the_smsc_is_answered_after_the_last_acknowledgement() {
     rig.deliver(1, "x").await;
     let append = rig.append().await;
     rig.send(0, 2, Pdu::Unbind).await;
+    rig.states.watch().wait_for(|s| !s[0]).await.unwrap();
     assert!(rig.queue.push(submit(1, "x")));
     assert!(rig.is_quiet().await, "nothing is submitted, and the unbind waits");
     rig.done(Done::Stored { tag: append.tag, sequence: 1 });
