@@ -5,7 +5,7 @@
 //! transaction was not.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -18,6 +18,8 @@ use crate::limits::SUBMITS_IN_FLIGHT_MAX;
 #[derive(Debug, Default)]
 pub struct InFlight {
     submits: Mutex<HashMap<Uuid, Submit>>,
+    /// Places that the pump keeps for rows that it is about to lease.
+    held: AtomicUsize,
     busy: Mutex<Vec<Uuid>>,
     due: AtomicBool,
     /// Rows are due and places may be free, or the gateway refused one: the pump has something to do.
@@ -33,11 +35,23 @@ impl InFlight {
     #[must_use]
     pub fn reserve(&self, submit: &Submit) -> bool {
         let mut submits = self.lock();
-        if submits.len() >= SUBMITS_IN_FLIGHT_MAX && !submits.contains_key(&submit.id) {
+        let taken = submits.len() + self.held.load(Ordering::Relaxed);
+        if taken >= SUBMITS_IN_FLIGHT_MAX && !submits.contains_key(&submit.id) {
             return false;
         }
         submits.insert(submit.id, submit.clone());
         true
+    }
+
+    /// Keeps up to so many free places, until they are used or the hold is dropped: a row that is
+    /// leased must have a place, or nobody would send it before its lease is over.
+    pub fn hold(&self, most: usize) -> Hold<'_> {
+        let submits = self.lock();
+        // `held` changes under the lock alone.
+        let held = self.held.load(Ordering::Relaxed);
+        let places = SUBMITS_IN_FLIGHT_MAX.saturating_sub(submits.len() + held).min(most);
+        self.held.store(held + places, Ordering::Relaxed);
+        Hold { flight: self, places }
     }
 
     /// Gives a place back, unless a later attempt has it.
@@ -89,13 +103,72 @@ impl InFlight {
 
     /// Places that are free.
     pub fn free(&self) -> usize {
-        SUBMITS_IN_FLIGHT_MAX.saturating_sub(self.lock().len())
+        SUBMITS_IN_FLIGHT_MAX.saturating_sub(self.lock().len() + self.held.load(Ordering::Relaxed))
+    }
+}
+
+/// Places kept for rows that are about to be leased.
+#[derive(Debug)]
+pub struct Hold<'a> {
+    flight: &'a InFlight,
+    places: usize,
+}
+
+impl Hold<'_> {
+    /// How many.
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Puts a submit in one of them; `false` when all are used.
+    #[must_use]
+    pub fn fill(&mut self, submit: &Submit) -> bool {
+        let mut submits = self.flight.lock();
+        if self.places == 0 {
+            return false;
+        }
+        self.places -= 1;
+        self.flight.held.fetch_sub(1, Ordering::Relaxed);
+        submits.insert(submit.id, submit.clone());
+        true
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let _submits = self.flight.lock();
+        self.flight.held.fetch_sub(self.places, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_is_held_for_a_lease_is_not_taken_by_another() {
+        let flight = InFlight::default();
+        let submit = |n: usize| Submit {
+            id: Uuid::from_u128(n as u128),
+            attempt: 1,
+            group: "main".to_owned(),
+            source: "1234".to_owned(),
+            destination: "355691234567".to_owned(),
+            text: "ok".to_owned(),
+            expires_us: 0,
+            receipt: true,
+        };
+        for n in 2..SUBMITS_IN_FLIGHT_MAX {
+            assert!(flight.reserve(&submit(n)));
+        }
+        let mut hold = flight.hold(10);
+        assert_eq!((hold.places(), flight.free()), (2, 0));
+        assert!(!flight.reserve(&submit(SUBMITS_IN_FLIGHT_MAX)), "both are held");
+        assert!(hold.fill(&submit(0)));
+        drop(hold);
+        assert_eq!(flight.free(), 1, "what was not used comes free");
+        assert!(flight.reserve(&submit(SUBMITS_IN_FLIGHT_MAX)));
+    }
 
     #[test]
     fn past_the_bound_a_submit_gets_no_place_until_one_comes_free() {

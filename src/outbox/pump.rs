@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::in_flight::InFlight;
+use super::in_flight::{Hold, InFlight};
 use super::links::Links;
 use super::receipt::Receipt;
 use super::settle::{self, ReceiptRecord};
@@ -37,6 +37,17 @@ pub enum PumpError {
     /// The gateway went away.
     #[error("the gateway went away")]
     Gateway,
+}
+
+/// How far rows of an earlier session were taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adopted {
+    /// No place is free now.
+    NoPlace,
+    /// Some; there may be more.
+    Some,
+    /// All that there are.
+    All,
 }
 
 /// See the module.
@@ -68,8 +79,8 @@ impl Pump {
             let mut more = false;
             if *self.caught_up.borrow_and_update() {
                 if !adopted {
-                    more = self.adopt_own().await?;
-                    adopted = !more;
+                    let done = self.adopt_own().await?;
+                    (adopted, more) = (done == Adopted::All, done != Adopted::NoPlace);
                 } else {
                     if upkeep.is_none_or(|at| at.elapsed() >= UPKEEP_EVERY) {
                         self.upkeep().await?;
@@ -94,9 +105,8 @@ impl Pump {
         self.to_gateway.send(FromWorker::Submit(submit)).await.map_err(|_| PumpError::Gateway)
     }
 
-    /// Hands over rows that this worker may send. They are leased already: one that finds no place waits
-    /// for its lease to be looked at again.
-    async fn send(&self, rows: Vec<Leased>) -> Result<(), PumpError> {
+    /// Hands over rows that this worker may send, each in a place that was held for it.
+    async fn send(&self, mut hold: Hold<'_>, rows: Vec<Leased>) -> Result<(), PumpError> {
         for row in rows {
             let submit = Submit {
                 id: row.id,
@@ -108,22 +118,19 @@ impl Pump {
                 expires_us: micros(row.expires_at),
                 receipt: true,
             };
-            if self.in_flight.reserve(&submit) {
+            if hold.fill(&submit) {
                 self.hand_over(submit).await?;
             }
         }
         Ok(())
     }
 
-    fn slice(&self) -> i64 {
-        i64::try_from(self.in_flight.free().min(OUTBOX_SLICE_MAX)).unwrap_or(0)
-    }
-
     /// Own rows that were leased before this session: the gateway drops those that it has sent already.
-    async fn adopt_own(&self) -> Result<bool, PumpError> {
-        let limit = self.slice();
+    async fn adopt_own(&self) -> Result<Adopted, PumpError> {
+        let hold = self.in_flight.hold(OUTBOX_SLICE_MAX);
+        let limit = i64::try_from(hold.places()).unwrap_or(0);
         if limit == 0 {
-            return Ok(false);
+            return Ok(Adopted::NoPlace);
         }
         let (spool, known) = (self.spool, self.in_flight.ids());
         let rows = self
@@ -134,12 +141,13 @@ impl Pump {
             info!(replies = rows.len(), "replies leased before are handed to the gateway again");
         }
         let full = i64::try_from(rows.len()) == Ok(limit);
-        self.send(rows).await?;
-        Ok(full)
+        self.send(hold, rows).await?;
+        Ok(if full { Adopted::Some } else { Adopted::All })
     }
 
     async fn take_due(&self) -> Result<bool, PumpError> {
-        let limit = self.slice();
+        let hold = self.in_flight.hold(OUTBOX_SLICE_MAX);
+        let limit = i64::try_from(hold.places()).unwrap_or(0);
         let groups = self.links.bound_groups();
         if limit == 0 || groups.is_empty() {
             return Ok(false);
@@ -151,7 +159,7 @@ impl Pump {
             .with_conn(self.store.deadline(), async |conn| outbox::take_due(conn, spool, &groups, limit).await)
             .await?;
         let full = i64::try_from(rows.len()) == Ok(limit);
-        self.send(rows).await?;
+        self.send(hold, rows).await?;
         if full {
             self.in_flight.say_due();
         }
