@@ -49,23 +49,27 @@ async fn run(divide: u32) {
     let mut parts = Vec::new();
     let mut ceiling = Value::Null;
     for (observers, messages) in PARTS {
+        let seconds = RATE_SECONDS / divide.min(3);
+        eprintln!("{observers} observers: {RATE} a second for {seconds} s");
+        let paced = measure(&pg::copy_on(&cluster).await, observers, RATE * seconds, Some(RATE)).await;
+        eprintln!("{observers} observers: {} messages at full speed", messages / divide);
         let database = pg::copy_on(&cluster).await;
-        eprintln!("{observers} observers: setting up");
-        let part = part(&database, observers, messages / divide, RATE_SECONDS / divide.min(3)).await;
+        let full = measure(&database, observers, messages / divide, None).await;
+        let part = json!({ "observers": observers, "full_speed": full, "paced": paced });
         print_part(&part);
         parts.push(part);
         ceiling = ceiling::measure(&database).await;
     }
     println!(
-        "PostgreSQL's ceiling  {} messages/s (bare batches of the same rows, synced commits)",
+        "PostgreSQL's ceiling    {} messages/s (bare batches of the same rows, synced commits)",
         ceiling["messages_per_second"]
     );
-    let result = json!({ "cores": cores(), "parts": parts, "ceiling": ceiling });
-    println!("{result}");
+    println!("{}", json!({ "cores": cores(), "parts": parts, "ceiling": ceiling }));
 }
 
-/// One election: set up by the commands, loaded, measured.
-async fn part(database: &pg::Database, observers: u32, messages: u32, seconds: u32) -> Value {
+/// One election, set up by the commands and loaded; with processes of its own, as an SMSC that texts
+/// the same once more would be taken for one that delivers again.
+async fn measure(database: &pg::Database, observers: u32, messages: u32, rate: Option<u32>) -> Value {
     let port = free_port();
     let mut site = Site::new(database).link_with("smsc", port, "reconnect_seconds_max = 1");
     site.log = "warn".to_owned();
@@ -92,48 +96,28 @@ async fn part(database: &pg::Database, observers: u32, messages: u32, seconds: u
         roles.push((role, site.start(role).await));
     }
     let idle = memory(&roles);
-    let rehearse = async |more: &[String]| -> Value {
-        let listen = [format!("--listen=127.0.0.1:{port}"), "--shortcode=12345".to_owned(), "--json".to_owned()];
-        let args = load.iter().chain(&listen).chain(more);
-        let child = tokio::process::Command::new(PROGRAM)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let output = within(Duration::from_secs(1200), "a rehearsal", child.wait_with_output()).await.unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
-    };
-    eprintln!("{observers} observers: {messages} messages at full speed");
-    let full =
-        rehearse(&[format!("--messages={messages}"), format!("--window={WINDOW}"), "--receipts".to_owned()]).await;
+    let child = tokio::process::Command::new(PROGRAM)
+        .args(load)
+        .args(["--shortcode=12345", "--json", "--receipts"])
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .arg(format!("--messages={messages}"))
+        .arg(format!("--rate={}", rate.unwrap_or(0)))
+        .arg(format!("--window={WINDOW}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let output = within(Duration::from_secs(1200), "a rehearsal", child.wait_with_output()).await.unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let loaded = memory(&roles);
-    eprintln!("{observers} observers: {RATE} a second");
-    let paced = rehearse(&[
-        format!("--messages={}", RATE * seconds),
-        format!("--rate={RATE}"),
-        format!("--window={WINDOW}"),
-        "--receipts".to_owned(),
-    ])
-    .await;
-    let stored = committed(database).await;
+    let committed = committed(database).await;
     for (role, process) in &mut roles {
         let status = process.stop().await;
         assert!(status.success(), "{role}: {status}\n{}", process.log());
     }
-    json!({
-        "observers": observers,
-        "messages_per_second": full["messages_per_second"],
-        "lost": full["lost"] == true || paced["lost"] == true,
-        "committed": stored,
-        "p50_ms": paced["p50_ms"],
-        "p99_ms": paced["p99_ms"],
-        "memory": { "idle": idle, "loaded": loaded },
-        "full_speed": full,
-        "paced": paced,
-    })
+    json!({ "report": report, "committed": committed, "memory": { "idle": idle, "loaded": loaded } })
 }
 
 /// Resident memory and its peak, kilobytes, of each process and of all.
@@ -158,20 +142,26 @@ async fn committed(database: &pg::Database) -> Value {
 }
 
 fn print_part(part: &Value) {
+    let (full, paced) = (&part["full_speed"], &part["paced"]);
     println!("{} observers", part["observers"]);
-    println!("  whole chain       {} messages/s", part["messages_per_second"]);
-    println!("  reply at {RATE}/s    p50 {} ms, p99 {} ms", part["p50_ms"], part["p99_ms"]);
+    println!("  whole chain           {} messages/s", full["report"]["messages_per_second"]);
+    println!(
+        "  deliver_sm to reply   p50 {} ms, p99 {} ms at {RATE}/s",
+        paced["report"]["p50_ms"], paced["report"]["p99_ms"]
+    );
     for role in ["gateway", "worker", "web", "all"] {
-        let megabytes = |when: &str, what: &str| part["memory"][when][role][what].as_f64().unwrap_or_default() / 1024.0;
+        let megabytes = |when: &str, what: &str| full["memory"][when][role][what].as_f64().unwrap_or_default() / 1024.0;
         println!(
-            "  {role:<8} memory   {:.1} MB loaded, peak {:.1} MB, idle {:.1} MB",
+            "  memory of {role:<12}{:.1} MB loaded, peak {:.1} MB, idle {:.1} MB",
             megabytes("loaded", "rss_kb"),
             megabytes("loaded", "peak_kb"),
             megabytes("idle", "rss_kb"),
         );
     }
-    if part["lost"] == true {
-        println!("  SOMETHING WAS LOST OR DOUBLED: {}", part["full_speed"]);
+    for (name, run) in [("at full speed", full), ("paced", paced)] {
+        if run["report"]["lost"] == true {
+            println!("  LOST OR DOUBLED {name}: {run}");
+        }
     }
 }
 
