@@ -258,12 +258,13 @@ async fn serve(stream: UnixStream, state: Arc<Mutex<State>>, changed: Arc<Notify
                 FromWorker::Read { after: from } => {
                     assert_eq!(after, None, "Read comes once");
                     state.reads.push(from);
+                    state.committed = from;
                     after = Some(from);
                 }
                 FromWorker::Credit { bytes } => credit += i64::from(bytes),
                 FromWorker::Committed { through } => {
                     // Two lanes that commit at once may say so in either order.
-                    state.committed = if state.reads.len() > 1 { through } else { through.max(state.committed) };
+                    state.committed = through.max(state.committed);
                 }
                 FromWorker::Submit(submit) if state.busy > 0 => {
                     state.busy -= 1;
