@@ -20,4 +20,5 @@ mod kill;
 mod offline_sql;
 mod support;
 mod tidy;
+mod tls;
 mod web;

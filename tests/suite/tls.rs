@@ -1,0 +1,81 @@
+//! The link to a PostgreSQL that is not local: TLS, the server's certificate and name verified.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+use super::support::cluster::{Cluster, Durability};
+use super::support::process;
+use super::support::site::Site;
+
+fn openssl(dir: &Path, args: &[&str]) {
+    let output = Command::new("openssl").args(args).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority `NAME.pem`, and `NAME-server.pem` which it signed for `localhost`.
+fn authority(dir: &Path, name: &str) {
+    let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
+    let (server_key, request, server) =
+        (format!("{name}-server.key"), format!("{name}.csr"), format!("{name}-server.pem"));
+    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl(
+        dir,
+        &[&["req", "-x509", "-days", "2", "-subj", "/CN=test", "-keyout", &key, "-out", &pem][..], &new].concat(),
+    );
+    openssl(dir, &[&["req", "-subj", "/CN=localhost", "-keyout", &server_key, "-out", &request][..], &new].concat());
+    std::fs::write(dir.join("san"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
+    let sign = ["-CAcreateserial", "-days", "2", "-extfile", "san"];
+    openssl(
+        dir,
+        &[&["x509", "-req", "-in", &request, "-CA", &pem, "-CAkey", &key, "-out", &server][..], &sign].concat(),
+    );
+}
+
+/// A server on TCP that speaks nothing but TLS.
+fn secured(site: &Site, port: u16) -> Cluster {
+    let cluster = Cluster::start(Durability::Fast);
+    cluster.kill();
+    let data = cluster.socket_dir().join("data");
+    let owner = std::fs::metadata(&data).unwrap();
+    for (from, to) in [("ours-server.pem", "server.crt"), ("ours-server.key", "server.key")] {
+        let to = data.join(to);
+        std::fs::copy(site.path().join(from), &to).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        chown(&to, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+    let mut conf = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
+    conf.push_str(&format!("listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n"));
+    std::fs::write(data.join("postgresql.conf"), conf).unwrap();
+    cluster.up();
+    cluster
+}
+
+#[tokio::test]
+async fn a_database_is_reached_by_tls_only_when_its_certificate_and_name_are_right() {
+    let site = Site::without_database();
+    for name in ["ours", "strange"] {
+        authority(site.path(), name);
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster = secured(&site, port);
+    let config = |host: &str, tls: &str, authority: &str| {
+        let toml = format!(
+            "[database]\nhost = \"{host}\"\nport = {port}\nname = \"postgres\"\ntls = \"{tls}\"\nca_file = \"{}\"\n[database.owner]\nuser = \"postgres\"\n",
+            site.path().join(authority).display()
+        );
+        site.file("tls.toml", toml)
+    };
+    process::ok(&config("localhost", "verify-full", "ours.pem"), ["migrate"]).await;
+    for (host, tls, authority, why) in [
+        ("127.0.0.1", "verify-full", "ours.pem", "certificate not valid for name"),
+        ("localhost", "verify-full", "strange.pem", "invalid peer certificate"),
+        ("localhost", "disable", "ours.pem", "no encryption"),
+    ] {
+        let output = process::run(&config(host, tls, authority), ["migrate", "--check"]).await;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{host} {tls} {authority}");
+        assert!(told.contains(why), "{why}: {told}\n{}", cluster.log());
+    }
+}
