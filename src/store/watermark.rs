@@ -28,3 +28,17 @@ pub async fn read(conn: &mut PgConnection, spool_id: i32) -> Result<u64, StoreEr
         .await?;
     Ok(sequence.and_then(|s| u64::try_from(s).ok()).unwrap_or(0))
 }
+
+/// Says that everything up to `through` is committed with this transaction, as this lane knows it.
+pub async fn write(conn: &mut PgConnection, spool_id: i32, lane: i16, through: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO watermark (spool_id, lane, sequence) VALUES ($1, $2, $3)
+         ON CONFLICT (spool_id, lane) DO UPDATE SET sequence = excluded.sequence, updated_at = now()",
+        spool_id,
+        lane,
+        through
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
