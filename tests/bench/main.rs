@@ -120,18 +120,29 @@ async fn measure(database: &pg::Database, observers: u32, messages: u32, rate: O
     json!({ "report": report, "committed": committed, "memory": { "idle": idle, "loaded": loaded } })
 }
 
-/// Resident memory and its peak, kilobytes, of each process and of all.
+/// Resident memory and its peak, kilobytes, of each process and of all; `pss_kb` counts the pages that
+/// the three share (the program itself) once.
 fn memory(roles: &[(&str, Process)]) -> Value {
     let mut found = serde_json::Map::new();
-    let (mut rss_all, mut peak_all) = (0, 0);
+    let (mut rss_all, mut peak_all, mut pss_all) = (0, 0, 0);
     for (role, process) in roles {
         let (rss, peak) = process.memory();
         rss_all += rss;
         peak_all += peak;
-        found.insert((*role).to_owned(), json!({ "rss_kb": rss >> 10, "peak_kb": peak >> 10 }));
+        let pss = pss_kb(process.pid());
+        pss_all += pss;
+        found.insert((*role).to_owned(), json!({ "rss_kb": rss >> 10, "peak_kb": peak >> 10, "pss_kb": pss }));
     }
-    found.insert("all".to_owned(), json!({ "rss_kb": rss_all >> 10, "peak_kb": peak_all >> 10 }));
+    let all = json!({ "rss_kb": rss_all >> 10, "peak_kb": peak_all >> 10, "pss_kb": pss_all });
+    found.insert("all".to_owned(), all);
     Value::Object(found)
+}
+
+/// Proportional set size: each shared page divided by those who share it.
+fn pss_kb(pid: i32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|kb| kb.parse().ok()).unwrap_or(0)
 }
 
 async fn committed(database: &pg::Database) -> Value {
@@ -152,10 +163,11 @@ fn print_part(part: &Value) {
     for role in ["gateway", "worker", "web", "all"] {
         let megabytes = |when: &str, what: &str| full["memory"][when][role][what].as_f64().unwrap_or_default() / 1024.0;
         println!(
-            "  memory of {role:<12}{:.1} MB loaded, peak {:.1} MB, idle {:.1} MB",
+            "  memory of {role:<12}{:.1} MB loaded, peak {:.1} MB, idle {:.1} MB; loaded, shared pages once {:.1} MB",
             megabytes("loaded", "rss_kb"),
             megabytes("loaded", "peak_kb"),
             megabytes("idle", "rss_kb"),
+            megabytes("loaded", "pss_kb"),
         );
     }
     for (name, run) in [("at full speed", full), ("paced", paced)] {
