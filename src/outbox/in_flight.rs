@@ -145,10 +145,8 @@ impl Drop for Hold<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_place_that_is_held_for_a_lease_is_not_taken_by_another() {
-        let flight = InFlight::default();
-        let submit = |n: usize| Submit {
+    fn submit(n: usize) -> Submit {
+        Submit {
             id: Uuid::from_u128(n as u128),
             attempt: 1,
             group: "main".to_owned(),
@@ -157,7 +155,12 @@ mod tests {
             text: "ok".to_owned(),
             expires_us: 0,
             receipt: true,
-        };
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_held_for_a_lease_is_not_taken_by_another() {
+        let flight = InFlight::default();
         for n in 2..SUBMITS_IN_FLIGHT_MAX {
             assert!(flight.reserve(&submit(n)));
         }
@@ -173,16 +176,6 @@ mod tests {
     #[test]
     fn past_the_bound_a_submit_gets_no_place_until_one_comes_free() {
         let flight = InFlight::default();
-        let submit = |n: usize| Submit {
-            id: Uuid::from_u128(n as u128),
-            attempt: 1,
-            group: "main".to_owned(),
-            source: "1234".to_owned(),
-            destination: "355691234567".to_owned(),
-            text: "ok".to_owned(),
-            expires_us: 0,
-            receipt: true,
-        };
         for n in 0..SUBMITS_IN_FLIGHT_MAX {
             assert!(flight.reserve(&submit(n)));
         }
