@@ -7,7 +7,7 @@ SHELL := /usr/bin/env bash
 export SQLX_OFFLINE = true
 
 .NOTPARALLEL:
-.PHONY: help demo test bench lint fmt sqlx peers peers-lock tools
+.PHONY: help demo test torture bench lint fmt sqlx peers peers-lock tools
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -18,6 +18,15 @@ demo: postgresql  ## Play an election day on this machine, with dashboard
 
 test: tools lint build peers  ## All that CI runs
 	cargo nextest run --no-tests=fail
+
+# ARGS narrows it (ARGS="-E 'test(/^kill::/)'"), SCRUTINEER_SEED repeats one's chances.
+torture: export SCRUTINEER_TORTURE = 1
+torture: export SCRUTINEER_FIGURES = $(CURDIR)/target/figures
+torture: tools build peers  ## The long forms of the tests of faults, for hours, with their figures as a table
+	@tests/tools network || true
+	@rm -f $(SCRUTINEER_FIGURES)
+	cargo nextest run --profile torture --no-tests=fail $(ARGS) || { tests/figures $(SCRUTINEER_FIGURES); exit 1; }
+	@tests/figures $(SCRUTINEER_FIGURES)
 
 bench: postgresql  ## Measure this machine: the whole chain, latency, memory
 	cargo bench --bench chain -- $(ARGS)

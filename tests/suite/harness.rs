@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::support::cluster::{Cluster, Durability};
-use super::support::pg;
+use super::support::{pg, torture};
 
 #[tokio::test]
 async fn each_test_has_a_migrated_database_of_its_own() {
@@ -37,4 +37,11 @@ async fn a_cluster_that_was_killed_comes_back_with_what_was_committed() {
     cluster.up();
     let found = sqlx::query("SELECT count(*) FROM election").fetch_one(&mut database.owner().await).await.unwrap();
     assert_eq!(found.get::<i64, _>(0), 1);
+}
+
+#[test]
+fn a_seed_stays_the_same_within_a_run_and_a_test_has_its_short_or_its_long_form() {
+    assert_eq!(torture::seed(), torture::seed());
+    let long = std::env::var("SCRUTINEER_TORTURE").is_ok_and(|value| value == "1");
+    assert_eq!(torture::rounds(3, 300), if long { 300 } else { 3 });
 }

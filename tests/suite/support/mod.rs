@@ -13,6 +13,7 @@ pub mod pg;
 pub mod process;
 pub mod site;
 pub mod source;
+pub mod torture;
 
 use std::time::Duration;
 
