@@ -6,10 +6,11 @@
 mod check;
 mod rule;
 
-pub(crate) use check::minutes;
 pub use check::{Checked, Fault, check, check_json};
+pub(crate) use check::{day, minutes};
 pub use rule::Expr;
 
+use super::decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -62,6 +63,8 @@ pub enum GrammarKind {
     /// `PS 123456 AA1 BA2`.
     #[default]
     Compact,
+    /// `FORM 1.15 2.b`: the questions are numbered in the checklist's order, from 1.
+    Keyed,
 }
 
 /// Whether reports are taken.
@@ -122,6 +125,25 @@ pub enum QuestionType {
     },
     /// The bare code.
     Flag {},
+    /// A number with digits after the point, exact, from `min` to `max`, both allowed.
+    Decimal {
+        /// Smallest.
+        #[serde(default)]
+        min: Decimal,
+        /// Greatest.
+        max: Decimal,
+    },
+    /// A date, from `min` to `max` (`YYYYMMDD`), both allowed.
+    Date {
+        /// Earliest, `YYYYMMDD`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<String>,
+        /// Latest, `YYYYMMDD`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<String>,
+    },
+    /// Free text: after its number in the keyed grammar, the comment in the compact one.
+    Text {},
 }
 
 /// JSON's keys are strings, and inside a tagged, flattened enum serde no longer turns them into numbers.
@@ -157,6 +179,9 @@ impl QuestionType {
             Self::MultiChoice { .. } => "multi_choice",
             Self::Time { .. } => "time",
             Self::Flag {} => "flag",
+            Self::Decimal { .. } => "decimal",
+            Self::Date { .. } => "date",
+            Self::Text {} => "text",
         }
     }
 }

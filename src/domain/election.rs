@@ -33,6 +33,17 @@ impl ElectionState {
     }
 }
 
+/// In which order day and month of a date such as `3/4/2026` are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateOrder {
+    /// 3 April.
+    #[default]
+    DayMonth,
+    /// 4 March.
+    MonthDay,
+}
+
 /// One election as the worker needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Election {

@@ -5,6 +5,7 @@
 
 pub mod alphabet;
 pub mod checklist;
+pub mod decimal;
 pub mod election;
 pub mod location;
 pub mod order;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::clean::Clean;
 use super::words;
-use crate::domain::checklist::{Checklist, Kind, QuestionType, minutes};
+use time::Date;
+
+use crate::domain::checklist::{Checklist, Kind, QuestionType, day, minutes};
+use crate::domain::decimal::Decimal;
+use crate::domain::election::DateOrder;
 
 /// What is known beside the checklists when a text is read.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +19,8 @@ pub struct Setting {
     pub phone_identifies: bool,
     /// Languages of the election, for words such as *yes*.
     pub languages: Vec<String>,
+    /// How dates are written.
+    pub date_order: DateOrder,
 }
 
 /// An election's checklists, ready for [`super::read`].
@@ -59,12 +65,15 @@ pub(super) enum Type {
     Multi { options: Vec<u16>, run_together: bool },
     Time { min: u16, max: u16 },
     Flag { words: Vec<(String, bool)> },
+    Decimal { min: Decimal, max: Decimal },
+    Date { min: Date, max: Date, order: DateOrder },
+    Text,
 }
 
 impl Lexicon {
     /// Makes the checklists ready.
     pub fn new(checklists: impl IntoIterator<Item = Arc<Checklist>>, setting: Setting) -> Self {
-        let mut books: Vec<Book> = checklists.into_iter().map(|c| Book::new(c, &setting.languages)).collect();
+        let mut books: Vec<Book> = checklists.into_iter().map(|c| Book::new(c, &setting)).collect();
         // `PSX` must be found before `PS`; the name decides among equals, so that the order given does not.
         books.sort_by(|a, b| {
             (b.checklist.prefix.len(), &a.checklist.prefix).cmp(&(a.checklist.prefix.len(), &b.checklist.prefix))
@@ -79,11 +88,11 @@ impl Lexicon {
 }
 
 impl Book {
-    fn new(checklist: Arc<Checklist>, languages: &[String]) -> Self {
+    fn new(checklist: Arc<Checklist>, setting: &Setting) -> Self {
         let questions: Vec<Ready> = checklist
             .questions
             .iter()
-            .map(|q| Ready { code: q.code.clone(), kind: Type::new(&q.kind, languages), null_value: q.null_value })
+            .map(|q| Ready { code: q.code.clone(), kind: Type::new(&q.kind, setting), null_value: q.null_value })
             .collect();
         let mut by_letter: [Vec<u16>; 26] = Default::default();
         for (i, question) in questions.iter().enumerate() {
@@ -142,9 +151,9 @@ pub(super) fn spelled(word: &[u8], typed: &[u8]) -> Option<u32> {
 }
 
 impl Type {
-    fn new(kind: &QuestionType, languages: &[String]) -> Self {
+    fn new(kind: &QuestionType, setting: &Setting) -> Self {
         let label = |text: &str| Clean::new(text).text.trim().to_owned();
-        let yes_no = || words::yes_no(languages).map(|(word, yes)| (label(word), yes)).collect::<Vec<_>>();
+        let yes_no = || words::yes_no(&setting.languages).map(|(word, yes)| (label(word), yes)).collect::<Vec<_>>();
         match kind {
             QuestionType::Count { min, max } => Self::Count { min: *min, max: *max },
             QuestionType::YesNo { options } => {
@@ -168,6 +177,13 @@ impl Type {
                 Self::Time { min: minutes(min).unwrap_or(0), max: minutes(max).unwrap_or(24 * 60 - 1) }
             }
             QuestionType::Flag {} => Self::Flag { words: sorted(yes_no()) },
+            QuestionType::Decimal { min, max } => Self::Decimal { min: *min, max: *max },
+            QuestionType::Date { min, max } => Self::Date {
+                min: min.as_deref().and_then(day).unwrap_or(Date::MIN),
+                max: max.as_deref().and_then(day).unwrap_or(Date::MAX),
+                order: setting.date_order,
+            },
+            QuestionType::Text {} => Self::Text,
         }
     }
 }

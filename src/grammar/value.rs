@@ -164,6 +164,7 @@ pub(super) fn candidates(question: &Ready, text: &[u8], code_end: usize, from: u
         }
         Type::Multi { options, run_together } => several(question, options, *run_together, text, from, out),
         Type::Time { min, max } => times(question, (*min, *max), text, from, out),
+        Type::Decimal { .. } | Type::Date { .. } | Type::Text => {}
         Type::Flag { words } => {
             lexemes(text, from, true, &mut |l| {
                 let read = mend(text.get(from..l.end).unwrap_or_default());

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::rule::Expr;
 use super::{Checklist, QuestionType};
+use crate::domain::decimal::Decimal;
 use crate::limits::QUESTIONS_MAX;
 
 /// A fault in a checklist file.
@@ -225,7 +226,7 @@ fn checklist(object: &Map<String, Value>, place: &str, faults: &mut Faults) -> O
     letters(place, prefix, "prefix", faults);
     faults.translated(place, object.get("title"), "title");
     faults.one_of(place, object, "kind", &["checklist", "incident"]);
-    faults.one_of(place, object, "grammar", &["compact"]);
+    faults.one_of(place, object, "grammar", &["compact", "keyed"]);
     faults.one_of(place, object, "state", &["draft", "live", "paused", "closed"]);
     faults.yes_no(place, object, "serial");
     if faults.whole(place, object, "version").is_some_and(|v| !(1..=i64::from(i32::MAX)).contains(&v)) {
@@ -263,6 +264,14 @@ fn checklist(object: &Map<String, Value>, place: &str, faults: &mut Faults) -> O
         }
         _ => faults.add(place, "`questions` must be a list with at least one question"),
     }
+    let texts = object.get("questions").and_then(Value::as_array).into_iter().flatten();
+    let texts = texts.filter(|q| q.get("type").and_then(Value::as_str) == Some("text")).count();
+    if texts > 1 && object.get("grammar").and_then(Value::as_str) != Some("keyed") {
+        faults.add(
+            place,
+            format!("{texts} questions of type text, and a text has one comment: keep one, or use \"keyed\""),
+        );
+    }
     rules(object, place, &counts, faults);
     if faults.0.len() > before {
         return None;
@@ -295,11 +304,11 @@ fn question(object: &Map<String, Value>, place: &str, faults: &mut Faults) {
     }
     let Some(kind) = faults.text(place, object, "type") else { return };
     let own: &[&str] = match kind {
-        "count" | "time" => &["min", "max"],
+        "count" | "time" | "decimal" | "date" => &["min", "max"],
         "yes_no" | "yesno" | "choice" | "multi_choice" | "multi" => &["options"],
-        "flag" => &[],
+        "flag" | "text" => &[],
         _ => {
-            let known = "count, yes_no, choice, multi_choice, time, flag";
+            let known = "count, decimal, yes_no, choice, multi_choice, time, date, flag, text";
             return faults.add(place, format!("`type` is `{kind}`; it must be one of {known}"));
         }
     };
@@ -310,7 +319,10 @@ fn question(object: &Map<String, Value>, place: &str, faults: &mut Faults) {
         "count" => count(object, place, null, faults),
         "time" => time(object, place, null, faults),
         "flag" if null.is_some() => faults.add(place, "a flag has no `null_value`: remove it"),
-        "flag" => {}
+        "text" if null.is_some() => faults.add(place, "a text has no `null_value`: remove it"),
+        "flag" | "text" => {}
+        "decimal" => decimal(object, place, null, faults),
+        "date" => date(object, place, null, faults),
         _ => options(object, place, kind, null, faults),
     }
 }
@@ -347,6 +359,49 @@ fn time(object: &Map<String, Value>, place: &str, null: Option<i64>, faults: &mu
     }
     if null.is_some_and(|n| minutes(&format!("{n:04}")).is_some()) {
         faults.add(place, "`null_value` is a time of day too: choose one such as 9999");
+    }
+}
+
+fn decimal(object: &Map<String, Value>, place: &str, null: Option<i64>, faults: &mut Faults) {
+    let mut read = |key: &str| -> Option<Decimal> {
+        let value = object.get(key)?;
+        let read = serde_json::from_value(value.clone()).ok();
+        if read.is_none() {
+            faults.add(place, format!("`{key}` is {value}; write a number such as \"12.5\", 6 digits after the point"));
+        }
+        read
+    };
+    let (min, max) = (read("min"), read("max"));
+    if !object.contains_key("max") {
+        faults.add(place, "`max` is missing: say how great the number may be");
+    }
+    let (min, Some(max)) = (min.unwrap_or_default(), max) else { return };
+    if min > max {
+        faults.add(place, format!("`min` {min} is above `max` {max}: no answer could ever be right"));
+    }
+    let null = null.and_then(|n| n.to_string().parse::<Decimal>().ok());
+    if let Some(null) = null.filter(|n| (min..=max).contains(n)) {
+        let message = format!("`null_value` {null} lies between `min` {min} and `max` {max}: choose one beyond");
+        faults.add(place, message);
+    }
+}
+
+fn date(object: &Map<String, Value>, place: &str, null: Option<i64>, faults: &mut Faults) {
+    let mut at = |key: &str| {
+        let value = object.get(key)?;
+        let day = value.as_str().and_then(day);
+        if day.is_none() {
+            faults.add(place, format!("`{key}` is {value}; write a date as \"YYYYMMDD\""));
+        }
+        day
+    };
+    if let (Some(min), Some(max)) = (at("min"), at("max"))
+        && min > max
+    {
+        faults.add(place, "`min` is later than `max`: no answer could ever be right");
+    }
+    if null.is_some_and(|n| day(&format!("{n:08}")).is_some()) {
+        faults.add(place, "`null_value` is a date too: choose one such as 99999999");
     }
 }
 
@@ -441,6 +496,17 @@ pub(crate) fn minutes(hhmm: &str) -> Option<u16> {
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }
 
+/// The day of `YYYYMMDD`, where the calendar has it.
+pub(crate) fn day(written: &str) -> Option<time::Date> {
+    if written.len() != 8 || !written.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let part = |from: usize, to: usize| written.get(from..to)?.parse::<u16>().ok();
+    let (year, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
+    let month = time::Month::try_from(u8::try_from(month).ok()?).ok()?;
+    time::Date::from_calendar_date(i32::from(year), month, u8::try_from(day).ok()?).ok()
+}
+
 impl QuestionType {
     /// The options, where the type has any.
     pub fn options(&self) -> Option<&BTreeMap<u16, super::Translated>> {
@@ -522,6 +588,20 @@ mod tests {
         assert!(rule("AA <= AC")[0].ends_with("rules[0] sum: no question has the code AC"));
         assert!(rule("AA <= AB")[0].contains("AB is not a count"));
         assert!(rule("AA <")[0].contains("is expected at its end"));
+    }
+
+    #[test]
+    fn decimals_dates_and_texts_are_checked() {
+        let one = |rest: &str| faults(&format!(r#"{{"code":"AA","text":"?",{rest}}}"#), "").concat();
+        assert_eq!(one(r#""type":"decimal","min":"0.5","max":99.75"#), "");
+        assert!(one(r#""type":"decimal","max":"1,5""#).contains("write a number such as"));
+        assert!(one(r#""type":"decimal","max":5,"null_value":4"#).contains("lies between"));
+        assert_eq!(one(r#""type":"date","min":"20260201","null_value":99999999"#), "");
+        assert!(one(r#""type":"date","max":"20260230""#).contains("YYYYMMDD"));
+        assert_eq!(one(r#""type":"text""#), "");
+        let two = r#"{"code":"AA","text":"?","type":"text"},{"code":"AB","text":"?","type":"text"}"#;
+        assert!(faults(two, "")[0].contains("has one comment"));
+        assert!(faults(two, r#","grammar":"keyed""#).is_empty());
     }
 
     #[test]

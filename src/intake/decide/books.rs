@@ -59,6 +59,7 @@ impl Book {
             observer_lengths: lengths.into_iter().collect(),
             phone_identifies: register.election.phone_identifies,
             languages: languages.into_iter().collect(),
+            ..Setting::default()
         };
         Self {
             lexicon: Lexicon::new(register.checklists.values().cloned(), setting),
