@@ -29,9 +29,7 @@ use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
 use crate::store::segment::Part;
 use crate::store::set_aside::SetAside;
-use crate::store::{
-    PgConnection, Store, StoreError, batch, message, outbox_result, phone, segment, set_aside, submission,
-};
+use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
 
 mod answer;
 mod present;
@@ -39,9 +37,9 @@ mod results;
 
 /// What the lanes of one session share.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<L = Store> {
     /// PostgreSQL.
-    pub store: Store,
+    pub store: L,
     /// Key of the spool.
     pub spool_id: i32,
     /// Its UUID.
@@ -125,7 +123,12 @@ impl Drop for Reserved<'_> {
 }
 
 /// One try in a transaction of its own.
-pub async fn attempt(session: &Session, lane: i16, items: &[Item], how: How<'_>) -> Result<Done, Trouble> {
+pub async fn attempt<L: Ledger>(
+    session: &Session<L>,
+    lane: i16,
+    items: &[Item],
+    how: How<'_>,
+) -> Result<Done, Trouble> {
     let phones = phone_ids(session, items).await?;
     let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
     let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through_with(&sequences);
@@ -141,13 +144,13 @@ pub async fn attempt(session: &Session, lane: i16, items: &[Item], how: How<'_>)
         trouble: None,
         done: Done::default(),
     };
-    let result = session.store.with_tx(session.store.deadline() * 2, async |conn| work.run(conn).await).await;
+    let result = session.store.transact(session.store.deadline() * 2, Batch(&mut work)).await;
     work.conclude(result)
 }
 
 /// Processes texts whose parts did not all come in time, and removes their sets. Returns how many.
-pub async fn finish_incomplete(
-    session: &Session,
+pub async fn finish_incomplete<L: Ledger>(
+    session: &Session<L>,
     wait_seconds: i32,
     limit: i64,
     how: How<'_>,
@@ -165,19 +168,43 @@ pub async fn finish_incomplete(
         done: Done::default(),
     };
     let mut count = 0;
-    let result = session
-        .store
-        .with_tx(session.store.deadline() * 2, async |conn| {
-            let (found, gathered) = work.expired(conn, wait_seconds, limit).await?;
-            count = found;
-            if found > 0 { work.judge_and_write(conn, gathered, &[]).await } else { Ok(()) }
-        })
-        .await;
+    let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
+    let result = session.store.transact(session.store.deadline() * 2, incomplete).await;
     Ok((work.conclude(result)?, count))
 }
 
+/// The records of a batch, in one transaction.
+struct Batch<'w, 'a, L>(&'w mut Work<'a, L>);
+
+impl<L: Ledger> Transaction<L::Tx> for Batch<'_, '_, L> {
+    type Output = ();
+
+    async fn run(self, tx: &mut L::Tx) -> Result<(), StoreError> {
+        self.0.run(tx).await
+    }
+}
+
+/// Texts whose time is up, in one transaction.
+struct Incomplete<'w, 'a, L> {
+    work: &'w mut Work<'a, L>,
+    wait_seconds: i32,
+    limit: i64,
+    /// How many there were.
+    count: &'w mut usize,
+}
+
+impl<L: Ledger> Transaction<L::Tx> for Incomplete<'_, '_, L> {
+    type Output = ();
+
+    async fn run(self, tx: &mut L::Tx) -> Result<(), StoreError> {
+        let (found, gathered) = self.work.expired(tx, self.wait_seconds, self.limit).await?;
+        *self.count = found;
+        if found > 0 { self.work.judge_and_write(tx, gathered, &[]).await } else { Ok(()) }
+    }
+}
+
 /// Keys of the phones in these items. Unknown phones of messages get a row; a receipt's needs none.
-async fn phone_ids(session: &Session, items: &[Item]) -> Result<HashMap<String, i64>, StoreError> {
+async fn phone_ids<L: Ledger>(session: &Session<L>, items: &[Item]) -> Result<HashMap<String, i64>, StoreError> {
     let mut known: HashMap<String, i64> = HashMap::new();
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     for item in items {
@@ -201,8 +228,7 @@ async fn phone_ids(session: &Session, items: &[Item]) -> Result<HashMap<String, 
     }
     if !wanted.is_empty() {
         let numbers: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-        let found =
-            session.store.with_conn(session.store.deadline(), async |conn| phone::ids(conn, &numbers).await).await?;
+        let found = session.store.phone_ids(&numbers).await?;
         for (number, id) in found {
             session.phones.put(&number, id);
             known.insert(number, id);
@@ -211,8 +237,8 @@ async fn phone_ids(session: &Session, items: &[Item]) -> Result<HashMap<String, 
     Ok(known)
 }
 
-struct Work<'a> {
-    session: &'a Session,
+struct Work<'a, L> {
+    session: &'a Session<L>,
     items: &'a [Item],
     how: How<'a>,
     phones: HashMap<String, i64>,
@@ -225,7 +251,7 @@ struct Work<'a> {
     done: Done,
 }
 
-impl Work<'_> {
+impl<L: Ledger> Work<'_, L> {
     fn conclude(mut self, result: Result<(), StoreError>) -> Result<Done, Trouble> {
         match result {
             Ok(()) => {
@@ -246,19 +272,19 @@ impl Work<'_> {
         StoreError::GivenUp
     }
 
-    async fn run(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
-        let messages = self.messages(conn).await?;
+    async fn run(&mut self, tx: &mut L::Tx) -> Result<(), StoreError> {
+        let messages = self.messages(tx).await?;
         let texts: Vec<usize> = messages.iter().copied().filter(|at| !self.aside.contains_key(at)).collect();
         let gathered =
-            gather(conn, self.items, &texts, !self.how.distrust, (self.place.spool_id, self.place.spool)).await?;
-        self.judge_and_write(conn, gathered, &messages).await?;
-        self.results(conn).await?;
-        self.redeliveries(conn).await
+            gather(tx, self.items, &texts, !self.how.distrust, (self.place.spool_id, self.place.spool)).await?;
+        self.judge_and_write(tx, gathered, &messages).await?;
+        self.results(tx).await?;
+        self.redeliveries(tx).await
     }
 
     /// Places of the messages to process; what is stored already is left out, and what cannot be
     /// processed is set aside.
-    async fn messages(&mut self, conn: &mut PgConnection) -> Result<Vec<usize>, StoreError> {
+    async fn messages(&mut self, tx: &mut L::Tx) -> Result<Vec<usize>, StoreError> {
         let mut messages = Vec::with_capacity(self.items.len());
         for (at, item) in self.items.iter().enumerate() {
             if let Some(why) = self.how.set_aside {
@@ -279,8 +305,7 @@ impl Work<'_> {
         if self.how.look_for_stored && !messages.is_empty() {
             let sequences: Vec<i64> =
                 messages.iter().filter_map(|&at| self.items.get(at).map(|i| i.record.sequence.cast_signed())).collect();
-            let stored: HashMap<i64, Vec<u8>> =
-                message::stored(conn, self.place.spool_id, &sequences).await?.into_iter().collect();
+            let stored: HashMap<i64, Vec<u8>> = tx.stored(self.place.spool_id, &sequences).await?.into_iter().collect();
             self.done.found_stored = !stored.is_empty();
             let items = self.items;
             let aside = &mut self.aside;
@@ -304,18 +329,18 @@ impl Work<'_> {
 
     async fn expired(
         &mut self,
-        conn: &mut PgConnection,
+        tx: &mut L::Tx,
         wait_seconds: i32,
         limit: i64,
     ) -> Result<(usize, Gathered), StoreError> {
         let mut gathered = Gathered::default();
-        let sets = segment::lock_expired(conn, wait_seconds, limit).await?;
+        let sets = tx.lock_expired(wait_seconds, limit).await?;
         let ids: Vec<i64> = sets.iter().map(|(id, _)| *id).collect();
         if ids.is_empty() {
             return Ok((0, gathered));
         }
         let mut parts: HashMap<i64, Vec<Part>> = HashMap::new();
-        for part in segment::parts(conn, &ids).await? {
+        for part in tx.parts(&ids).await? {
             parts.entry(part.set_id).or_default().push(part);
         }
         for (id, key) in &sets {
@@ -325,14 +350,14 @@ impl Work<'_> {
         // Their senders have rows: the parts are stored.
         let numbers: Vec<String> =
             gathered.texts.iter().map(|t| t.phone.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        self.phones = phone::ids(conn, &numbers).await?.into_iter().collect();
+        self.phones = tx.phone_ids(&numbers).await?.into_iter().collect();
         gathered.remove = ids;
         Ok((sets.len(), gathered))
     }
 
     async fn judge_and_write(
         &mut self,
-        conn: &mut PgConnection,
+        tx: &mut L::Tx,
         gathered: Gathered,
         messages: &[usize],
     ) -> Result<(), StoreError> {
@@ -342,7 +367,7 @@ impl Work<'_> {
             let understanding = judge::understand(&incoming(&text), &self.known.books);
             understood.push((text, understanding));
         }
-        let (mut present, ids) = self.present(conn, &understood, &whole_here).await?;
+        let (mut present, ids) = self.present(tx, &understood, &whole_here).await?;
         let judged = self.settle(understood, &mut present, &ids);
 
         let rows = {
@@ -359,36 +384,36 @@ impl Work<'_> {
         let stored: HashMap<Uuid, i32> = ids.values().copied().collect();
         let (submissions, revisions) = rows::submissions(&judged, |id| stored.get(&id).copied().unwrap_or(0));
         let replies = rows::replies(&judged, self.place.spool_id);
-        if !batch::write(conn, self.place, &rows, &submissions, &revisions, &replies).await? {
+        if !tx.write(self.place, &rows, &submissions, &revisions, &replies).await? {
             return Err(self.give_up(Trouble::Lost));
         }
         for one in &judged {
             if let Some(finished) = one.finished() {
-                message::finish(conn, &finished).await?;
+                tx.finish(&finished).await?;
             }
             if !one.text.stored_parts.is_empty() {
                 let whole = match &one.text.stands {
                     Stands::Item(_) => (self.place.spool_id, one.text.order.record.sequence.cast_signed()),
                     Stands::Stored { spool_id, record } => (*spool_id, record.sequence.cast_signed()),
                 };
-                message::point_to_whole(conn, &one.text.stored_parts, whole).await?;
+                tx.point_to_whole(&one.text.stored_parts, whole).await?;
             }
         }
         for set in &restart {
-            segment::restart_set(conn, *set).await?;
+            tx.restart_set(*set).await?;
         }
         if !keep.is_empty() {
-            segment::keep_parts(conn, &keep).await?;
+            tx.keep_parts(&keep).await?;
         }
         if !remove.is_empty() {
-            segment::remove_sets(conn, &remove).await?;
+            tx.remove_sets(&remove).await?;
         }
         for outcome in &rows.outcome {
             if let Some(outcome) = Outcome::from_word(outcome) {
                 *self.done.outcomes.entry(outcome).or_default() += 1;
             }
         }
-        self.set_aside(conn, &judged).await
+        self.set_aside(tx, &judged).await
     }
 }
 

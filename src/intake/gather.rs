@@ -10,8 +10,8 @@ use super::reassemble::{Fit, Whole, fit, join, single};
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::phone;
 use crate::handoff::message::{Body, Mobile, Record};
-use crate::store::segment::{self, Part, SetKey};
-use crate::store::{PgConnection, StoreError};
+use crate::store::segment::{Part, SetKey};
+use crate::store::{StoreError, Tx};
 
 /// The record that stands for a text.
 #[derive(Debug, Clone)]
@@ -74,8 +74,8 @@ enum Source {
 
 /// Texts of these items (all of them messages). `trust_batch`: take texts that came whole in the batch
 /// without a look at the database; the caller checks [`Gathered::whole_here`] later.
-pub async fn gather(
-    conn: &mut PgConnection,
+pub async fn gather<T: Tx>(
+    tx: &mut T,
     items: &[Item],
     chosen: &[usize],
     trust_batch: bool,
@@ -104,23 +104,23 @@ pub async fn gather(
         }
     }
     if !open.is_empty() {
-        from_database(conn, items, open, own_spool, &mut gathered).await?;
+        from_database(tx, items, open, own_spool, &mut gathered).await?;
     }
     gathered.texts.sort_by_key(|t| t.order);
     Ok(gathered)
 }
 
-async fn from_database(
-    conn: &mut PgConnection,
+async fn from_database<T: Tx>(
+    tx: &mut T,
     items: &[Item],
     open: Vec<(&SetKey, Vec<(usize, &PartOf)>)>,
     own_spool: (i32, Uuid),
     gathered: &mut Gathered,
 ) -> Result<(), StoreError> {
     let keys: Vec<SetKey> = open.iter().map(|(key, _)| (*key).clone()).collect();
-    let ids = segment::lock_sets(conn, &keys).await?;
+    let ids = tx.lock_sets(&keys).await?;
     let mut stored: HashMap<i64, Vec<Part>> = HashMap::new();
-    for part in segment::parts(conn, &ids).await? {
+    for part in tx.parts(&ids).await? {
         stored.entry(part.set_id).or_default().push(part);
     }
     for ((key, parts), id) in open.into_iter().zip(ids) {

@@ -14,8 +14,8 @@ use super::item::Item;
 use super::progress::Work;
 use crate::handoff::message::FromWorker;
 use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX};
-use crate::store::StoreError;
 use crate::store::migrate::Schema;
+use crate::store::{Ledger, Store, StoreError};
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,9 @@ impl BatchSize {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Lane {
+pub struct Lane<L = Store> {
     /// What the lanes share.
-    pub session: Arc<Session>,
+    pub session: Arc<Session<L>>,
     /// Its number.
     pub number: i16,
     /// Records in a batch.
@@ -80,7 +80,7 @@ pub struct Lane {
     pub wary: bool,
 }
 
-impl Lane {
+impl<L: Ledger> Lane<L> {
     /// Processes the queue until it ends or the worker stops.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Item>, stop: CancellationToken) -> Result<(), End> {
         let mut items = Vec::new();
@@ -196,7 +196,7 @@ impl Lane {
 }
 
 /// What follows a commit: replies go out, places come free, counts are kept.
-pub async fn after(session: &Session, done: Done) -> Result<(), End> {
+pub async fn after<L: Ledger>(session: &Session<L>, done: Done) -> Result<(), End> {
     for (outcome, count) in done.outcomes {
         metrics::counter!("scrutineer_messages_total", "outcome" => outcome.as_str()).increment(count);
     }
@@ -218,7 +218,7 @@ pub async fn after(session: &Session, done: Done) -> Result<(), End> {
     Ok(())
 }
 
-async fn send(session: &Session, frame: FromWorker) -> Result<(), End> {
+async fn send<L: Ledger>(session: &Session<L>, frame: FromWorker) -> Result<(), End> {
     session.to_gateway.send(frame).await.map_err(|_| End::Gateway("the socket was closed".to_owned()))
 }
 

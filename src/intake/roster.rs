@@ -7,7 +7,7 @@ use tracing::{error, info};
 use super::decide::Books;
 use crate::domain::roster::Roster;
 use crate::limits::{CLOSED_ELECTION_DAYS, OBSERVERS_MAX};
-use crate::store::{Store, StoreError, roster};
+use crate::store::{Ledger, StoreError};
 
 /// The roster, and what is made of it for reading texts.
 #[derive(Debug, Default)]
@@ -32,12 +32,12 @@ impl RosterCell {
     }
 
     /// Reads it anew, unless somebody did so since `seen`.
-    pub async fn reload(&self, store: &Store, seen: Option<i64>) -> Result<(), StoreError> {
+    pub async fn reload<L: Ledger>(&self, store: &L, seen: Option<i64>) -> Result<(), StoreError> {
         let _one = self.reading.lock().await;
         if seen.is_some_and(|seen| self.current().roster.version != seen) {
             return Ok(());
         }
-        let loaded = roster::load(store, CLOSED_ELECTION_DAYS).await?;
+        let loaded = store.roster(CLOSED_ELECTION_DAYS).await?;
         for (election, prefix, why) in &loaded.unreadable {
             error!(election, prefix, why, "a live checklist can't be read; its reports come out as unknown_checklist");
         }

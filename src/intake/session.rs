@@ -31,8 +31,8 @@ use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
-use crate::store::migrate::{Schema, check_schema};
-use crate::store::{Store, StoreError, micros, watermark};
+use crate::store::migrate::Schema;
+use crate::store::{Ledger, Store, StoreError, micros};
 
 type Stream = tokio_util::codec::Framed<UnixStream, tokio_util::codec::LengthDelimitedCodec>;
 
@@ -58,9 +58,9 @@ pub struct Options {
 
 /// The intake, over all its sessions.
 #[derive(Debug)]
-pub struct Intake {
+pub struct Intake<L = Store> {
     options: Options,
-    store: Store,
+    store: L,
     replies: Arc<Replies>,
     roster: Arc<RosterCell>,
     phones: Arc<PhoneIds>,
@@ -85,9 +85,9 @@ enum State {
     NoDatabase,
 }
 
-impl Intake {
+impl<L: Ledger> Intake<L> {
     /// Nothing is opened yet.
-    pub fn new(options: Options, store: Store, replies: Replies, progress: Arc<Progress>) -> Self {
+    pub fn new(options: Options, store: L, replies: Replies, progress: Arc<Progress>) -> Self {
         Self {
             options,
             store,
@@ -163,7 +163,7 @@ impl Intake {
     }
 
     async fn session(&self, stop: &CancellationToken, up: impl FnOnce()) -> Result<(), End> {
-        let schema = check_schema(&self.store).await?;
+        let schema = self.store.schema().await?;
         if !schema.is_current() {
             return Err(End::Schema(schema));
         }
@@ -173,13 +173,7 @@ impl Intake {
             }
             () = stop.cancelled() => return Ok(()),
         };
-        let (spool_id, watermark) = self
-            .store
-            .with_conn(self.store.deadline(), async |conn| {
-                let id = watermark::register_spool(conn, spool, &host).await?;
-                Ok((id, watermark::read(conn, id).await?))
-            })
-            .await?;
+        let (spool_id, watermark) = self.store.open_spool(spool, &host).await?;
         // What was known of another session's database may be gone from this one's.
         self.phones.clear();
         self.roster.reload(&self.store, None).await?;
@@ -257,7 +251,7 @@ impl Intake {
 
     async fn tasks(
         &self,
-        session: Arc<Session>,
+        session: Arc<Session<L>>,
         stream: Stream,
         frames: mpsc::Receiver<FromWorker>,
         newest: u64,
@@ -332,7 +326,7 @@ impl Intake {
     }
 
     /// Processes texts whose parts did not all come in time.
-    fn segments(&self, session: Arc<Session>) -> impl Future<Output = Result<(), End>> + Send + 'static {
+    fn segments(&self, session: Arc<Session<L>>) -> impl Future<Output = Result<(), End>> + Send + 'static {
         let wait = self.options.segments_wait_seconds;
         let work = self.progress.place("segments");
         async move {
@@ -401,9 +395,9 @@ async fn write(
 }
 
 /// Hands records to their lanes.
-async fn read(
+async fn read<L: Ledger>(
     mut source: futures_util::stream::SplitStream<Stream>,
-    session: Arc<Session>,
+    session: Arc<Session<L>>,
     queues: Vec<mpsc::Sender<Item>>,
     links: Arc<Links>,
 ) -> Result<(), End> {
@@ -445,7 +439,7 @@ async fn read(
 
 /// Says how far behind the worker is; and that it caught up, when the newest record never comes as its
 /// sequence was never used.
-async fn watch_idle(session: Arc<Session>, caught_up: Arc<watch::Sender<bool>>) -> Result<(), End> {
+async fn watch_idle<L: Ledger>(session: Arc<Session<L>>, caught_up: Arc<watch::Sender<bool>>) -> Result<(), End> {
     let mut idle_since: Option<tokio::time::Instant> = None;
     let mut timer = tokio::time::interval(Duration::from_secs(1));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -17,8 +17,9 @@ use super::receipt::Receipt;
 use super::settle::{self, ReceiptRecord};
 use crate::handoff::message::{FromWorker, Submit};
 use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
-use crate::store::outbox::{self, Leased};
-use crate::store::{Store, StoreError, micros, outbox_result};
+use crate::store::ledger::Upkeep;
+use crate::store::outbox::Leased;
+use crate::store::{Ledger, Store, StoreError, Transaction, Tx, micros};
 
 /// How often the outbox is looked at while nothing says that something is due.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -52,9 +53,9 @@ enum Adopted {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Pump {
+pub struct Pump<L = Store> {
     /// PostgreSQL.
-    pub store: Store,
+    pub store: L,
     /// UUID of the spool, under which rows are leased.
     pub spool: Uuid,
     /// What the gateway has.
@@ -67,7 +68,7 @@ pub struct Pump {
     pub caught_up: watch::Receiver<bool>,
 }
 
-impl Pump {
+impl<L: Ledger> Pump<L> {
     /// Runs until the database or the gateway goes away.
     pub async fn run(mut self) -> Result<(), PumpError> {
         let mut adopted = false;
@@ -132,11 +133,7 @@ impl Pump {
         if limit == 0 {
             return Ok(Adopted::NoPlace);
         }
-        let (spool, known) = (self.spool, self.in_flight.ids());
-        let rows = self
-            .store
-            .with_conn(self.store.deadline(), async |conn| outbox::own_leased(conn, spool, &known, limit).await)
-            .await?;
+        let rows = self.store.own_leased(self.spool, &self.in_flight.ids(), limit).await?;
         if !rows.is_empty() {
             info!(replies = rows.len(), "replies leased before are handed to the gateway again");
         }
@@ -153,11 +150,7 @@ impl Pump {
             return Ok(false);
         }
         self.in_flight.take_due();
-        let spool = self.spool;
-        let rows = self
-            .store
-            .with_conn(self.store.deadline(), async |conn| outbox::take_due(conn, spool, &groups, limit).await)
-            .await?;
+        let rows = self.store.take_due(self.spool, &groups, limit).await?;
         let full = i64::try_from(rows.len()) == Ok(limit);
         self.send(hold, rows).await?;
         if full {
@@ -168,18 +161,8 @@ impl Pump {
 
     async fn upkeep(&self) -> Result<(), PumpError> {
         let limit = i64::try_from(OUTBOX_SLICE_MAX).unwrap_or(i64::MAX);
-        let (spool, ids) = (self.spool, self.in_flight.ids());
-        let (lapsed, expired, (due, leased)) = self
-            .store
-            .with_conn(self.store.deadline() * 2, async |conn| {
-                if !ids.is_empty() {
-                    outbox::renew(conn, spool, &ids).await?;
-                }
-                let lapsed = outbox::settle_lapsed(conn, spool, limit).await?;
-                let expired = outbox::expire(conn, limit).await?;
-                Ok((lapsed, expired, outbox::open_counts(conn).await?))
-            })
-            .await?;
+        let ids = self.in_flight.ids();
+        let Upkeep { lapsed, expired, due, leased } = self.store.upkeep(self.spool, &ids, limit).await?;
         if lapsed > 0 {
             warn!(replies = lapsed, "leases of another host ran out: what it sent is unknown, each is due once more");
         }
@@ -191,40 +174,39 @@ impl Pump {
         metrics::gauge!("scrutineer_outbox_rows", "state" => "due").set(due as f64);
         metrics::gauge!("scrutineer_outbox_rows", "state" => "leased").set(leased as f64);
         metrics::gauge!("scrutineer_submits_in_flight").set(ids.len() as f64);
-        self.match_early().await
+        Ok(self.store.transact(self.store.deadline(), MatchEarly).await?)
     }
+}
 
-    /// Receipts that came before the result that names their id, on this host or another.
-    async fn match_early(&self) -> Result<(), PumpError> {
-        self.store
-            .with_tx(self.store.deadline(), async |conn| {
-                let waiting = outbox_result::lock_early(conn, EARLY_RECEIPTS_SLICE).await?;
-                if waiting.is_empty() {
-                    return Ok(());
-                }
-                let said: Vec<Receipt> =
-                    waiting.iter().map(|r| Receipt::new(r.message_id.clone(), r.receipt.clone())).collect();
-                let records: Vec<ReceiptRecord<'_>> = waiting
-                    .iter()
-                    .zip(&said)
-                    .map(|(r, receipt)| ReceiptRecord {
-                        group: &r.link_group,
-                        at: r.received_at,
-                        receipt,
-                        phone_id: r.phone_id,
-                    })
-                    .collect();
-                let found = outbox_result::apply_receipts(conn, &settle::receipts(&records)).await?;
-                let matched: Vec<_> = found
-                    .iter()
-                    .filter_map(|no| usize::try_from(*no).ok().and_then(|no| waiting.get(no)).cloned())
-                    .collect();
-                if !matched.is_empty() {
-                    outbox_result::remove_early(conn, &matched).await?;
-                }
-                Ok(())
+/// Receipts that came before the result that names their id, on this host or another.
+struct MatchEarly;
+
+impl<T: Tx> Transaction<T> for MatchEarly {
+    type Output = ();
+
+    async fn run(self, tx: &mut T) -> Result<(), StoreError> {
+        let waiting = tx.lock_early(EARLY_RECEIPTS_SLICE).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let said: Vec<Receipt> =
+            waiting.iter().map(|r| Receipt::new(r.message_id.clone(), r.receipt.clone())).collect();
+        let records: Vec<ReceiptRecord<'_>> = waiting
+            .iter()
+            .zip(&said)
+            .map(|(r, receipt)| ReceiptRecord {
+                group: &r.link_group,
+                at: r.received_at,
+                receipt,
+                phone_id: r.phone_id,
             })
-            .await?;
+            .collect();
+        let found = tx.apply_receipts(&settle::receipts(&records)).await?;
+        let matched: Vec<_> =
+            found.iter().filter_map(|no| usize::try_from(*no).ok().and_then(|no| waiting.get(no)).cloned()).collect();
+        if !matched.is_empty() {
+            tx.remove_early(&matched).await?;
+        }
         Ok(())
     }
 }

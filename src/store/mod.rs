@@ -10,6 +10,7 @@ mod conn;
 pub mod doctor;
 pub mod election;
 pub mod import;
+pub mod ledger;
 pub mod location;
 pub mod message;
 pub mod migrate;
@@ -27,6 +28,7 @@ pub mod user;
 pub mod watermark;
 
 pub use conn::{ConnectOptions, Store, StoreError, TlsMode};
+pub use ledger::{Ledger, Transaction, Tx};
 /// The connection that [`Store::with_conn`] lends.
 pub use sqlx::PgConnection;
 

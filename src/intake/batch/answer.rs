@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Work<'_> {
+impl<L: Ledger> Work<'_, L> {
     pub(super) fn settle(
         &mut self,
         understood: Vec<(Text, Result<Understanding, String>)>,

@@ -2,12 +2,12 @@
 
 use super::*;
 
-impl Work<'_> {
+impl<L: Ledger> Work<'_, L> {
     /// Present states of the submissions that these texts touch, their rows locked, and each one's id
     /// with the revisions it has.
     pub(super) async fn present(
         &mut self,
-        conn: &mut PgConnection,
+        tx: &mut L::Tx,
         understood: &[(Text, Result<Understanding, String>)],
         whole_here: &[segment::SetKey],
     ) -> Result<(PresentStates, HashMap<SubmissionKey, (Uuid, i32)>), StoreError> {
@@ -27,7 +27,7 @@ impl Work<'_> {
         wanted.sort_unstable();
         let (elections, uuids): (Vec<i32>, Vec<Uuid>) = wanted.into_iter().unzip();
         let sets: Vec<&segment::SetKey> = whole_here.iter().collect();
-        let found = submission::lock(conn, &elections, &uuids, &sets).await?;
+        let found = tx.lock_submissions(&elections, &uuids, &sets).await?;
         if found.roster_version != self.known.roster.version {
             return Err(self.give_up(Trouble::Roster { seen: self.known.roster.version }));
         }
@@ -48,14 +48,14 @@ impl Work<'_> {
                 );
             }
         }
-        self.load_history(conn, understood, &mut present, &ids).await?;
+        self.load_history(tx, understood, &mut present, &ids).await?;
         Ok((present, ids))
     }
 
     /// Texts are settled in order, so only what was stored before can be newer than one of them.
     async fn load_history(
         &self,
-        conn: &mut PgConnection,
+        tx: &mut L::Tx,
         understood: &[(Text, Result<Understanding, String>)],
         present: &mut PresentStates,
         ids: &HashMap<SubmissionKey, (Uuid, i32)>,
@@ -76,7 +76,7 @@ impl Work<'_> {
         }
         let (elections, uuids): (Vec<i32>, Vec<Uuid>) = late.keys().copied().unzip();
         let keys: HashMap<Uuid, &SubmissionKey> = late.into_iter().map(|((_, id), key)| (id, key)).collect();
-        for (id, assertion) in submission::history(conn, &elections, &uuids).await? {
+        for (id, assertion) in tx.history(&elections, &uuids).await? {
             if let Some(p) = keys.get(&id).and_then(|key| present.get_mut(*key)) {
                 p.history.push(assertion);
             }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-impl Work<'_> {
-    pub(super) async fn set_aside(&mut self, conn: &mut PgConnection, judged: &[Judged]) -> Result<(), StoreError> {
+impl<L: Ledger> Work<'_, L> {
+    pub(super) async fn set_aside(&mut self, tx: &mut L::Tx, judged: &[Judged]) -> Result<(), StoreError> {
         let broken = judged.iter().filter_map(|j| match (&j.text.stands, &j.decision) {
             (Stands::Stored { spool_id, record }, Err(why)) => Some((*spool_id, record.as_ref(), why)),
             _ => None,
@@ -22,7 +22,7 @@ impl Work<'_> {
                 record: &encoded,
                 error: why,
             };
-            if set_aside::insert(conn, &row).await? {
+            if tx.set_aside(&row).await? {
                 metrics::counter!("scrutineer_records_set_aside_total").increment(1);
                 warn!(sequence = record.sequence, why, "record set aside");
             }
@@ -30,7 +30,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) async fn results(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
+    pub(super) async fn results(&mut self, tx: &mut L::Tx) -> Result<(), StoreError> {
         let mut results: Vec<ResultRecord<'_>> = Vec::new();
         let mut receipts: Vec<ReceiptRecord<'_>> = Vec::new();
         for (at, item) in self.items.iter().enumerate() {
@@ -52,19 +52,19 @@ impl Work<'_> {
         self.done.some_due |=
             results.iter().any(|r| matches!(r.result.outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Unknown));
         for round in settle::results(&results, &mut receipts) {
-            outbox_result::apply_results(conn, &round).await?;
+            tx.apply_results(&round).await?;
         }
         if !receipts.is_empty() {
-            let found = outbox_result::apply_receipts(conn, &settle::receipts(&receipts)).await?;
+            let found = tx.apply_receipts(&settle::receipts(&receipts)).await?;
             let early = settle::early(&receipts, &found);
             if !early.is_empty() {
-                outbox_result::keep_early(conn, &early).await?;
+                tx.keep_early(&early).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) async fn redeliveries(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+    pub(super) async fn redeliveries(&self, tx: &mut L::Tx) -> Result<(), StoreError> {
         let mut times: BTreeMap<i64, i32> = BTreeMap::new();
         for item in self.items {
             if let Kind::Redelivery { of } = item.kind {
@@ -75,6 +75,6 @@ impl Work<'_> {
             return Ok(());
         }
         let (sequences, counts): (Vec<i64>, Vec<i32>) = times.into_iter().unzip();
-        message::count_redelivered(conn, self.place.spool_id, &sequences, &counts).await
+        tx.count_redelivered(self.place.spool_id, &sequences, &counts).await
     }
 }

@@ -1,0 +1,322 @@
+//! The port between the worker's work (`intake`, `outbox`) and the database: what it asks for, by
+//! name, so that a simulation can stand in PostgreSQL's place.
+//!
+//! [`Store`] is the implementation that runs; each method is the function of that name in its
+//! table's file. A test holds the simulation's tables against it, operation by operation.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::batch::Place;
+use super::message::{Finished, MessageRows};
+use super::migrate::{Schema, check_schema};
+use super::outbox::{Leased, ReplyRows};
+use super::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use super::roster::Loaded;
+use super::segment::{Part, SetKey};
+use super::set_aside::SetAside;
+use super::submission::{Found, RevisionRows, SubmissionRows};
+use super::{Store, StoreError};
+use super::{batch, message, outbox, outbox_result, phone, roster, segment, set_aside, submission, watermark};
+use crate::domain::submission::Assertion;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// What an upkeep of the outbox did and found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Leases of other spools that ran out.
+    pub lapsed: u64,
+    /// Due rows whose time had passed.
+    pub expired: u64,
+    /// Rows that are due.
+    pub due: i64,
+    /// Rows under lease.
+    pub leased: i64,
+}
+
+/// Something to do in one transaction.
+pub trait Transaction<T>: Send {
+    /// What comes of it.
+    type Output: Send;
+
+    /// Does it. An error rolls everything back.
+    fn run(self, tx: &mut T) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// The database as the worker uses it. Every use has a deadline; one that is cut short leaves nothing
+/// open, and whether it was done is then unknown.
+pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// What a transaction can do.
+    type Tx: Tx;
+
+    /// The deadline of a use that names none.
+    fn deadline(&self) -> Duration;
+
+    /// [`check_schema`].
+    fn schema(&self) -> impl Future<Output = Result<Schema>> + Send;
+
+    /// Registers a spool; its key, and how far it is committed.
+    fn open_spool(&self, spool: Uuid, host: &str) -> impl Future<Output = Result<(i32, u64)>> + Send;
+
+    /// [`roster::load`].
+    fn roster(&self, closed_days: i32) -> impl Future<Output = Result<Loaded>> + Send;
+
+    /// [`phone::ids`], outside any transaction.
+    fn phone_ids(&self, numbers: &[String]) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
+
+    /// [`outbox::own_leased`].
+    fn own_leased(&self, spool: Uuid, except: &[Uuid], limit: i64) -> impl Future<Output = Result<Vec<Leased>>> + Send;
+
+    /// [`outbox::take_due`].
+    fn take_due(&self, spool: Uuid, groups: &[String], limit: i64) -> impl Future<Output = Result<Vec<Leased>>> + Send;
+
+    /// [`outbox::renew`] for `ids`, [`outbox::settle_lapsed`], [`outbox::expire`], [`outbox::open_counts`].
+    fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> impl Future<Output = Result<Upkeep>> + Send;
+
+    /// Work in one transaction, as [`Store::with_tx`] does it.
+    fn transact<W: Transaction<Self::Tx>>(
+        &self,
+        deadline: Duration,
+        work: W,
+    ) -> impl Future<Output = Result<W::Output>> + Send;
+}
+
+/// What stands open to a transaction. Each method is the function of that name in its table's file.
+pub trait Tx: Send {
+    /// [`message::stored`].
+    fn stored(&mut self, spool_id: i32, sequences: &[i64]) -> impl Future<Output = Result<Vec<(i64, Vec<u8>)>>> + Send;
+
+    /// [`message::count_redelivered`].
+    fn count_redelivered(
+        &mut self,
+        spool_id: i32,
+        sequences: &[i64],
+        times: &[i32],
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`message::point_to_whole`].
+    fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`message::finish`].
+    fn finish(&mut self, row: &Finished<'_>) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`phone::ids`], for phones whose rows are there.
+    fn phone_ids(&mut self, numbers: &[String]) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
+
+    /// [`segment::lock_sets`].
+    fn lock_sets(&mut self, keys: &[SetKey]) -> impl Future<Output = Result<Vec<i64>>> + Send;
+
+    /// [`segment::lock_expired`].
+    fn lock_expired(
+        &mut self,
+        wait_seconds: i32,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<(i64, SetKey)>>> + Send;
+
+    /// [`segment::parts`].
+    fn parts(&mut self, sets: &[i64]) -> impl Future<Output = Result<Vec<Part>>> + Send;
+
+    /// [`segment::keep_parts`].
+    fn keep_parts(&mut self, parts: &[Part]) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`segment::restart_set`].
+    fn restart_set(&mut self, set: i64) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`segment::remove_sets`].
+    fn remove_sets(&mut self, sets: &[i64]) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`submission::lock`].
+    fn lock_submissions(
+        &mut self,
+        elections: &[i32],
+        ids: &[Uuid],
+        sets: &[&SetKey],
+    ) -> impl Future<Output = Result<Found>> + Send;
+
+    /// [`submission::history`].
+    fn history(
+        &mut self,
+        elections: &[i32],
+        ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<(Uuid, Assertion)>>> + Send;
+
+    /// [`batch::write`].
+    fn write(
+        &mut self,
+        place: Place,
+        messages: &MessageRows<'_>,
+        submissions: &SubmissionRows<'_>,
+        revisions: &RevisionRows<'_>,
+        replies: &ReplyRows<'_>,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// [`set_aside::insert`].
+    fn set_aside(&mut self, row: &SetAside<'_>) -> impl Future<Output = Result<bool>> + Send;
+
+    /// [`outbox_result::apply_results`].
+    fn apply_results(&mut self, rows: &ResultRows<'_>) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`outbox_result::apply_receipts`].
+    fn apply_receipts(&mut self, rows: &ReceiptRows) -> impl Future<Output = Result<Vec<i32>>> + Send;
+
+    /// [`outbox_result::keep_early`].
+    fn keep_early(&mut self, receipts: &[EarlyReceipt]) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`outbox_result::lock_early`].
+    fn lock_early(&mut self, limit: i64) -> impl Future<Output = Result<Vec<EarlyReceipt>>> + Send;
+
+    /// [`outbox_result::remove_early`].
+    fn remove_early(&mut self, receipts: &[EarlyReceipt]) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl Ledger for Store {
+    type Tx = PgConnection;
+
+    fn deadline(&self) -> Duration {
+        Store::deadline(self)
+    }
+
+    async fn schema(&self) -> Result<Schema> {
+        check_schema(self).await
+    }
+
+    async fn open_spool(&self, spool: Uuid, host: &str) -> Result<(i32, u64)> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
+            let id = watermark::register_spool(conn, spool, host).await?;
+            Ok((id, watermark::read(conn, id).await?))
+        })
+        .await
+    }
+
+    async fn roster(&self, closed_days: i32) -> Result<Loaded> {
+        roster::load(self, closed_days).await
+    }
+
+    async fn phone_ids(&self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| phone::ids(conn, numbers).await).await
+    }
+
+    async fn own_leased(&self, spool: Uuid, except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
+            outbox::own_leased(conn, spool, except, limit).await
+        })
+        .await
+    }
+
+    async fn take_due(&self, spool: Uuid, groups: &[String], limit: i64) -> Result<Vec<Leased>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
+            outbox::take_due(conn, spool, groups, limit).await
+        })
+        .await
+    }
+
+    async fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> Result<Upkeep> {
+        self.with_conn(self.deadline() * 2, async |conn: &mut PgConnection| {
+            if !ids.is_empty() {
+                outbox::renew(conn, spool, ids).await?;
+            }
+            let lapsed = outbox::settle_lapsed(conn, spool, limit).await?;
+            let expired = outbox::expire(conn, limit).await?;
+            let (due, leased) = outbox::open_counts(conn).await?;
+            Ok(Upkeep { lapsed, expired, due, leased })
+        })
+        .await
+    }
+
+    async fn transact<W: Transaction<PgConnection>>(&self, deadline: Duration, work: W) -> Result<W::Output> {
+        self.with_tx(deadline, async |conn: &mut PgConnection| work.run(conn).await).await
+    }
+}
+
+impl Tx for PgConnection {
+    async fn stored(&mut self, spool_id: i32, sequences: &[i64]) -> Result<Vec<(i64, Vec<u8>)>> {
+        message::stored(self, spool_id, sequences).await
+    }
+
+    async fn count_redelivered(&mut self, spool_id: i32, sequences: &[i64], times: &[i32]) -> Result<()> {
+        message::count_redelivered(self, spool_id, sequences, times).await
+    }
+
+    async fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> Result<()> {
+        message::point_to_whole(self, parts, whole).await
+    }
+
+    async fn finish(&mut self, row: &Finished<'_>) -> Result<()> {
+        message::finish(self, row).await
+    }
+
+    async fn phone_ids(&mut self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        phone::ids(self, numbers).await
+    }
+
+    async fn lock_sets(&mut self, keys: &[SetKey]) -> Result<Vec<i64>> {
+        segment::lock_sets(self, keys).await
+    }
+
+    async fn lock_expired(&mut self, wait_seconds: i32, limit: i64) -> Result<Vec<(i64, SetKey)>> {
+        segment::lock_expired(self, wait_seconds, limit).await
+    }
+
+    async fn parts(&mut self, sets: &[i64]) -> Result<Vec<Part>> {
+        segment::parts(self, sets).await
+    }
+
+    async fn keep_parts(&mut self, parts: &[Part]) -> Result<()> {
+        segment::keep_parts(self, parts).await
+    }
+
+    async fn restart_set(&mut self, set: i64) -> Result<()> {
+        segment::restart_set(self, set).await
+    }
+
+    async fn remove_sets(&mut self, sets: &[i64]) -> Result<()> {
+        segment::remove_sets(self, sets).await
+    }
+
+    async fn lock_submissions(&mut self, elections: &[i32], ids: &[Uuid], sets: &[&SetKey]) -> Result<Found> {
+        submission::lock(self, elections, ids, sets).await
+    }
+
+    async fn history(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, Assertion)>> {
+        submission::history(self, elections, ids).await
+    }
+
+    async fn write(
+        &mut self,
+        place: Place,
+        messages: &MessageRows<'_>,
+        submissions: &SubmissionRows<'_>,
+        revisions: &RevisionRows<'_>,
+        replies: &ReplyRows<'_>,
+    ) -> Result<bool> {
+        batch::write(self, place, messages, submissions, revisions, replies).await
+    }
+
+    async fn set_aside(&mut self, row: &SetAside<'_>) -> Result<bool> {
+        set_aside::insert(self, row).await
+    }
+
+    async fn apply_results(&mut self, rows: &ResultRows<'_>) -> Result<()> {
+        outbox_result::apply_results(self, rows).await
+    }
+
+    async fn apply_receipts(&mut self, rows: &ReceiptRows) -> Result<Vec<i32>> {
+        outbox_result::apply_receipts(self, rows).await
+    }
+
+    async fn keep_early(&mut self, receipts: &[EarlyReceipt]) -> Result<()> {
+        outbox_result::keep_early(self, receipts).await
+    }
+
+    async fn lock_early(&mut self, limit: i64) -> Result<Vec<EarlyReceipt>> {
+        outbox_result::lock_early(self, limit).await
+    }
+
+    async fn remove_early(&mut self, receipts: &[EarlyReceipt]) -> Result<()> {
+        outbox_result::remove_early(self, receipts).await
+    }
+}
