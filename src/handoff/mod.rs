@@ -15,6 +15,7 @@
 
 pub mod append;
 pub mod codec;
+pub mod dial;
 pub mod doubt;
 pub mod marks;
 pub mod message;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::codec::{HandoffError, decode, encode, framed};
+use super::dial::{Accept, Stream};
 use super::marks::Marks;
 use super::message::{FromGateway, FromWorker, PROTOCOL, Submit};
 use super::queue::SubmitQueue;
@@ -59,7 +60,7 @@ pub struct Server {
     pub host: String,
 }
 
-type Frames = Framed<UnixStream, LengthDelimitedCodec>;
+type Frames<S> = Framed<S, LengthDelimitedCodec>;
 
 /// Listens on a path: what a process that was killed left there is removed. Mode 0660.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
@@ -74,12 +75,19 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 impl Server {
     /// Serves until cancelled. The socket's file is removed then.
     pub async fn run(self, listener: UnixListener, path: PathBuf, stop: CancellationToken) -> Result<(), HandoffError> {
+        self.run_over(listener, stop).await;
+        let _ = std::fs::remove_file(path);
+        Ok(())
+    }
+
+    /// Serves whoever comes, one after the other, until cancelled.
+    pub async fn run_over<A: Accept>(self, mut workers: A, stop: CancellationToken) {
         let server = Arc::new(self);
         let mut current: Option<(CancellationToken, tokio::task::JoinHandle<()>)> = None;
         loop {
-            let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
+            let Some(accepted) = stop.run_until_cancelled(workers.accept()).await else { break };
             let io = match accepted {
-                Ok((io, _)) => io,
+                Ok(io) => io,
                 Err(error) => {
                     // Out of descriptors, say: a state that passes.
                     tracing::warn!(%error, "a worker's connection cannot be accepted");
@@ -105,11 +113,9 @@ impl Server {
         if let Some((_, task)) = current {
             let _ = task.await;
         }
-        let _ = std::fs::remove_file(path);
-        Ok(())
     }
 
-    async fn serve(&self, io: UnixStream) -> Result<(), HandoffError> {
+    async fn serve<S: Stream>(&self, io: S) -> Result<(), HandoffError> {
         let mut frames = framed(io);
         let hello = match timeout(HELLO, frames.next()).await {
             Ok(Some(frame)) => decode(&frame?)?,
@@ -143,15 +149,16 @@ impl Server {
         let (busy, refused) = mpsc::channel(SUBMIT_QUEUE_MAX);
         let (demand, wanted) = watch::channel(Demand::default());
         tokio::select! {
+            biased;
             result = self.listen_to(stream, &busy, &demand) => result,
             result = self.tell(sink, refused, wanted) => result,
         }
     }
 
     /// Takes what the worker says.
-    async fn listen_to(
+    async fn listen_to<S: Stream>(
         &self,
-        mut stream: SplitStream<Frames>,
+        mut stream: SplitStream<Frames<S>>,
         busy: &mpsc::Sender<(Uuid, u16)>,
         demand: &watch::Sender<Demand>,
     ) -> Result<(), HandoffError> {
@@ -187,9 +194,9 @@ impl Server {
     }
 
     /// Tells the worker of records, refused submits and links.
-    async fn tell(
+    async fn tell<S: Stream>(
         &self,
-        mut sink: SplitSink<Frames, Bytes>,
+        mut sink: SplitSink<Frames<S>, Bytes>,
         mut refused: mpsc::Receiver<(Uuid, u16)>,
         mut demand: watch::Receiver<Demand>,
     ) -> Result<(), HandoffError> {
@@ -240,6 +247,7 @@ impl Server {
                 continue;
             }
             tokio::select! {
+                biased;
                 changed = newest.changed(), if sent.is_some() && used < granted => closed(changed)?,
                 changed = demand.changed() => closed(changed)?,
                 changed = bound.changed() => { closed(changed)?; bound.mark_changed(); }
@@ -255,7 +263,7 @@ struct Demand {
     granted: u64,
 }
 
-async fn feed(sink: &mut SplitSink<Frames, Bytes>, frame: Bytes) -> Result<(), HandoffError> {
+async fn feed<S: Stream>(sink: &mut SplitSink<Frames<S>, Bytes>, frame: Bytes) -> Result<(), HandoffError> {
     timeout(WRITE, sink.feed(frame)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(())
 }
@@ -264,7 +272,7 @@ fn closed(changed: Result<(), watch::error::RecvError>) -> Result<(), HandoffErr
     changed.map_err(|error| io::Error::other(error).into())
 }
 
-async fn refuse(mut frames: Frames, why: String) -> Result<(), HandoffError> {
+async fn refuse<S: Stream>(mut frames: Frames<S>, why: String) -> Result<(), HandoffError> {
     tracing::warn!(%why, "a worker is refused");
     frames.send(encode(&FromGateway::Refused(why))?).await?;
     Ok(())

@@ -30,6 +30,7 @@ use crate::store::batch::Place;
 use crate::store::segment::Part;
 use crate::store::set_aside::SetAside;
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
+use crate::world::World;
 
 mod answer;
 mod present;
@@ -58,6 +59,8 @@ pub struct Session<L = Store> {
     pub replies: Arc<Replies>,
     /// Replies an hour to one phone.
     pub limiter: Arc<Mutex<ReplyLimiter>>,
+    /// Time and chance.
+    pub world: World,
 }
 
 /// Why a try did not commit.

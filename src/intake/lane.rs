@@ -86,8 +86,9 @@ impl<L: Ledger> Lane<L> {
         let mut items = Vec::new();
         loop {
             let count = tokio::select! {
-                count = queue.recv_many(&mut items, self.size.get()) => count,
+                biased;
                 () = stop.cancelled() => return Ok(()),
+                count = queue.recv_many(&mut items, self.size.get()) => count,
             };
             if count == 0 {
                 return Ok(());
@@ -153,8 +154,8 @@ impl<L: Ledger> Lane<L> {
                 Err(Trouble::Store(error)) if error.is_race() => {
                     debug!(%error, "a race was lost; the batch is tried again");
                     metrics::counter!("scrutineer_batch_races_total").increment(1);
-                    let pause = rand::random_range(1..=5) * u64::from(race + 1);
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    let pause = self.session.world.between(0.001, 0.006) * f64::from(race + 1);
+                    tokio::time::sleep(Duration::from_secs_f64(pause)).await;
                 }
                 Err(Trouble::Store(error)) => return Err(error.into()),
             }

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use time::OffsetDateTime;
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +25,16 @@ use super::progress::Progress;
 use super::roster::RosterCell;
 use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
+use crate::handoff::dial::{self, Dial, UnixSocket};
 use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
-use crate::store::{Ledger, Store, StoreError, micros};
+use crate::store::{Ledger, Store, StoreError};
+use crate::world::World;
 
-type Stream = tokio_util::codec::Framed<UnixStream, tokio_util::codec::LengthDelimitedCodec>;
+type Stream<S> = tokio_util::codec::Framed<S, tokio_util::codec::LengthDelimitedCodec>;
 
 /// How long the gateway may take for its part of the greeting.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ pub struct Options {
 
 /// The intake, over all its sessions.
 #[derive(Debug)]
-pub struct Intake<L = Store> {
+pub struct Intake<L = Store, D = UnixSocket> {
     options: Options,
     store: L,
     replies: Arc<Replies>,
@@ -67,6 +67,8 @@ pub struct Intake<L = Store> {
     limiter: Arc<Mutex<ReplyLimiter>>,
     size: Arc<BatchSize>,
     progress: Arc<Progress>,
+    dial: D,
+    world: World,
     /// Spool of the last session, and the greatest watermark that the database then had.
     before: Mutex<Option<(Uuid, u64)>>,
 }
@@ -88,7 +90,17 @@ enum State {
 impl<L: Ledger> Intake<L> {
     /// Nothing is opened yet.
     pub fn new(options: Options, store: L, replies: Replies, progress: Arc<Progress>) -> Self {
+        let dial = UnixSocket(options.socket.clone());
+        Self::over(options, store, replies, progress, dial, World::real())
+    }
+}
+
+impl<L: Ledger, D: Dial> Intake<L, D> {
+    /// An intake that reaches its gateway by `dial`. Nothing is opened yet.
+    pub fn over(options: Options, store: L, replies: Replies, progress: Arc<Progress>, dial: D, world: World) -> Self {
         Self {
+            dial,
+            world,
             options,
             store,
             replies: Arc::new(replies),
@@ -107,7 +119,7 @@ impl<L: Ledger> Intake<L> {
         let mut pause = BACKOFF.0;
         let mut state = State::Start;
         while !stop.is_cancelled() {
-            let began = std::time::Instant::now();
+            let began = tokio::time::Instant::now();
             let up = || {
                 if state != State::Running {
                     info!("gateway and database are there; records are taken");
@@ -152,7 +164,7 @@ impl<L: Ledger> Intake<L> {
             if began.elapsed() >= STEADY {
                 pause = BACKOFF.0;
             }
-            let jittered = pause.mul_f64(rand::random_range(0.5..1.5));
+            let jittered = pause.mul_f64(self.world.between(0.5, 1.5));
             pause = (pause * 2).min(BACKOFF.1);
             tokio::select! {
                 () = tokio::time::sleep(jittered) => {}
@@ -193,6 +205,7 @@ impl<L: Ledger> Intake<L> {
             to_gateway,
             replies: Arc::clone(&self.replies),
             limiter: Arc::clone(&self.limiter),
+            world: self.world.clone(),
         });
         let result = self.tasks(Arc::clone(&session), stream, frames, newest, stop).await;
         let written = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).written();
@@ -200,9 +213,9 @@ impl<L: Ledger> Intake<L> {
         result
     }
 
-    async fn greet(&self) -> Result<(Stream, Uuid, u64, u64, String), End> {
+    async fn greet(&self) -> Result<(Stream<D::Stream>, Uuid, u64, u64, String), End> {
         let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
-        let socket = UnixStream::connect(&self.options.socket).await.map_err(|e| gone(&e))?;
+        let socket = self.dial.dial().await.map_err(|e| gone(&e))?;
         let mut stream = codec::framed(socket);
         send(&mut stream, &FromWorker::Hello { protocol: PROTOCOL }).await?;
         let frame = stream.next().await.ok_or_else(|| gone(&"closed before its welcome"))?.map_err(|e| gone(&e))?;
@@ -252,7 +265,7 @@ impl<L: Ledger> Intake<L> {
     async fn tasks(
         &self,
         session: Arc<Session<L>>,
-        stream: Stream,
+        stream: Stream<D::Stream>,
         frames: mpsc::Receiver<FromWorker>,
         newest: u64,
         stop: &CancellationToken,
@@ -301,6 +314,7 @@ impl<L: Ledger> Intake<L> {
         drop(session);
         let result = loop {
             let (ended, of_lanes) = tokio::select! {
+                biased;
                 Some(ended) = tasks.join_next() => (ended, false),
                 ended = lanes.join_next() => match ended {
                     Some(ended) => (ended, true),
@@ -372,14 +386,14 @@ impl<L: Ledger> Intake<L> {
     }
 }
 
-async fn send(stream: &mut Stream, frame: &FromWorker) -> Result<(), End> {
+async fn send<S: dial::Stream>(stream: &mut Stream<S>, frame: &FromWorker) -> Result<(), End> {
     let body = codec::encode(frame).map_err(|e| End::Gateway(e.to_string()))?;
     stream.send(body).await.map_err(|e| End::Gateway(e.to_string()))
 }
 
 /// Writes frames, many to a flush.
-async fn write(
-    mut sink: futures_util::stream::SplitSink<Stream, bytes::Bytes>,
+async fn write<S: dial::Stream>(
+    mut sink: futures_util::stream::SplitSink<Stream<S>, bytes::Bytes>,
     mut frames: mpsc::Receiver<FromWorker>,
 ) -> Result<(), End> {
     let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
@@ -395,8 +409,8 @@ async fn write(
 }
 
 /// Hands records to their lanes.
-async fn read<L: Ledger>(
-    mut source: futures_util::stream::SplitStream<Stream>,
+async fn read<L: Ledger, S: dial::Stream>(
+    mut source: futures_util::stream::SplitStream<Stream<S>>,
     session: Arc<Session<L>>,
     queues: Vec<mpsc::Sender<Item>>,
     links: Arc<Links>,
@@ -446,7 +460,7 @@ async fn watch_idle<L: Ledger>(session: Arc<Session<L>>, caught_up: Arc<watch::S
     loop {
         let now = timer.tick().await;
         let oldest = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).oldest_us();
-        let lag = oldest.map_or(0, |us| (micros(OffsetDateTime::now_utc()) - us).max(0));
+        let lag = oldest.map_or(0, |us| (session.world.now_us() - us).max(0));
         metrics::gauge!("scrutineer_intake_lag_seconds").set(lag as f64 / 1e6);
         match (oldest, idle_since) {
             (Some(_), _) => idle_since = None,

@@ -5,9 +5,10 @@
 //! had at the start is committed, so that a result that is there already is seen first.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -95,6 +96,7 @@ impl<L: Ledger> Pump<L> {
             }
             let wait = if self.in_flight.any_busy() { BUSY_POLL } else { IDLE_POLL };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => {}
                 () = self.in_flight.wake.notified() => {}
                 Ok(()) = self.caught_up.changed() => {}

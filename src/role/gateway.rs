@@ -2,8 +2,8 @@
 //!
 //! The early end of one task ends them all, and the process exits non-zero.
 
-mod keep;
-mod parts;
+pub mod keep;
+pub mod parts;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +23,7 @@ use crate::handoff::message::{NotSent, SubmitOutcome};
 use crate::handoff::server;
 use crate::spool::{Spool, SpoolError};
 use crate::telemetry;
+use crate::world::World;
 use parts::Parts;
 
 /// Threads of the runtime; the spool has two more.
@@ -75,7 +76,8 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
         format!("listening on {}: its folder must exist and be writable for the gateway's user", socket.display())
     })?;
 
-    let parts = Parts::new(config, &mut spool, stop.clone())?;
+    let world = World::real();
+    let parts = Parts::new(config, &mut spool, &world, stop.clone())?;
     let Parts { links, server, keeper, queues, .. } = parts;
     let mut tasks: JoinSet<String> = JoinSet::new();
     for link in links {
@@ -125,7 +127,7 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
     }
     let queue = spool.queue();
     for (link, submits) in queues {
-        give_back(&queue, link, &submits).await;
+        give_back(&queue, link, &submits, world.now_us()).await;
     }
     drop(queue);
     if let Some((_, task)) = metrics {
@@ -147,10 +149,11 @@ async fn give_back(
     spool: &tokio::sync::mpsc::Sender<Append>,
     link: u16,
     submits: &Arc<crate::handoff::queue::SubmitQueue>,
+    at_us: i64,
 ) {
     for submit in submits.expired(i64::MAX) {
         let outcome = SubmitOutcome::NotSent { reason: NotSent::Stopping };
-        let op = Op::Result { id: submit.id, attempt: submit.attempt, at_us: keep::now_us(), outcome };
+        let op = Op::Result { id: submit.id, attempt: submit.attempt, at_us, outcome };
         let append = Append { link, tag: 0, give_up: None, op };
         if timeout(Duration::from_secs(1), spool.send(append)).await.is_err() {
             return;

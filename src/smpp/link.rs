@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -16,9 +15,11 @@ use super::options::LinkOptions;
 use super::session::{self, End};
 use super::shared::{ByteBudget, LinkStates};
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
+use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::queue::SubmitQueue;
 use crate::limits::LINK_SOCKET_BYTES;
+use crate::world::World;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -47,6 +48,8 @@ pub struct Link {
     pub committed: Option<watch::Receiver<u64>>,
     /// Stop when cancelled.
     pub stop: CancellationToken,
+    /// Time and chance.
+    pub world: World,
     /// Metrics.
     pub meters: Meters,
     /// Time of the last turn of its loop, milliseconds since the epoch: the watchdog looks at it.
@@ -69,11 +72,6 @@ pub(super) async fn changed(receiver: &mut Option<watch::Receiver<u64>>) {
     std::future::pending().await
 }
 
-/// Microseconds since the epoch.
-pub(super) fn now_us() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
-}
-
 impl Link {
     /// A tag never used before on this link.
     pub(super) fn tag(&mut self) -> u64 {
@@ -83,7 +81,7 @@ impl Link {
 
     /// The loop turned.
     pub(super) fn turned(&self) {
-        self.progress.store(now_us() / 1000, Ordering::Relaxed);
+        self.progress.store(self.world.now_us() / 1000, Ordering::Relaxed);
     }
 
     pub(super) fn bound(&self) {
@@ -92,12 +90,18 @@ impl Link {
         self.states.set(self.index.into(), true);
     }
 
+    /// Serves the link over TCP until it is told to stop.
+    pub async fn run(self) {
+        let dial = Tcp { host: self.options.host.clone(), port: self.options.port };
+        self.run_over(&dial).await;
+    }
+
     /// Serves the link until it is told to stop.
-    pub async fn run(mut self) {
+    pub async fn run_over<D: Dial>(mut self, dial: &D) {
         let mut pause = FIRST_PAUSE;
         while !self.stop.is_cancelled() {
             let begun = Instant::now();
-            let end = match self.connect().await {
+            let end = match self.connect(dial).await {
                 Some(Ok(stream)) => session::run(&mut self, stream).await,
                 Some(Err(error)) => End::Io(error),
                 None => break,
@@ -120,7 +124,7 @@ impl Link {
                 End::Overloaded => self.options.reconnect_max.min(Duration::from_secs(10)),
                 _ => pause,
             };
-            let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            let jittered = pause.mul_f64(self.world.between(0.5, 1.0));
             if !self.rest(jittered).await {
                 break;
             }
@@ -143,21 +147,10 @@ impl Link {
     }
 
     /// `None` when told to stop.
-    async fn connect(&self) -> Option<std::io::Result<TcpStream>> {
+    async fn connect<D: Dial>(&self, dial: &D) -> Option<std::io::Result<D::Stream>> {
         self.turned();
-        let options = &self.options;
-        let connect = async {
-            let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
-            for address in tokio::net::lookup_host((options.host.as_str(), options.port)).await? {
-                match open(address).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
-        };
         let timed =
-            async { timeout(CONNECT, connect).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) };
+            async { timeout(CONNECT, dial.dial()).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) };
         self.stop.run_until_cancelled(timed).await
     }
 
@@ -217,6 +210,27 @@ fn is_wrong_password(status: u32) -> bool {
         CommandStatus::from(status),
         CommandStatus::EsmeRbindfail | CommandStatus::EsmeRinvpaswd | CommandStatus::EsmeRinvsysid
     )
+}
+
+/// An SMSC by its name or address.
+struct Tcp {
+    host: String,
+    port: u16,
+}
+
+impl Dial for Tcp {
+    type Stream = TcpStream;
+
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
+        for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
+            match open(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
 }
 
 async fn open(address: std::net::SocketAddr) -> std::io::Result<TcpStream> {

@@ -53,16 +53,16 @@ fn rig(newest: u64) -> Rig {
     Rig { _dir: dir, path, marks, queue, bound, unsendable, stop, task }
 }
 
-async fn send(frames: &mut Frames, message: FromWorker) {
+async fn send(frames: &mut Frames<tokio::net::UnixStream>, message: FromWorker) {
     frames.send(encode(&message).unwrap()).await.unwrap();
 }
 
-async fn recv(frames: &mut Frames) -> FromGateway {
+async fn recv(frames: &mut Frames<tokio::net::UnixStream>) -> FromGateway {
     decode(&frames.next().await.unwrap().unwrap()).unwrap()
 }
 
-async fn worker(rig: &Rig) -> Frames {
-    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+async fn worker(rig: &Rig) -> Frames<tokio::net::UnixStream> {
+    let mut frames = framed(tokio::net::UnixStream::connect(&rig.path).await.unwrap());
     send(&mut frames, FromWorker::Hello { protocol: PROTOCOL }).await;
     let welcome = recv(&mut frames).await;
     assert!(
@@ -72,7 +72,7 @@ async fn worker(rig: &Rig) -> Frames {
     frames
 }
 
-async fn sequences(frames: &mut Frames) -> Vec<u64> {
+async fn sequences(frames: &mut Frames<tokio::net::UnixStream>) -> Vec<u64> {
     match recv(frames).await {
         FromGateway::Records(records) => records.iter().map(|r: &Record| r.sequence).collect(),
         other => panic!("{other:?}"),
@@ -135,10 +135,10 @@ async fn a_newcomer_takes_the_place_and_a_stale_socket_is_replaced() {
 #[tokio::test]
 async fn a_worker_of_another_version_is_refused_by_name() {
     let rig = rig(0);
-    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+    let mut frames = framed(tokio::net::UnixStream::connect(&rig.path).await.unwrap());
     send(&mut frames, FromWorker::Hello { protocol: PROTOCOL + 1 }).await;
     assert!(matches!(recv(&mut frames).await, FromGateway::Refused(why) if why.contains("protocol")));
-    let mut frames = framed(UnixStream::connect(&rig.path).await.unwrap());
+    let mut frames = framed(tokio::net::UnixStream::connect(&rig.path).await.unwrap());
     send(&mut frames, FromWorker::Committed { through: 1 }).await;
     assert!(matches!(recv(&mut frames).await, FromGateway::Refused(_)));
 }

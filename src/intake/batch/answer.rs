@@ -9,7 +9,7 @@ impl<L: Ledger> Work<'_, L> {
         present: &mut PresentStates,
         ids: &HashMap<SubmissionKey, (Uuid, i32)>,
     ) -> Vec<Judged> {
-        let now_us = crate::store::micros(time::OffsetDateTime::now_utc());
+        let now_us = self.session.world.now_us();
         let limiter = Arc::clone(&self.session.limiter);
         let limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pending: HashMap<i64, u32> = HashMap::new();

@@ -16,11 +16,13 @@ use crate::handoff::marks::Marks;
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::spool::Spool;
+use crate::world::World;
 
 /// A part that has done nothing for so long is stuck. No bound wait within them is longer.
 const STUCK: Duration = Duration::from_secs(30);
 
-pub(super) struct Keeper {
+/// See the module.
+pub struct Keeper {
     pub(super) spool: mpsc::Sender<Append>,
     pub(super) marks: Arc<Marks>,
     pub(super) queues: Vec<(u16, Arc<SubmitQueue>)>,
@@ -30,15 +32,12 @@ pub(super) struct Keeper {
     pub(super) unsendable: mpsc::Receiver<Submit>,
     /// Each link's last turn, milliseconds since the epoch.
     pub(super) progress: Vec<(String, Arc<AtomicI64>)>,
-}
-
-/// Microseconds since the epoch.
-pub(super) fn now_us() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+    pub(super) world: World,
 }
 
 impl Keeper {
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    /// Runs until cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let waiting = metrics::gauge!("scrutineer_submit_queue");
@@ -46,6 +45,7 @@ impl Keeper {
         let ping_every = sd_notify::watchdog_enabled().map(|limit| limit / 3);
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 Some(submit) = self.unsendable.recv(), if self.spool.capacity() > 0 => {
                     tracing::warn!(id = %submit.id, group = %submit.group, "a reply names a link group that is not configured");
@@ -55,7 +55,7 @@ impl Keeper {
                 _ = tick.tick() => {}
             }
             Spool::housekeep(&self.spool);
-            let now = now_us();
+            let now = self.world.now_us();
             for (link, queue) in &self.queues {
                 for submit in queue.expired(now) {
                     // The spool may take nothing now: the next turn is soon enough.
@@ -80,7 +80,7 @@ impl Keeper {
         let op = Op::Result {
             id: submit.id,
             attempt: submit.attempt,
-            at_us: now_us(),
+            at_us: self.world.now_us(),
             outcome: SubmitOutcome::NotSent { reason },
         };
         self.spool.try_send(Append { link, tag: 0, give_up: None, op }).is_ok()

@@ -18,16 +18,22 @@ use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
 use crate::smpp::shared::{ByteBudget, LinkStates};
 use crate::spool::{Options, Spool};
+use crate::world::World;
 
-pub(super) struct Parts {
-    pub(super) links: Vec<Link>,
-    pub(super) server: Server,
-    pub(super) keeper: Keeper,
+/// What runs.
+pub struct Parts {
+    /// Each link of the configuration.
+    pub links: Vec<Link>,
+    /// Serves the worker.
+    pub server: Server,
+    /// What is done once a second.
+    pub keeper: Keeper,
     /// Each group's queue, with its first link.
-    pub(super) queues: Vec<(u16, Arc<SubmitQueue>)>,
+    pub queues: Vec<(u16, Arc<SubmitQueue>)>,
 }
 
-pub(super) fn spool_options(config: &Config) -> Options {
+/// How the configuration wants its spool.
+pub fn spool_options(config: &Config) -> Options {
     Options {
         folder: config.gateway.spool.clone(),
         links: config.link.iter().map(|l| (l.name.clone(), l.group().to_owned())).collect(),
@@ -66,7 +72,8 @@ struct Group {
 }
 
 impl Parts {
-    pub(super) fn new(config: &Config, spool: &mut Spool, stop: CancellationToken) -> anyhow::Result<Self> {
+    /// Nothing runs yet.
+    pub fn new(config: &Config, spool: &mut Spool, world: &World, stop: CancellationToken) -> anyhow::Result<Self> {
         let marks = spool.marks();
         let count = Arc::<SubmitCount>::default();
         let budget = Arc::<ByteBudget>::default();
@@ -84,7 +91,7 @@ impl Parts {
             let Some(group) = groups.iter().find(|g| g.name == options.group) else { continue };
             group.doubt.add(in_doubt.get(place).map(Vec::as_slice).unwrap_or_default());
             let completions = spool.completions(place).ok_or_else(|| anyhow::anyhow!("a link without a place"))?;
-            let turned = Arc::new(AtomicI64::new(super::keep::now_us() / 1000));
+            let turned = Arc::new(AtomicI64::new(world.now_us() / 1000));
             progress.push((options.name.clone(), turned.clone()));
             names.push(LinkName { link: options.name.clone(), group: options.group.clone() });
             links.push(Link {
@@ -101,7 +108,8 @@ impl Parts {
                 stop: stop.clone(),
                 progress: turned,
                 last_tag: 0,
-                reference: rand::random(),
+                reference: world.byte(),
+                world: world.clone(),
                 stored: 0,
             });
         }
@@ -124,6 +132,7 @@ impl Parts {
             doubts: groups.iter().map(|g| g.doubt.clone()).collect(),
             unsendable,
             progress,
+            world: world.clone(),
         };
         Ok(Self { links, server, keeper, queues })
     }

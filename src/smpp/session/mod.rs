@@ -90,16 +90,19 @@ impl Session<'_> {
             let waits_for_commit = !self.uncommitted.is_empty();
             let Self { input, out, link, backlog, .. } = self;
             input.reserve(if can_read { READ_BYTES } else { 0 });
+            // What waits is written before more is read; all else is looked at in every turn. The order is
+            // fixed, so that a simulated run can be repeated.
             tokio::select! {
-                () = link.completions.wait() => {}
+                biased;
+                written = writer.write_buf(out), if !out.is_empty() => if let Err(error) = written {
+                    return End::Io(error);
+                },
                 read = reader.read_buf(input), if can_read => match read {
                     Ok(0) => return End::Closed,
                     Ok(_) => self.heard = Instant::now(),
                     Err(error) => return End::Io(error),
                 },
-                written = writer.write_buf(out), if !out.is_empty() => if let Err(error) = written {
-                    return End::Io(error);
-                },
+                () = link.completions.wait() => {}
                 () = link.queue.wait(), if wants_submits => {}
                 permit = link.spool.reserve(), if !backlog.is_empty() => match permit {
                     Ok(permit) => if let Some(append) = backlog.pop_front() { permit.send(append) },

@@ -8,7 +8,6 @@ use crate::handoff::doubt;
 use crate::handoff::message::{Body, Mobile};
 use crate::limits::{BEFORE_BIND_MAX, WITHHOLD_SECONDS};
 use crate::smpp::frame::Frame;
-use crate::smpp::link::now_us;
 use crate::smpp::pdu::{Pdu, ShortMessage};
 use crate::smpp::{CommandId, decode};
 
@@ -49,7 +48,7 @@ impl Session<'_> {
                 (Kind::Undecodable, Body::Undecodable { pdu: frame.raw.to_vec(), error: error.to_string() })
             }
         };
-        let received_us = now_us();
+        let received_us = self.link.world.now_us();
         let mut repeats = None;
         if !self.link.doubt.is_empty()
             && let Some(key) = doubt::key(&body)

@@ -1,6 +1,6 @@
 //! What a session holds.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -144,7 +144,7 @@ pub(super) struct Session<'a> {
     pub(super) stop_by: Instant,
     // ---- submits
     pub(super) intents: usize,
-    pub(super) active: HashMap<u64, Active>,
+    pub(super) active: BTreeMap<u64, Active>,
     /// Segments to write, by age of their submit.
     pub(super) ready: BTreeSet<(u64, usize)>,
     /// Written, by `sequence_number`: submit, segment, time.
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
             stopping: false,
             stop_by: now,
             intents: 0,
-            active: HashMap::new(),
+            active: BTreeMap::new(),
             ready: BTreeSet::new(),
             in_flight: HashMap::new(),
             written: VecDeque::new(),

@@ -10,7 +10,6 @@ use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
 use crate::limits::{SUBMIT_SEGMENTS_MAX, WITHHOLD_SECONDS, WRITE_BYTES_MAX};
 use crate::smpp::frame::Frame;
-use crate::smpp::link::now_us;
 use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
 use crate::smpp::{CommandId, CommandStatus, decode};
 use crate::text::segments::{Segment, split_for};
@@ -52,7 +51,7 @@ impl Session<'_> {
         while self.wants_submits() {
             let Some(submit) = self.link.queue.pop() else { return };
             let link = self.index();
-            if submit.expires_us <= now_us() {
+            if submit.expires_us <= self.link.world.now_us() {
                 self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Expired });
                 continue;
             }
@@ -114,7 +113,7 @@ impl Session<'_> {
 
     fn write_segment(&mut self, order: u64, segment: usize) {
         let Some(active) = self.active.get_mut(&order) else { return };
-        if active.submit.expires_us <= now_us() {
+        if active.submit.expires_us <= self.link.world.now_us() {
             active.open -= 1;
             active.refused.get_or_insert(u32::from(CommandStatus::EsmeRthrottled));
             return self.complete(order);
@@ -228,7 +227,7 @@ impl Session<'_> {
     /// One result, durable before anyone hears of it.
     pub(super) fn settle(&mut self, submit: &Submit, outcome: SubmitOutcome) {
         let link = self.index();
-        let op = Op::Result { id: submit.id, attempt: submit.attempt, at_us: now_us(), outcome };
+        let op = Op::Result { id: submit.id, attempt: submit.attempt, at_us: self.link.world.now_us(), outcome };
         self.ask(Append { link, tag: 0, give_up: None, op });
     }
 
@@ -252,6 +251,7 @@ impl Session<'_> {
             }
             self.link.turned();
             tokio::select! {
+                biased;
                 () = self.link.completions.wait() => {}
                 permit = self.link.spool.reserve(), if !self.backlog.is_empty() => {
                     if let (Ok(permit), Some(append)) = (permit, self.backlog.pop_front()) {

@@ -81,6 +81,7 @@ impl Rig {
             progress: Arc::default(),
             last_tag: 0,
             reference: 0,
+            world: crate::world::World::real(),
             stored: 0,
         };
         let task = tokio::spawn(async move { run(&mut link, ours).await });
