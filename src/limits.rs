@@ -118,6 +118,26 @@ pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
 /// Seconds that one use of the database may take, by default.
 pub const DATABASE_DEADLINE_SECONDS: u64 = 5;
+/// Hosts of one database of which one takes writes.
+pub const DATABASE_HOSTS_MAX: usize = 8;
+/// Seconds that getting a connection may take, making one included.
+pub const DATABASE_ACQUIRE_SECONDS: u64 = 3;
+/// Milliseconds that a connection which has been idle has to answer before it is used.
+pub const DATABASE_PING_MS: u64 = 1_000;
+/// Seconds between pings of idle connections: sooner than a router on the way forgets them.
+pub const DATABASE_KEEPALIVE_SECONDS: u64 = 10;
+/// Seconds after which a connection is made anew.
+pub const DATABASE_CONNECTION_SECONDS_MAX: u64 = 1_800;
+/// Milliseconds between the server's looks, while a statement runs, whether its connection was closed.
+pub const DATABASE_PEER_CHECK_MS: u64 = 1_000;
+/// Seconds after which the server ends a connection on which nothing that it sent was confirmed.
+pub const DATABASE_PEER_SILENT_SECONDS: u64 = 10;
+/// Seconds of silence after which the server asks whether the peer is there.
+pub const DATABASE_PEER_IDLE_SECONDS: u64 = 10;
+/// Seconds between such questions.
+pub const DATABASE_PEER_PROBE_SECONDS: u64 = 3;
+/// Such questions without an answer after which it ends the connection.
+pub const DATABASE_PEER_PROBES: u64 = 3;
 /// Seconds that reading the whole roster may take.
 pub const ROSTER_DEADLINE_SECONDS: u64 = 60;
 /// Seconds that a migration may take, waiting for another one included.
@@ -222,6 +242,12 @@ pub const SMSC_DOUBT_MAX: usize = 100_000;
 /// Segments of one text that a phone sends.
 pub const SMSC_SEGMENTS_MAX: usize = 20;
 
+const _: () = assert!(
+    DATABASE_ACQUIRE_SECONDS + DATABASE_DEADLINE_SECONDS < 10,
+    "a use that fails and the connection for the next take less than 10 s"
+);
+const _: () =
+    assert!(DATABASE_PING_MS < DATABASE_ACQUIRE_SECONDS * 1_000, "after a dead connection there is time for another");
 const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
 const _: () = assert!(
     RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,

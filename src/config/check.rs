@@ -160,8 +160,19 @@ impl<'a> Checker<'a> {
 
     fn database(&mut self, config: &mut Config) {
         let database = &mut config.database;
-        if database.host.is_empty() {
+        if database.host.iter().any(|host| host.name.is_empty()) || database.host.iter().len() == 0 {
             self.error("database.host", "is empty", "name a host, or the folder of PostgreSQL's socket");
+        }
+        if database.host.iter().len() > limits::DATABASE_HOSTS_MAX {
+            self.error(
+                "database.host",
+                format!("{} hosts", database.host.iter().len()),
+                format!("at most {}", limits::DATABASE_HOSTS_MAX),
+            );
+        }
+        let mut named = HashSet::new();
+        if let Some(twice) = database.host.iter().find(|h| !named.insert((&h.name, h.port.unwrap_or(database.port)))) {
+            self.error("database.host", format!("{twice} stands there twice"), "name each host once");
         }
         if database.name.is_empty() {
             self.error("database.name", "is empty", "name the database");

@@ -1,13 +1,13 @@
 //! `[database]`: where PostgreSQL is, and a login a role.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hosts::Hosts;
 use super::{ConfigError, Secret};
-use crate::store::{ConnectOptions, TlsMode};
+use crate::store::{ConnectOptions, Host, TlsMode};
 
 /// Whose login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +47,14 @@ pub struct LoginConfig {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// Host name or address, or a socket's folder (begins with `/`).
-    pub host: String,
-    /// Port.
+    /// Host name or address, or a socket's folder (begins with `/`); or several, of which one takes writes.
+    pub host: Hosts,
+    /// Port of hosts that name none.
     pub port: u16,
     /// Database name.
     pub name: String,
-    /// `verify-full` or `disable`. When left out: `disable` for a socket or loopback, else `verify-full`.
+    /// `verify-full` or `disable`. When left out: `disable` for a socket or loopback, else `verify-full`,
+    /// for each host.
     pub tls: Option<TlsMode>,
     /// PEM file of the authority that signed the server's certificate; the system's when left out.
     pub ca_file: Option<PathBuf>,
@@ -71,7 +72,7 @@ impl Default for DatabaseConfig {
     fn default() -> Self {
         let login = |user: &str| LoginConfig { user: user.to_owned(), ..LoginConfig::default() };
         Self {
-            host: "/run/postgresql".to_owned(),
+            host: Hosts::one("/run/postgresql"),
             port: 5432,
             name: "scrutineer".to_owned(),
             tls: None,
@@ -94,11 +95,9 @@ impl DatabaseConfig {
         }
     }
 
-    /// Does the server run on this machine: a socket's folder, or loopback?
+    /// Do all servers run on this machine: a socket's folder, or loopback?
     pub fn is_local(&self) -> bool {
-        self.host.starts_with('/')
-            || self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        self.host.iter().all(|host| host.is_local())
     }
 
     /// How to connect as one login, with so many connections at most. An error when its password
@@ -108,14 +107,16 @@ impl DatabaseConfig {
         if let Some(problem) = password.problem() {
             return Err(ConfigError::one(problem.clone()));
         }
-        let tls = self.tls.unwrap_or(if self.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull });
+        let hosts = self.host.iter().map(|host| Host {
+            name: host.name.clone(),
+            port: host.port.unwrap_or(self.port),
+            tls: self.tls.unwrap_or(if host.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull }),
+        });
         Ok(ConnectOptions {
-            host: self.host.clone(),
-            port: self.port,
+            hosts: hosts.collect(),
             database: self.name.clone(),
             user: user.clone(),
             password: (!password.is_empty()).then(|| password.reveal().to_owned()),
-            tls,
             ca_file: self.ca_file.clone(),
             application: format!("scrutineer {}", login.as_str()),
             connections_max: connections,

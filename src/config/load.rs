@@ -341,6 +341,7 @@ fn plain(message: &str) -> String {
 
 fn mend_type(key: &str) -> &'static str {
     match key {
+        "host" => "write a name, or several: [\"db1\", \"db2:5433\"]",
         "metrics" | "listen" => "write address and port as one string, for example \"127.0.0.1:9471\"",
         "numbers" => "write a list of strings, for example [\"15100\"]",
         "port" => "write a whole number from 1 to 65535, without quotes",
@@ -441,7 +442,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.database.worker.password.reveal(), "12345678");
         assert_eq!(config.database.worker.user, "scrutineer-worker");
-        assert_eq!((config.database.host.as_str(), config.database.port), ("10.0.0.1", 6432));
+        assert_eq!((&config.database.host, config.database.port), (&super::super::Hosts::one("10.0.0.1"), 6432));
         let link = &config.link[0];
         assert_eq!(link.password.reveal(), "\"quoted\"");
         assert_eq!(link.numbers, ["15100", "+4479"]);

@@ -39,7 +39,7 @@ type Stream<S> = tokio_util::codec::Framed<S, tokio_util::codec::LengthDelimited
 /// How long the gateway may take for its part of the greeting.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause before a session is begun anew: doubled from the first to the last, with jitter.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// A session that lasted so long begins the pauses anew.
 const STEADY: Duration = Duration::from_secs(30);
 /// With nothing under way for so long the worker has caught up, though the gateway's newest sequence never came.
@@ -175,7 +175,10 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
     }
 
     async fn session(&self, stop: &CancellationToken, up: impl FnOnce()) -> Result<(), End> {
-        let schema = self.store.schema().await?;
+        // What this session knows to be committed is so on one primary: should another take over, a
+        // watermark that counts on it would pass over records that the other one lacks.
+        let store = self.store.pinned();
+        let schema = store.schema().await?;
         if !schema.is_current() {
             return Err(End::Schema(schema));
         }
@@ -185,17 +188,17 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             }
             () = stop.cancelled() => return Ok(()),
         };
-        let (spool_id, watermark) = self.store.open_spool(spool, &host).await?;
+        let (spool_id, watermark) = store.open_spool(spool, &host).await?;
         // What was known of another session's database may be gone from this one's.
         self.phones.clear();
-        self.roster.reload(&self.store, None).await?;
+        self.roster.reload(&store, None).await?;
         let after = self.begin_after(spool, watermark, oldest, newest);
         send(&mut stream, &FromWorker::Read { after }).await?;
         send(&mut stream, &FromWorker::Credit { bytes: HANDOFF_CREDIT_BYTES_MAX }).await?;
         up();
         let (to_gateway, frames) = mpsc::channel(HANDOFF_QUEUE_MAX);
         let session = Arc::new(Session {
-            store: self.store.clone(),
+            store,
             spool_id,
             spool,
             roster: Arc::clone(&self.roster),
@@ -298,7 +301,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         tasks.spawn(self.segments(Arc::clone(&session)));
         tasks.spawn(watch_idle(Arc::clone(&session), Arc::clone(&caught_up)));
         let pump = Pump {
-            store: self.store.clone(),
+            store: session.store.clone(),
             spool: session.spool,
             in_flight: Arc::clone(&session.in_flight),
             links,

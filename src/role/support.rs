@@ -77,13 +77,16 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 pub async fn open_store(config: &Config, login: Login, deadline: Duration) -> anyhow::Result<Store> {
     let mut options = config.database.connect_options(login, 1)?;
     options.deadline = deadline;
-    store::doctor::probe(&options, CONNECT_DEADLINE).await.with_context(|| {
+    let store = Store::new(&options);
+    store.with_conn(CONNECT_DEADLINE, async |conn| store::doctor::answers(conn).await).await.with_context(|| {
         format!(
-            "can't use PostgreSQL at {}, port {}, database {}, as {} ([database] in the configuration)",
-            options.host, options.port, options.database, options.user
+            "can't use PostgreSQL at {}, database {}, as {} ([database] in the configuration)",
+            options.hosts_said(),
+            options.database,
+            options.user
         )
     })?;
-    Ok(Store::new(&options))
+    Ok(store)
 }
 
 /// [`open_store`] as the owner, on a database whose schema is this program's.

@@ -56,6 +56,12 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The deadline of a use that names none.
     fn deadline(&self) -> Duration;
 
+    /// A handle that is bound to the server of its first use, as [`Store::pinned`] is.
+    #[must_use]
+    fn pinned(&self) -> Self {
+        self.clone()
+    }
+
     /// [`check_schema`].
     fn schema(&self) -> impl Future<Output = Result<Schema>> + Send;
 
@@ -178,6 +184,10 @@ impl Ledger for Store {
 
     fn deadline(&self) -> Duration {
         Store::deadline(self)
+    }
+
+    fn pinned(&self) -> Self {
+        Store::pinned(self)
     }
 
     async fn schema(&self) -> Result<Schema> {

@@ -28,7 +28,7 @@ pub mod submission;
 pub mod user;
 pub mod watermark;
 
-pub use conn::{ConnectOptions, Store, StoreError, TlsMode};
+pub use conn::{ConnectOptions, Host, NoHost, Store, StoreError, TlsMode};
 pub use ledger::{Ledger, Transaction, Tx};
 /// The connection that [`Store::with_conn`] lends.
 pub use sqlx::PgConnection;

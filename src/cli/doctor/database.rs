@@ -8,10 +8,12 @@ use time::OffsetDateTime;
 use super::finding::Finding;
 use crate::config::{DatabaseConfig, Login};
 use crate::store::doctor::{Seen, probe};
-use crate::store::{ConnectOptions, Store, StoreError, migrate};
+use crate::store::{ConnectOptions, Host, Store, StoreError, migrate};
 
 /// For one login's look.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// A standby that lacks more of the write-ahead log than this is worth a word, bytes.
+const LAG_WARNING_BYTES: i64 = 64 << 20;
 /// Clocks further apart than this are worth a word, seconds.
 const CLOCK_WARNING_SECONDS: f64 = 2.0;
 /// Clocks further apart than this put messages on the wrong side of an election's opening.
@@ -21,6 +23,11 @@ pub(super) async fn examine(database: &DatabaseConfig) -> Vec<Finding> {
     let (owner, worker, web) =
         tokio::join!(look(database, Login::Owner), look(database, Login::Worker), look(database, Login::Web));
     let mut findings = Vec::new();
+    // One login that gets in tells how the hosts stand; each tells that none lets it in.
+    let hosts = [&owner, &worker, &web].into_iter().filter_map(Look::hosts).max_by_key(|hosts| reached(hosts));
+    if let Some(hosts) = hosts.filter(|hosts| hosts.len() > 1) {
+        findings.extend(judge_hosts(hosts));
+    }
     let mut seen_by = None;
     let mut clock = None;
     for (login, look) in [(Login::Owner, owner), (Login::Worker, worker), (Login::Web, web)] {
@@ -29,12 +36,15 @@ pub(super) async fn examine(database: &DatabaseConfig) -> Vec<Finding> {
             Look::Unreadable(why) => {
                 findings.push(Finding::warning(check, why, "run doctor as a user who may read the password file"));
             }
-            Look::Failed(options, error) => findings.push(refused(check, &options, &error)),
-            Look::Seen(options, seen, apart) => {
-                findings.push(privileges(check, login, &options, &seen));
-                clock = clock.or(Some(apart));
-                seen_by = seen_by.or(Some(options));
-            }
+            Look::Looked(options, hosts) => match primary(hosts) {
+                Some(Err(error)) => findings.push(refused(check, &options, &error)),
+                Some(Ok(seen)) => {
+                    findings.push(privileges(check, login, &options, &seen));
+                    clock = clock.or(Some((seen.now - OffsetDateTime::now_utc()).as_seconds_f64()));
+                    seen_by = seen_by.or(Some(options));
+                }
+                None => {}
+            },
         }
     }
     findings.extend(clock.map(clocks));
@@ -54,10 +64,21 @@ pub(super) async fn examine(database: &DatabaseConfig) -> Vec<Finding> {
     findings
 }
 
+/// What each host said, or why it said nothing.
+type Answers = Vec<(Host, Result<Seen, StoreError>)>;
+
 enum Look {
     Unreadable(String),
-    Failed(Box<ConnectOptions>, StoreError),
-    Seen(Box<ConnectOptions>, Seen, f64),
+    Looked(Box<ConnectOptions>, Answers),
+}
+
+impl Look {
+    fn hosts(&self) -> Option<&Answers> {
+        match self {
+            Self::Unreadable(_) => None,
+            Self::Looked(_, hosts) => Some(hosts),
+        }
+    }
 }
 
 async fn look(database: &DatabaseConfig, login: Login) -> Look {
@@ -65,12 +86,73 @@ async fn look(database: &DatabaseConfig, login: Login) -> Look {
         Ok(options) => Box::new(options),
         Err(error) => return Look::Unreadable(error.problems.first().map_or_else(String::new, |p| p.what.clone())),
     };
-    match probe(&options, DEADLINE).await {
-        Ok(seen) => {
-            let apart = (seen.now - OffsetDateTime::now_utc()).as_seconds_f64();
-            Look::Seen(options, seen, apart)
-        }
-        Err(error) => Look::Failed(options, error),
+    let answers = probe(&options, DEADLINE).await;
+    Look::Looked(options, answers)
+}
+
+fn reached(answers: &Answers) -> usize {
+    answers.iter().filter(|(_, answer)| answer.is_ok()).count()
+}
+
+/// The answer of the host that takes writes; without one that of any that answered, else the first error.
+fn primary(answers: Answers) -> Option<Result<Seen, StoreError>> {
+    let rank = |answer: &Result<Seen, StoreError>| match answer {
+        Ok(seen) if !seen.read_only => 0,
+        Ok(_) => 1,
+        Err(_) => 2,
+    };
+    answers.into_iter().map(|(_, answer)| answer).min_by_key(rank)
+}
+
+/// Of several hosts: is each there, and does just one take writes?
+fn judge_hosts(answers: &Answers) -> Vec<Finding> {
+    let primaries: Vec<&Seen> = answers.iter().filter_map(|(_, a)| a.as_ref().ok()).filter(|s| !s.read_only).collect();
+    let mut findings: Vec<Finding> = answers
+        .iter()
+        .map(|(host, answer)| {
+            let check = format!("database.host.{host}");
+            match answer {
+                Err(error) => {
+                    Finding::warning(check, error.to_string(), "start it, or take it out of host in [database]")
+                }
+                Ok(seen) if !seen.standby && seen.read_only => {
+                    Finding::warning(check, "read-only, though no standby", "see default_transaction_read_only there")
+                }
+                Ok(seen) if !seen.standby => Finding::ok(check, format!("primary, PostgreSQL {}", seen.version)),
+                Ok(seen) => standby(check, seen, primaries.first().map(|primary| primary.wal_at - seen.wal_at)),
+            }
+        })
+        .collect();
+    match primaries.len() {
+        1 => {}
+        0 => findings.push(Finding::error(
+            "database.primary",
+            "no host takes writes",
+            "start the primary, or promote a standby (pg_ctl promote)",
+        )),
+        n => findings.push(Finding::error(
+            "database.primary",
+            format!("{n} hosts take writes: what one of them takes the other lacks"),
+            "stop the old primary, and make it a standby of the new one (pg_rewind)",
+        )),
+    }
+    findings
+}
+
+fn standby(check: String, seen: &Seen, lacks: Option<i64>) -> Finding {
+    let version = &seen.version;
+    let ago = seen.replayed_seconds_ago.map_or_else(String::new, |s| format!(", replayed a commit {s:.0} s old"));
+    match lacks {
+        None => Finding::ok(check, format!("standby, PostgreSQL {version}{ago}")),
+        Some(lacks) if lacks > LAG_WARNING_BYTES => Finding::warning(
+            check,
+            format!("standby, lacks {} MB of the primary's log{ago}", lacks >> 20),
+            "see pg_stat_replication on the primary, and the standby's own log",
+        ),
+        Some(lacks) => Finding::ok(
+            check,
+            format!("standby, PostgreSQL {version}, lacks {} kB of the primary's log{ago}", lacks.max(0) >> 10),
+        ),
     }
 }
 
@@ -85,7 +167,7 @@ fn refused(check: String, options: &ConnectOptions, error: &StoreError) -> Findi
         Some("42501") => "let it connect: GRANT CONNECT ON DATABASE …".to_owned(),
         Some("53300") => "raise max_connections, or stop what uses them".to_owned(),
         _ => {
-            format!("is PostgreSQL running at {}, port {}? Correct [database], or start it", options.host, options.port)
+            format!("is PostgreSQL running at {}? Correct [database], or start it", options.hosts_said())
         }
     };
     Finding::error(check, format!("{} can't connect: {error}", options.user), mend)
@@ -97,7 +179,7 @@ fn privileges(check: String, login: Login, options: &ConnectOptions, seen: &Seen
         return Finding::error(
             check,
             "this server is a standby, which takes no writes",
-            "point [database] host at the primary",
+            "name the primary in host in [database] too",
         );
     }
     let grant = |group: &str| format!("scrutineer migrate --grant-logins (or: GRANT {group} TO \"{user}\")");

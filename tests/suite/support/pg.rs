@@ -88,12 +88,14 @@ impl Database {
     /// The options that the program's own store takes, for a login.
     pub fn store_options(&self, user: &str, connections_max: u32) -> scrutineer::store::ConnectOptions {
         scrutineer::store::ConnectOptions {
-            host: self.host.display().to_string(),
-            port: cluster::PORT,
+            hosts: vec![scrutineer::store::Host {
+                name: self.host.display().to_string(),
+                port: cluster::PORT,
+                tls: scrutineer::store::TlsMode::Disable,
+            }],
             database: self.name.clone(),
             user: user.to_owned(),
             password: None,
-            tls: scrutineer::store::TlsMode::Disable,
             ca_file: None,
             application: "scrutineer-test".to_owned(),
             connections_max,
