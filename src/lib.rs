@@ -34,7 +34,7 @@
 //! - Every bound stands in [`limits`]; every use of the database has a deadline ([`store::Store`]).
 //!
 //! # Arrows
-//! `domain, limits ← text, grammar ← smpp | spool | store ← intake, outbox ← web ← role, cli ← main`;
+//! `domain, limits ← text, grammar, vitals ← smpp | spool | store ← intake, outbox ← web ← role, cli ← main`;
 //! a test keeps them. `domain`, `text`, `grammar` and `intake::decide` are pure.
 
 pub mod cli;
@@ -53,5 +53,6 @@ pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod vitals;
 pub mod web;
 pub mod world;

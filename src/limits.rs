@@ -10,6 +10,17 @@ pub const WORKER_MEMORY_BYTES_MAX: usize = 96 << 20;
 /// See [`GATEWAY_MEMORY_BYTES_MAX`].
 pub const WEB_MEMORY_BYTES_MAX: usize = 64 << 20;
 
+/// Percent of its cap at which a process takes nothing new that can wait elsewhere...
+pub const MEMORY_SHED_PERCENT: u64 = 75;
+/// ... and below which it does again.
+pub const MEMORY_CALM_PERCENT: u64 = 70;
+/// Percent of its cap at which a process takes nothing new at all...
+pub const MEMORY_CRITICAL_PERCENT: u64 = 85;
+/// ... and below which it does for those who come first.
+pub const MEMORY_CRITICAL_CALM_PERCENT: u64 = 80;
+/// Milliseconds between two looks at the memory.
+pub const MEMORY_SAMPLE_MS: u64 = 250;
+
 // ---- SMPP -------------------------------------------------------------------------------------
 
 /// Greatest `command_length` taken: a full `message_payload` is 65,535 bytes, and must fit.
@@ -30,16 +41,28 @@ pub const SUBMIT_SEGMENTS_MAX: usize = 10;
 pub const BEFORE_BIND_MAX: usize = 16;
 /// Records of one link that may be matched against redeliveries.
 pub const IN_DOUBT_MAX: usize = 4_096;
-/// Seconds for which a record stays in doubt.
-pub const IN_DOUBT_SECONDS: i64 = 3_600;
+/// Seconds for which a record stays in doubt: an hour, and one more by which a clock may have been set
+/// forward between two runs.
+pub const IN_DOUBT_SECONDS: i64 = 7_200;
 /// Seconds between `enquire_link`s while there is traffic: each one answered confirms the responses before it.
 pub const CONFIRM_SECONDS: u64 = 2;
 /// Seconds for which a response is withheld before the SMSC is told to deliver later.
 pub const WITHHOLD_SECONDS: u64 = 5;
+/// Seconds after which a message that waits for its acknowledgement is a sign of overload.
+pub const OVERLOAD_SLOW_SECONDS: u64 = 1;
+/// Seconds for which an overload status is held back where nothing is taken, or an SMSC's retries spin.
+pub const OVERLOAD_ANSWER_SECONDS: u64 = 1;
+/// Seconds without a sign of overload after which it has passed; and the least pause before a link
+/// that was unbound binds again.
+pub const OVERLOAD_CALM_SECONDS: u64 = 10;
 /// Seconds of overload after which a link is unbound, so that the SMSC stores.
 pub const OVERLOAD_UNBIND_SECONDS: u64 = 60;
 /// Seconds within which a PDU that has begun must end.
 pub const PDU_READ_SECONDS: u64 = 10;
+/// Seconds for which a part of the gateway may do nothing before it counts as hung; no wait in it is longer.
+pub const GATEWAY_HANG_SECONDS: u64 = 30;
+/// Seconds by which times of receipt may be ahead of a clock that was set back.
+pub const CLOCK_BACK_SECONDS_MAX: i64 = 26 * 3600;
 /// Seconds that an unbind, ours or the SMSC's, may take.
 pub const UNBIND_SECONDS: u64 = 5;
 /// Bytes that wait to be written to one link; past them its socket is not read.
@@ -252,6 +275,17 @@ const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame hol
 const _: () = assert!(
     RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,
     "the gateway's buffers leave half of its cap to the program"
+);
+const _: () = assert!(
+    MEMORY_CALM_PERCENT < MEMORY_SHED_PERCENT
+        && MEMORY_SHED_PERCENT <= MEMORY_CRITICAL_CALM_PERCENT
+        && MEMORY_CRITICAL_CALM_PERCENT < MEMORY_CRITICAL_PERCENT
+        && MEMORY_CRITICAL_PERCENT < 100,
+    "each level of memory pressure is left at less than it is entered at"
+);
+const _: () = assert!(
+    OVERLOAD_SLOW_SECONDS < WITHHOLD_SECONDS && WITHHOLD_SECONDS < OVERLOAD_UNBIND_SECONDS,
+    "the rungs of the overload ladder come one after the other"
 );
 const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window fits the spool's queue");
 const _: () = assert!(BATCH_RECORDS_MAX <= LANE_QUEUE_MAX, "a batch fits a lane");

@@ -11,11 +11,11 @@ use tracing::{debug, info, warn};
 
 use super::batch::{Done, How, Session, Trouble, attempt};
 use super::item::Item;
-use super::progress::Work;
 use crate::handoff::message::FromWorker;
 use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX};
 use crate::store::migrate::Schema;
 use crate::store::{Ledger, Store, StoreError};
+use crate::vitals::progress::Work;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]

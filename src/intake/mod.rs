@@ -8,7 +8,6 @@ pub mod judge;
 pub mod lane;
 pub mod limiter;
 pub mod phones;
-pub mod progress;
 pub mod reassemble;
 pub mod roster;
 pub mod rows;

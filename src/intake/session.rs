@@ -21,7 +21,6 @@ use super::item::Item;
 use super::lane::{BatchSize, End, Lane, after};
 use super::limiter::ReplyLimiter;
 use super::phones::PhoneIds;
-use super::progress::Progress;
 use super::roster::RosterCell;
 use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
@@ -32,6 +31,7 @@ use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
 use crate::store::{Ledger, Store, StoreError};
+use crate::vitals::progress::Progress;
 use crate::world::World;
 
 type Stream<S> = tokio_util::codec::Framed<S, tokio_util::codec::LengthDelimitedCodec>;

@@ -18,11 +18,11 @@ use tracing::{error, info, warn};
 use super::support::run_role;
 use crate::config::{Config, Login, Part};
 use crate::intake::decide::Replies;
-use crate::intake::progress::Progress;
 use crate::intake::session::{Intake, Options};
 use crate::limits::LANES_MAX;
 use crate::store::Store;
 use crate::telemetry;
+use crate::vitals::progress::Progress;
 
 /// Connections beside the lanes': for the outbox, the roster and timers.
 const CONNECTIONS_BESIDE_LANES: u32 = 3;

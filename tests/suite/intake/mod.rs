@@ -12,9 +12,9 @@ mod speed;
 use std::sync::Arc;
 
 use scrutineer::intake::decide::Replies;
-use scrutineer::intake::progress::Progress;
 use scrutineer::intake::session::{Intake, Options};
 use scrutineer::store::Store;
+use scrutineer::vitals::progress::Progress;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use tokio::sync::watch;

@@ -1,16 +1,17 @@
-//! Is the worker moving? The watchdog asks for progress, and an outage of the database or the gateway
-//! is not a lack of it: only work that does not end is.
+//! Is the process moving? The watchdog asks for progress, and an outage of the database, the gateway or
+//! an SMSC is not a lack of it: only work that does not end is. All by the monotonic clock.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::limits::WORKER_HANG_SECONDS;
 
-/// One place where work is done: a lane, a timer, the pump.
+/// One place where work is done: a lane, a timer, a link, the spool's thread.
 #[derive(Debug)]
 pub struct Work {
-    name: &'static str,
+    name: Cow<'static, str>,
     began: Instant,
     /// Milliseconds after `began` at which the present piece of work began, and one more; 0: idle.
     busy_since: AtomicU64,
@@ -21,6 +22,11 @@ pub struct Work {
 pub struct Busy<'a>(&'a Work);
 
 impl Work {
+    /// A place of work, idle.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), began: Instant::now(), busy_since: AtomicU64::new(0) }
+    }
+
     /// A piece of work begins.
     pub fn begin(&self) -> Busy<'_> {
         self.beat();
@@ -33,7 +39,8 @@ impl Work {
         self.busy_since.store(now + 1, Ordering::Relaxed);
     }
 
-    fn busy_for(&self) -> Duration {
+    /// For how long the present piece of work has not moved on; zero when idle.
+    pub fn busy_for(&self) -> Duration {
         match self.busy_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
             since => self.began.elapsed().saturating_sub(Duration::from_millis(since - 1)),
@@ -48,32 +55,53 @@ impl Drop for Busy<'_> {
 }
 
 /// All places of work of the present session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
+    limit: Duration,
     places: Mutex<Vec<Arc<Work>>>,
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(WORKER_HANG_SECONDS))
+    }
+}
+
 impl Progress {
+    /// Work that does not move on for `limit` is hung.
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, places: Mutex::default() }
+    }
+
     /// A new session begins: earlier places are forgotten.
     pub fn clear(&self) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// A new place of work, idle.
-    pub fn place(&self, name: &'static str) -> Arc<Work> {
-        let work = Arc::new(Work { name, began: Instant::now(), busy_since: AtomicU64::new(0) });
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&work));
+    pub fn place(&self, name: impl Into<Cow<'static, str>>) -> Arc<Work> {
+        let work = Arc::new(Work::new(name));
+        self.add(Arc::clone(&work));
         work
     }
 
-    /// A place that has been at one piece of work for too long, and for how long.
-    pub fn hung(&self) -> Option<(&'static str, Duration)> {
-        self.hung_for(Duration::from_secs(WORKER_HANG_SECONDS))
+    /// Looks at this place, too.
+    pub fn add(&self, work: Arc<Work>) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(work);
     }
 
-    fn hung_for(&self, limit: Duration) -> Option<(&'static str, Duration)> {
+    /// A place that has been at one piece of work for too long, and for how long.
+    pub fn hung(&self) -> Option<(String, Duration)> {
+        self.hung_for(self.limit)
+    }
+
+    fn hung_for(&self, limit: Duration) -> Option<(String, Duration)> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.iter().map(|w| (w.name, w.busy_for())).find(|(_, busy)| *busy > limit)
+        places
+            .iter()
+            .map(|w| (w, w.busy_for()))
+            .find(|(_, busy)| *busy > limit)
+            .map(|(w, busy)| (w.name.to_string(), busy))
     }
 }
 
