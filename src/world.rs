@@ -1,7 +1,8 @@
 //! What the program takes from outside without asking anybody: the time of day, and chance. Handed
 //! down by the role, so that a simulation can hold both and repeat a run exactly.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -37,6 +38,17 @@ impl World {
                 .map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)),
             Some(outside) => outside.now_us(),
         }
+    }
+
+    /// Microseconds since the Unix epoch that pass evenly, whatever is done to the clock: what it said when
+    /// this was first asked, and the monotonic time since. For what waits for a time or runs out.
+    pub fn steady_us(&self) -> i64 {
+        static BEGUN: OnceLock<(i64, Instant)> = OnceLock::new();
+        if self.0.is_some() {
+            return self.now_us();
+        }
+        let (wall, begun) = BEGUN.get_or_init(|| (self.now_us(), Instant::now()));
+        wall.saturating_add(i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX))
     }
 
     fn bits(&self) -> u64 {
@@ -92,6 +104,13 @@ mod tests {
         assert_eq!(world.now_us(), 1_790_000_000_123_456);
         assert!((world.between(2.0, 4.0) - 3.0).abs() < 1e-9);
         assert_eq!(world.uuid(), world.uuid());
+    }
+
+    #[test]
+    fn steady_time_begins_with_the_clock_and_does_not_go_back() {
+        let world = World::real();
+        let first = world.steady_us();
+        assert!(world.steady_us() >= first && (first - world.now_us()).abs() < 60_000_000);
     }
 
     #[test]

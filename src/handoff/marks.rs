@@ -1,10 +1,12 @@
 //! How far the spool is, for all parts of the gateway to see.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use uuid::Uuid;
+
+use crate::vitals::progress::Work;
 
 /// What the rest of the gateway may see of the spool's thread.
 #[derive(Debug)]
@@ -15,8 +17,8 @@ pub struct Marks {
     committed: watch::Sender<u64>,
     oldest: AtomicU64,
     failing: AtomicBool,
-    /// Milliseconds since the epoch at which the batch under way was begun; 0: none is.
-    busy_since_ms: AtomicI64,
+    full: AtomicBool,
+    work: Arc<Work>,
 }
 
 impl Marks {
@@ -28,7 +30,8 @@ impl Marks {
             committed: watch::channel(committed).0,
             oldest: AtomicU64::new(oldest),
             failing: AtomicBool::new(false),
-            busy_since_ms: AtomicI64::new(0),
+            full: AtomicBool::new(false),
+            work: Arc::new(Work::new("the spool's thread")),
         }
     }
 
@@ -47,9 +50,14 @@ impl Marks {
         self.failing.swap(failing, Ordering::Relaxed)
     }
 
-    /// The thread begins something at this time, or is idle (0).
-    pub fn set_busy_since_ms(&self, at: i64) {
-        self.busy_since_ms.store(at, Ordering::Relaxed);
+    /// The spool has reached its size, or has room again.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// The thread's work.
+    pub fn work(&self) -> &Arc<Work> {
+        &self.work
     }
 
     /// Smallest sequence kept; 0: none.
@@ -81,9 +89,8 @@ impl Marks {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Is the thread idle, or at work for less than `limit`?
-    pub fn makes_progress(&self, now_us: i64, limit: Duration) -> bool {
-        let since = self.busy_since_ms.load(Ordering::Relaxed);
-        since == 0 || now_us / 1000 - since < limit.as_millis() as i64
+    /// Has the spool reached its size?
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 }

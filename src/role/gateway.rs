@@ -21,8 +21,10 @@ use crate::config::{Config, EXIT_CONFIG, Part};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, SubmitOutcome};
 use crate::handoff::server;
+use crate::limits::GATEWAY_MEMORY_BYTES_MAX;
 use crate::spool::{Spool, SpoolError};
 use crate::telemetry;
+use crate::vitals::memory;
 use crate::world::World;
 use parts::Parts;
 
@@ -78,7 +80,7 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
 
     let world = World::real();
     let parts = Parts::new(config, &mut spool, &world, stop.clone())?;
-    let Parts { links, server, keeper, queues, .. } = parts;
+    let Parts { links, server, keeper, queues, pressure } = parts;
     let mut tasks: JoinSet<String> = JoinSet::new();
     for link in links {
         let name = format!("link {}", link.options.name);
@@ -98,6 +100,10 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
     tasks.spawn(async move {
         keeper.run(token).await;
         "housekeeping".to_owned()
+    });
+    tasks.spawn(async move {
+        memory::watch(GATEWAY_MEMORY_BYTES_MAX, pressure).await;
+        "memory".to_owned()
     });
     tracing::info!(
         links = config.link.len(), spool = %config.gateway.spool.display(), socket = %socket.display(),

@@ -1,7 +1,6 @@
 //! Supervision of one link: connect, bind, serve, and again, with backoff.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -12,13 +11,18 @@ use tokio_util::sync::CancellationToken;
 use super::CommandStatus;
 use super::meters::Meters;
 use super::options::LinkOptions;
+use super::overload::{Reason, Rung};
 use super::session::{self, End};
-use super::shared::{ByteBudget, LinkStates};
+use super::shared::LinkStates;
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
 use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
+use crate::handoff::marks::Marks;
 use crate::handoff::queue::SubmitQueue;
-use crate::limits::LINK_SOCKET_BYTES;
+use crate::limits::{LINK_SOCKET_BYTES, OVERLOAD_CALM_SECONDS};
+use crate::vitals::clock::Receipts;
+use crate::vitals::pressure::Pressure;
+use crate::vitals::progress::Work;
 use crate::world::World;
 
 /// How long a connection may take.
@@ -40,8 +44,12 @@ pub struct Link {
     pub doubt: Arc<DoubtSet>,
     /// Submits for the group.
     pub queue: Arc<SubmitQueue>,
-    /// Bytes that may wait, all links together.
-    pub budget: Arc<ByteBudget>,
+    /// How far the spool is, and how its disk does.
+    pub marks: Arc<Marks>,
+    /// Is memory short?
+    pub pressure: Pressure,
+    /// Times of receipt.
+    pub receipts: Arc<Receipts>,
     /// Who is bound.
     pub states: Arc<LinkStates>,
     /// What PostgreSQL has, when that is what acknowledgements wait for.
@@ -52,14 +60,16 @@ pub struct Link {
     pub world: World,
     /// Metrics.
     pub meters: Meters,
-    /// Time of the last turn of its loop, milliseconds since the epoch: the watchdog looks at it.
-    pub progress: Arc<AtomicI64>,
+    /// Beats with each turn of its loop: the watchdog looks at it.
+    pub work: Arc<Work>,
     /// Last tag given to the spool.
     pub last_tag: u64,
     /// Last reference of a segmented text.
     pub reference: u8,
     /// Last record stored by the session that runs; 0: none.
     pub stored: u64,
+    /// Why the session that ended was unbound by the overload ladder.
+    pub overload: Option<Reason>,
 }
 
 /// Waits for a change; for ever where there is nothing to change.
@@ -81,7 +91,7 @@ impl Link {
 
     /// The loop turned.
     pub(super) fn turned(&self) {
-        self.progress.store(self.world.now_us() / 1000, Ordering::Relaxed);
+        self.work.beat();
     }
 
     pub(super) fn bound(&self) {
@@ -110,9 +120,11 @@ impl Link {
             self.meters.bound.set(0.0);
             self.meters.ended(end.word());
             self.report(&end);
-            if std::mem::take(&mut self.stored) > 0 {
+            let stored = std::mem::take(&mut self.stored);
+            if stored > 0 {
                 self.enter_doubt().await;
             }
+            let overload = self.overload.take();
             if matches!(end, End::Stopped | End::SpoolClosed) {
                 break;
             }
@@ -121,9 +133,13 @@ impl Link {
                 End::PeerUnbound | End::Closed | End::Io(_) | End::Silent if lived => FIRST_PAUSE,
                 // Only a person can mend these: asking often may have the account locked.
                 End::BindRefused(status) if is_wrong_password(status) => self.options.reconnect_max,
-                End::Overloaded => self.options.reconnect_max.min(Duration::from_secs(10)),
                 _ => pause,
             };
+            if let Some(reason) = overload
+                && !self.until_passed(reason, stored).await
+            {
+                break;
+            }
             let jittered = pause.mul_f64(self.world.between(0.5, 1.0));
             if !self.rest(jittered).await {
                 break;
@@ -131,6 +147,30 @@ impl Link {
             pause = (pause * 2).min(self.options.reconnect_max).max(FIRST_PAUSE);
         }
         tracing::info!(link = %self.options.name, "link stopped");
+    }
+
+    /// Stays unbound until what overloaded the gateway has passed, while the SMSC stores; false when told
+    /// to stop. `stored`: the last record of the session.
+    async fn until_passed(&self, reason: Reason, stored: u64) -> bool {
+        let mut pause = Duration::from_secs(OVERLOAD_CALM_SECONDS);
+        loop {
+            self.meters.overload(Rung::Unbind, Some(reason));
+            if !self.rest(pause).await {
+                return false;
+            }
+            let passed = match reason {
+                Reason::Memory => !self.pressure.is_high(),
+                Reason::DiskFailing | Reason::SpoolFull => !self.marks.is_failing(),
+                Reason::SlowSync => self.marks.work().busy_for() < Duration::from_secs(1),
+                Reason::WorkerNotCommitting => *self.marks.committed().borrow() >= stored,
+            };
+            if passed {
+                self.meters.overload(Rung::Open, None);
+                tracing::info!(link = %self.options.name, reason = reason.word(), "the overload has passed; binding again");
+                return true;
+            }
+            pause = Duration::from_secs(1);
+        }
     }
 
     /// Waits, while the watchdog sees that it lives; false when told to stop.

@@ -2,6 +2,8 @@
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::overload::{Reason, Rung};
+
 /// Handles by name, labelled with the link.
 #[derive(Clone)]
 pub struct Meters {
@@ -12,6 +14,8 @@ pub struct Meters {
     pub(super) redeliveries: Counter,
     pub(super) acknowledged: Counter,
     pub(super) overloaded: Counter,
+    rung: Gauge,
+    reasons: [Gauge; Reason::ALL.len()],
     pub(super) submitted: Counter,
     pub(super) accepted: Counter,
     pub(super) throttled: Counter,
@@ -36,6 +40,10 @@ impl Meters {
             redeliveries: received("redelivery"),
             acknowledged: metrics::counter!("scrutineer_smpp_acknowledged_total", "link" => link.clone()),
             overloaded: metrics::counter!("scrutineer_smpp_overload_answers_total", "link" => link.clone()),
+            rung: metrics::gauge!("scrutineer_smpp_overload_rung", "link" => link.clone()),
+            reasons: Reason::ALL.map(
+                |reason| metrics::gauge!("scrutineer_smpp_overload", "link" => link.clone(), "reason" => reason.word()),
+            ),
             submitted: metrics::counter!("scrutineer_smpp_submitted_segments_total", "link" => link.clone()),
             accepted: submits("accepted"),
             throttled: submits("throttled"),
@@ -46,6 +54,14 @@ impl Meters {
             acknowledge_seconds: metrics::histogram!("scrutineer_smpp_acknowledge_seconds", "link" => link.clone()),
             response_seconds: metrics::histogram!("scrutineer_smpp_submit_response_seconds", "link" => link.clone()),
             link,
+        }
+    }
+
+    /// Where the link stands on the overload ladder, and why.
+    pub(super) fn overload(&self, rung: Rung, reason: Option<Reason>) {
+        self.rung.set(f64::from(rung.number()));
+        for (gauge, of) in self.reasons.iter().zip(Reason::ALL) {
+            gauge.set(f64::from(u8::from(reason == Some(of))));
         }
     }
 

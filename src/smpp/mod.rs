@@ -10,6 +10,7 @@ pub mod frame;
 pub mod link;
 pub mod meters;
 pub mod options;
+pub mod overload;
 pub mod pdu;
 pub mod session;
 pub mod shared;

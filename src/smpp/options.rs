@@ -25,6 +25,8 @@ pub struct LinkOptions {
     pub default_alphabet: DefaultAlphabet,
     /// Received messages that may wait for their acknowledgement.
     pub receive_window: usize,
+    /// Bytes of them, this link's share of what the gateway may hold.
+    pub receive_bytes: usize,
     /// `submit_sm` that may wait for their response.
     pub submit_window: usize,
     /// Segments a second; 0: no limit.

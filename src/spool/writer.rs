@@ -85,9 +85,10 @@ impl Writer {
             if waiting.is_empty() && queue.blocking_recv_many(&mut waiting, SPOOL_BATCH_MAX) == 0 {
                 break;
             }
-            self.marks.set_busy_since_ms(now_us() / 1000);
+            let marks = self.marks.clone();
+            let busy = marks.work().begin();
             let result = self.commit(&mut waiting);
-            self.marks.set_busy_since_ms(0);
+            drop(busy);
             self.report(&result);
             if result.is_err() {
                 self.give_up(&mut waiting);
@@ -168,6 +169,7 @@ impl Writer {
 
     /// Says once when the state changes.
     fn report(&self, result: &Result<(), SpoolError>) {
+        self.marks.set_full(matches!(result, Err(SpoolError::Full)));
         let was = self.marks.set_failing(result.is_err());
         match result {
             Err(error) => {

@@ -2,7 +2,6 @@
 //! watchdog, which is told only while the spool's thread and every link make progress.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -12,26 +11,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handoff::append::{Append, Op};
 use crate::handoff::doubt::DoubtSet;
-use crate::handoff::marks::Marks;
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::spool::Spool;
+use crate::vitals::clock::Receipts;
+use crate::vitals::progress::Progress;
 use crate::world::World;
-
-/// A part that has done nothing for so long is stuck. No bound wait within them is longer.
-const STUCK: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub struct Keeper {
     pub(super) spool: mpsc::Sender<Append>,
-    pub(super) marks: Arc<Marks>,
     pub(super) queues: Vec<(u16, Arc<SubmitQueue>)>,
     pub(super) count: Arc<SubmitCount>,
     pub(super) doubts: Vec<Arc<DoubtSet>>,
     /// Submits for groups that do not exist.
     pub(super) unsendable: mpsc::Receiver<Submit>,
-    /// Each link's last turn, milliseconds since the epoch.
-    pub(super) progress: Vec<(String, Arc<AtomicI64>)>,
+    /// Times of receipt.
+    pub(super) receipts: Arc<Receipts>,
+    /// The spool's thread and the links.
+    pub(super) progress: Progress,
     pub(super) world: World,
 }
 
@@ -41,6 +39,7 @@ impl Keeper {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let waiting = metrics::gauge!("scrutineer_submit_queue");
+        let ahead = metrics::gauge!("scrutineer_receipt_clock_ahead_seconds");
         let mut since_ping = Duration::ZERO;
         let ping_every = sd_notify::watchdog_enabled().map(|limit| limit / 3);
         loop {
@@ -55,7 +54,7 @@ impl Keeper {
                 _ = tick.tick() => {}
             }
             Spool::housekeep(&self.spool);
-            let now = self.world.now_us();
+            let now = self.world.steady_us();
             for (link, queue) in &self.queues {
                 for submit in queue.expired(now) {
                     // The spool may take nothing now: the next turn is soon enough.
@@ -67,9 +66,10 @@ impl Keeper {
             for doubt in &self.doubts {
                 doubt.expire(now);
             }
+            ahead.set(self.receipts.ahead_seconds());
             waiting.set(self.count.get() as f64);
             since_ping += Duration::from_secs(1);
-            if ping_every.is_some_and(|every| since_ping >= every) && self.is_healthy(now) {
+            if ping_every.is_some_and(|every| since_ping >= every) && self.is_healthy() {
                 since_ping = Duration::ZERO;
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
             }
@@ -86,16 +86,13 @@ impl Keeper {
         self.spool.try_send(Append { link, tag: 0, give_up: None, op }).is_ok()
     }
 
-    fn is_healthy(&self, now_us: i64) -> bool {
-        if !self.marks.makes_progress(now_us, STUCK) {
-            tracing::error!("the spool's thread is stuck");
-            return false;
+    fn is_healthy(&self) -> bool {
+        match self.progress.hung() {
+            None => true,
+            Some((part, idle)) => {
+                tracing::error!(%part, ?idle, "a part of the gateway is stuck; the watchdog is told no more");
+                false
+            }
         }
-        let stuck =
-            self.progress.iter().find(|(_, at)| now_us / 1000 - at.load(Ordering::Relaxed) > STUCK.as_millis() as i64);
-        if let Some((link, _)) = stuck {
-            tracing::error!(%link, "the link's task is stuck");
-        }
-        stuck.is_none()
     }
 }

@@ -1,7 +1,6 @@
 //! The gateway's parts, made of the configuration.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,12 +11,17 @@ use crate::config::{Acknowledge, Config, LinkConfig};
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::handoff::server::{LinkName, Server};
-use crate::limits::{RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX};
+use crate::limits::{
+    GATEWAY_HANG_SECONDS, PDU_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX,
+};
 use crate::smpp::link::Link;
 use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
-use crate::smpp::shared::{ByteBudget, LinkStates};
+use crate::smpp::shared::LinkStates;
 use crate::spool::{Options, Spool};
+use crate::vitals::clock::Receipts;
+use crate::vitals::pressure::Pressure;
+use crate::vitals::progress::Progress;
 use crate::world::World;
 
 /// What runs.
@@ -30,6 +34,8 @@ pub struct Parts {
     pub keeper: Keeper,
     /// Each group's queue, with its first link.
     pub queues: Vec<(u16, Arc<SubmitQueue>)>,
+    /// Set by whoever looks at the memory.
+    pub pressure: Pressure,
 }
 
 /// How the configuration wants its spool.
@@ -42,7 +48,8 @@ pub fn spool_options(config: &Config) -> Options {
     }
 }
 
-fn link_options(config: &LinkConfig) -> LinkOptions {
+/// `links`: how many share what may be held.
+fn link_options(config: &LinkConfig, links: usize) -> LinkOptions {
     let seconds = |n: u32| Duration::from_secs(n.max(1).into());
     LinkOptions {
         name: config.name.clone(),
@@ -54,6 +61,7 @@ fn link_options(config: &LinkConfig) -> LinkOptions {
         system_type: config.system_type.clone(),
         default_alphabet: config.default_alphabet,
         receive_window: (config.receive_window.max(1) as usize).min(RECEIVE_WINDOW_MAX),
+        receive_bytes: (RECEIVE_BYTES_MAX / links.max(1)).max(PDU_BYTES_MAX),
         submit_window: (config.submit_window.max(1) as usize).min(SUBMIT_WINDOW_MAX),
         submits_per_second: config.submits_per_second,
         enquire_link: seconds(config.enquire_link_seconds),
@@ -76,14 +84,17 @@ impl Parts {
     pub fn new(config: &Config, spool: &mut Spool, world: &World, stop: CancellationToken) -> anyhow::Result<Self> {
         let marks = spool.marks();
         let count = Arc::<SubmitCount>::default();
-        let budget = Arc::<ByteBudget>::default();
+        let pressure = Pressure::default();
+        let receipts = Arc::new(Receipts::after(0, world.clone()));
+        let progress = Progress::new(Duration::from_secs(GATEWAY_HANG_SECONDS));
+        progress.add(marks.work().clone());
         let states = Arc::new(LinkStates::new(config.link.len()));
         let in_doubt = spool.take_in_doubt();
         let mut groups: Vec<Group> = Vec::new();
-        let (mut links, mut names, mut progress) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut links, mut names) = (Vec::new(), Vec::new());
         for (place, link) in config.link.iter().enumerate() {
             let index = u16::try_from(place)?;
-            let options = link_options(link);
+            let options = link_options(link, config.link.len());
             if !groups.iter().any(|g| g.name == options.group) {
                 let queue = Arc::new(SubmitQueue::new(count.clone()));
                 groups.push(Group { name: options.group.clone(), first: index, queue, doubt: Arc::default() });
@@ -91,8 +102,8 @@ impl Parts {
             let Some(group) = groups.iter().find(|g| g.name == options.group) else { continue };
             group.doubt.add(in_doubt.get(place).map(Vec::as_slice).unwrap_or_default());
             let completions = spool.completions(place).ok_or_else(|| anyhow::anyhow!("a link without a place"))?;
-            let turned = Arc::new(AtomicI64::new(world.now_us() / 1000));
-            progress.push((options.name.clone(), turned.clone()));
+            let work = progress.place(format!("link {}", options.name));
+            work.beat();
             names.push(LinkName { link: options.name.clone(), group: options.group.clone() });
             links.push(Link {
                 meters: Meters::new(&options.name),
@@ -102,20 +113,23 @@ impl Parts {
                 completions,
                 doubt: group.doubt.clone(),
                 queue: group.queue.clone(),
-                budget: budget.clone(),
+                marks: marks.clone(),
+                pressure: pressure.clone(),
+                receipts: receipts.clone(),
                 states: states.clone(),
                 committed: (config.gateway.acknowledge == Acknowledge::Committed).then(|| marks.committed()),
                 stop: stop.clone(),
-                progress: turned,
+                work,
                 last_tag: 0,
                 reference: world.byte(),
                 world: world.clone(),
                 stored: 0,
+                overload: None,
             });
         }
         let (impossible, unsendable) = mpsc::channel(SUBMIT_QUEUE_MAX);
         let server = Server {
-            marks: marks.clone(),
+            marks,
             reader: spool.reader(),
             links: names,
             bound: states.watch(),
@@ -126,7 +140,7 @@ impl Parts {
         let queues: Vec<_> = groups.iter().map(|g| (g.first, g.queue.clone())).collect();
         let keeper = Keeper {
             spool: spool.queue(),
-            marks,
+            receipts,
             queues: queues.clone(),
             count,
             doubts: groups.iter().map(|g| g.doubt.clone()).collect(),
@@ -134,7 +148,7 @@ impl Parts {
             progress,
             world: world.clone(),
         };
-        Ok(Self { links, server, keeper, queues })
+        Ok(Self { links, server, keeper, queues, pressure })
     }
 }
 

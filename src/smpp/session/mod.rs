@@ -18,10 +18,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::link::Link;
+use super::overload::Rung;
 use super::pdu::{Bind, Pdu};
 use super::{CommandId, CommandStatus, encode_nack, frame};
 use crate::handoff::append::{Append, Done};
-use crate::limits::{OVERLOAD_UNBIND_SECONDS, PDU_READ_SECONDS, READ_BYTES, UNBIND_SECONDS, WRITE_BYTES_MAX};
+use crate::limits::{PDU_READ_SECONDS, READ_BYTES, UNBIND_SECONDS, WRITE_BYTES_MAX};
 
 pub use state::End;
 use state::{Pending, Phase, Session};
@@ -84,7 +85,6 @@ impl Session<'_> {
                 sleep.as_mut().reset(wake);
             }
             let can_read = self.can_read();
-            let starved = !self.link.budget.has_room();
             let wants_submits = self.wants_submits();
             let stopping = self.stopping;
             let waits_for_commit = !self.uncommitted.is_empty();
@@ -108,7 +108,6 @@ impl Session<'_> {
                     Ok(permit) => if let Some(append) = backlog.pop_front() { permit.send(append) },
                     Err(_) => return End::SpoolClosed,
                 },
-                () = link.budget.wait(), if starved => {}
                 () = super::link::changed(&mut link.committed), if waits_for_commit => {}
                 () = link.stop.cancelled(), if !stopping => {}
                 () = &mut sleep => {}
@@ -186,6 +185,7 @@ impl Session<'_> {
             }
             self.stop_by = self.now + Duration::from_secs(UNBIND_SECONDS);
         }
+        self.look_at_overload();
         self.withheld();
         self.late_responses();
         match self.phase {
@@ -194,11 +194,8 @@ impl Session<'_> {
             Phase::Bound => {
                 if self.stopping && (self.in_flight.is_empty() || self.stop_by < self.now + Duration::from_secs(3)) {
                     self.unbind();
-                } else if self.overloaded_since.is_some_and(|(since, last)| {
-                    self.now - last < Duration::from_secs(10)
-                        && self.now - since > Duration::from_secs(OVERLOAD_UNBIND_SECONDS)
-                }) {
-                    self.overloaded = true;
+                } else if self.ladder.rung() == Rung::Unbind {
+                    self.link.overload = self.ladder.reason();
                     self.unbind();
                 }
                 return self.keepalive();
@@ -206,7 +203,7 @@ impl Session<'_> {
             Phase::Unbinding { by, .. } if self.now > by => return Some(self.unbound()),
             Phase::Unbinding { .. } => {}
             Phase::PeerUnbinds { sequence, by } => {
-                let idle = self.received == 0 && self.in_flight.is_empty();
+                let idle = self.received + self.refused.len() == 0 && self.in_flight.is_empty();
                 if idle || self.now > by {
                     self.respond(0, sequence, &Pdu::UnbindResp);
                     return Some(End::PeerUnbound);
@@ -223,7 +220,7 @@ impl Session<'_> {
     }
 
     pub(super) fn unbound(&self) -> End {
-        if self.overloaded { End::Overloaded } else { End::Stopped }
+        if self.link.overload.is_some() { End::Overloaded } else { End::Stopped }
     }
 
     pub(super) fn send_backlog(&mut self) {

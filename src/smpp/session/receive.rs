@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::state::{Pending, Phase, Received, Session};
 use crate::handoff::append::{Append, Kind, Op};
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, Mobile};
-use crate::limits::{BEFORE_BIND_MAX, WITHHOLD_SECONDS};
+use crate::limits::{BEFORE_BIND_MAX, OVERLOAD_ANSWER_SECONDS, WITHHOLD_SECONDS};
 use crate::smpp::frame::Frame;
+use crate::smpp::overload::{Change, Reason, Rung, Sight};
 use crate::smpp::pdu::{Pdu, ShortMessage};
 use crate::smpp::{CommandId, decode};
 
 impl Session<'_> {
-    /// Has the window room for one more message?
+    /// Has the window room for one more message? One may overshoot the link's share of bytes.
     pub(super) fn has_room(&self) -> bool {
-        self.received < self.link.options.receive_window && self.link.budget.has_room()
+        let options = &self.link.options;
+        let withheld = self.ladder.is_short_of_memory() && self.ladder.rung() == Rung::Withhold;
+        !withheld
+            && self.received + self.refused.len() < options.receive_window
+            && self.waiting_bytes < options.receive_bytes
     }
 
     /// A `deliver_sm` or `data_sm`.
@@ -28,6 +35,11 @@ impl Session<'_> {
             } else {
                 self.answer_later(data, frame.sequence);
             }
+            return;
+        }
+        if self.ladder.is_short_of_memory() && self.ladder.rung() > Rung::Withhold {
+            // Its bytes go at once. The answer is held back a little, or an SMSC's retries would spin.
+            self.refused.push_back((self.now, frame.sequence, data));
             return;
         }
         let (mut kind, mut body) = match decode(frame) {
@@ -48,12 +60,12 @@ impl Session<'_> {
                 (Kind::Undecodable, Body::Undecodable { pdu: frame.raw.to_vec(), error: error.to_string() })
             }
         };
-        let received_us = self.link.world.now_us();
+        let received_us = self.link.receipts.now_us();
         let mut repeats = None;
         if !self.link.doubt.is_empty()
             && let Some(key) = doubt::key(&body)
         {
-            repeats = self.link.doubt.take(key, received_us);
+            repeats = self.link.doubt.take(key, self.link.world.steady_us());
         }
         if let Some(original) = repeats {
             self.link.meters.redeliveries.increment(1);
@@ -64,7 +76,7 @@ impl Session<'_> {
             return self.answer_later(data, frame.sequence);
         };
         let bytes = frame.raw.len();
-        self.link.budget.take(bytes);
+        self.waiting_bytes += bytes;
         let received = Received { sequence: frame.sequence, data, bytes, at: self.now, repeats, answered: false };
         let tag = self.link.tag();
         self.received += 1;
@@ -96,7 +108,7 @@ impl Session<'_> {
 
     /// A record is durable: acknowledge it, or wait for the worker's commit.
     pub(super) fn stored(&mut self, received: Received, sequence: u64) {
-        self.link.budget.give(received.bytes);
+        self.waiting_bytes -= received.bytes;
         self.link.stored = sequence;
         if received.answered {
             // The SMSC was told to deliver it again, and it is stored after all.
@@ -120,13 +132,14 @@ impl Session<'_> {
 
     /// The disk did not take it in time.
     pub(super) fn not_stored(&mut self, received: Received) {
-        self.link.budget.give(received.bytes);
+        self.waiting_bytes -= received.bytes;
         self.received -= 1;
         if let Some(original) = received.repeats {
             self.link.doubt.add(&[original]);
         }
         if !received.answered {
             self.answer_later(received.data, received.sequence);
+            self.ladder.refused(self.now, self.disk_trouble().unwrap_or(Reason::DiskFailing));
         }
     }
 
@@ -141,9 +154,60 @@ impl Session<'_> {
         }
     }
 
+    fn disk_trouble(&self) -> Option<Reason> {
+        let marks = &self.link.marks;
+        if marks.is_full() { Some(Reason::SpoolFull) } else { marks.is_failing().then_some(Reason::DiskFailing) }
+    }
+
+    /// Looks where the link stands on the overload ladder.
+    pub(super) fn look_at_overload(&mut self) {
+        let memory = self.link.pressure.is_high().then_some(Reason::Memory);
+        let sight = Sight {
+            state: memory.or_else(|| self.disk_trouble()),
+            syncs: self.oldest_unsynced(),
+            commits: self.uncommitted.front().map(|(_, received)| received.at),
+        };
+        let before = (self.ladder.rung(), self.ladder.reason());
+        let change = self.ladder.look(self.now, &sight);
+        let (rung, reason) = (self.ladder.rung(), self.ladder.reason());
+        if (rung, reason) != before {
+            self.link.meters.overload(rung, reason);
+        }
+        let link = &self.link.options.name;
+        match change {
+            None => {}
+            Some(Change::Passed) => tracing::info!(%link, "the overload has passed; all is taken again"),
+            Some(Change::Climbed(rung, reason)) => {
+                let what = match rung {
+                    Rung::Open | Rung::Withhold => "overload: responses are withheld, so that the SMSC waits",
+                    Rung::Refuse => "overload: the SMSC is told to deliver later",
+                    Rung::Unbind => "overload lasts: the link is unbound, so that the SMSC stores",
+                };
+                tracing::warn!(%link, reason = reason.word(), "{what}");
+            }
+        }
+    }
+
+    /// Since when the oldest message that is neither stored nor answered waits.
+    fn oldest_unsynced(&mut self) -> Option<Instant> {
+        while let Some(&(at, tag)) = self.by_age.front() {
+            if matches!(self.pending.get(&tag), Some(Pending::Received(received)) if !received.answered) {
+                return Some(at);
+            }
+            self.by_age.pop_front();
+        }
+        None
+    }
+
     /// The overload ladder's second rung: what was withheld too long is answered with the status
     /// that makes this SMSC deliver it later.
     pub(super) fn withheld(&mut self) {
+        let held = Duration::from_secs(OVERLOAD_ANSWER_SECONDS);
+        while self.refused.front().is_some_and(|&(at, ..)| self.now - at >= held) {
+            if let Some((_, sequence, data)) = self.refused.pop_front() {
+                self.answer_later(data, sequence);
+            }
+        }
         let limit = Duration::from_secs(WITHHOLD_SECONDS);
         while let Some(&(at, tag)) = self.by_age.front() {
             match self.pending.get_mut(&tag) {
@@ -151,6 +215,7 @@ impl Session<'_> {
                     received.answered = true;
                     let (data, sequence) = (received.data, received.sequence);
                     self.answer_later(data, sequence);
+                    self.ladder.refused(self.now, self.disk_trouble().unwrap_or(Reason::SlowSync));
                 }
                 Some(_) => break,
                 None => {}
@@ -160,6 +225,7 @@ impl Session<'_> {
         while self.uncommitted.front().is_some_and(|(_, received)| self.now - received.at >= limit) {
             if let Some((sequence, received)) = self.uncommitted.pop_front() {
                 self.answer_later(received.data, received.sequence);
+                self.ladder.refused(self.now, Reason::WorkerNotCommitting);
                 self.received -= 1;
                 self.doubt(sequence);
             }
@@ -170,14 +236,6 @@ impl Session<'_> {
         let pdu = if data { Pdu::DataSmResp(String::new()) } else { Pdu::DeliverSmResp };
         self.respond(self.link.options.overload_status, sequence, &pdu);
         self.link.meters.overloaded.increment(1);
-        let since = match self.overloaded_since {
-            Some((since, last)) if self.now - last < Duration::from_secs(10) => since,
-            _ => {
-                tracing::warn!(link = %self.link.options.name, "the SMSC is told to deliver later: what came is not durable in time");
-                self.now
-            }
-        };
-        self.overloaded_since = Some((since, self.now));
     }
 
     /// This record, though stored, will be delivered again.

@@ -10,6 +10,7 @@ use crate::handoff::append::{Append, InDoubt, LinkIndex};
 use crate::handoff::message::Submit;
 use crate::smpp::frame::{BadLength, Frame};
 use crate::smpp::link::Link;
+use crate::smpp::overload::Ladder;
 use crate::smpp::pdu::Pdu;
 
 /// Why a session ended.
@@ -81,7 +82,7 @@ pub(super) struct Received {
     pub(super) sequence: u32,
     /// Is it a `data_sm`?
     pub(super) data: bool,
-    /// Bytes of the budget that it holds.
+    /// Bytes of the link's share that it holds.
     pub(super) bytes: usize,
     /// When it came.
     pub(super) at: Instant,
@@ -129,6 +130,11 @@ pub(super) struct Session<'a> {
     pub(super) by_age: VecDeque<(Instant, u64)>,
     /// Messages not yet acknowledged.
     pub(super) received: usize,
+    /// Bytes of those that wait for the disk.
+    pub(super) waiting_bytes: usize,
+    /// Messages that the gateway has no memory for: `sequence_number`, is it a `data_sm`, since when
+    /// their answer is held back.
+    pub(super) refused: VecDeque<(Instant, u32, bool)>,
     /// Stored, and waiting for the worker's commit (`acknowledge = "committed"`).
     pub(super) uncommitted: VecDeque<(u64, Received)>,
     /// Greatest record whose response was written, all before it too.
@@ -137,9 +143,7 @@ pub(super) struct Session<'a> {
     pub(super) enquiry: Option<Enquiry>,
     pub(super) enquired: Instant,
     pub(super) misses: u32,
-    /// Since when, and when last, the SMSC was told to deliver later.
-    pub(super) overloaded_since: Option<(Instant, Instant)>,
-    pub(super) overloaded: bool,
+    pub(super) ladder: Ladder,
     pub(super) stopping: bool,
     pub(super) stop_by: Instant,
     // ---- submits
@@ -175,14 +179,15 @@ impl<'a> Session<'a> {
             pending: HashMap::new(),
             by_age: VecDeque::new(),
             received: 0,
+            waiting_bytes: 0,
+            refused: VecDeque::new(),
             uncommitted: VecDeque::new(),
             acked: 0,
             confirmed: 0,
             enquiry: None,
             enquired: now,
             misses: 0,
-            overloaded_since: None,
-            overloaded: false,
+            ladder: Ladder::default(),
             stopping: false,
             stop_by: now,
             intents: 0,

@@ -51,7 +51,7 @@ impl Session<'_> {
         while self.wants_submits() {
             let Some(submit) = self.link.queue.pop() else { return };
             let link = self.index();
-            if submit.expires_us <= self.link.world.now_us() {
+            if submit.expires_us <= self.link.world.steady_us() {
                 self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Expired });
                 continue;
             }
@@ -113,7 +113,7 @@ impl Session<'_> {
 
     fn write_segment(&mut self, order: u64, segment: usize) {
         let Some(active) = self.active.get_mut(&order) else { return };
-        if active.submit.expires_us <= self.link.world.now_us() {
+        if active.submit.expires_us <= self.link.world.steady_us() {
             active.open -= 1;
             active.refused.get_or_insert(u32::from(CommandStatus::EsmeRthrottled));
             return self.complete(order);
