@@ -86,6 +86,10 @@ pub const SPOOL_PRUNE_RECORDS: u32 = 500;
 pub const SPOOL_RETRY_MS: u64 = 250;
 /// Bytes to which the spool's write-ahead log is cut back.
 pub const SPOOL_LOG_BYTES: u32 = 8 << 20;
+/// Runs (openings) of a spool that the worker is told of at once.
+pub const SPOOL_RUNS_MAX: usize = 4_096;
+/// Runs without a record that a spool still knows, the newest: a worker may have leased replies under them.
+pub const SPOOL_EMPTY_RUNS_MAX: usize = 64;
 /// Bytes of one frame on the socket between gateway and worker.
 pub const HANDOFF_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Records in one frame.

@@ -129,6 +129,8 @@ pub enum Done {
 /// A record that the SMSC may deliver again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InDoubt {
+    /// Run of the record.
+    pub run: Uuid,
     /// Its sequence.
     pub sequence: u64,
     /// [`super::doubt::key`] of what it holds.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::append::InDoubt;
 use super::message::{Body, Mobile};
@@ -47,11 +48,11 @@ fn hash(parts: &[&[u8]]) -> u128 {
 /// What one link group may be sent again.
 #[derive(Debug, Default)]
 pub struct DoubtSet {
-    entries: Mutex<BTreeMap<(u128, u64), i64>>,
+    entries: Mutex<BTreeMap<(u128, u64), (Uuid, i64)>>,
 }
 
 impl DoubtSet {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(u128, u64), i64>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(u128, u64), (Uuid, i64)>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,7 +60,7 @@ impl DoubtSet {
     pub fn add(&self, records: &[InDoubt]) {
         let mut entries = self.lock();
         for record in records {
-            entries.insert((record.key, record.sequence), record.until_us);
+            entries.insert((record.key, record.sequence), (record.run, record.until_us));
         }
         if entries.len() > IN_DOUBT_MAX {
             let mut sequences: Vec<u64> = entries.keys().map(|&(_, sequence)| sequence).collect();
@@ -77,10 +78,10 @@ impl DoubtSet {
     /// Takes the oldest record in doubt with this key, which is in doubt no more.
     pub fn take(&self, key: u128, now_us: i64) -> Option<InDoubt> {
         let mut entries = self.lock();
-        while let Some((&(_, sequence), &until_us)) = entries.range((key, 0)..=(key, u64::MAX)).next() {
+        while let Some((&(_, sequence), &(run, until_us))) = entries.range((key, 0)..=(key, u64::MAX)).next() {
             entries.remove(&(key, sequence));
             if until_us > now_us {
-                return Some(InDoubt { sequence, key, until_us });
+                return Some(InDoubt { run, sequence, key, until_us });
             }
         }
         None
@@ -88,7 +89,7 @@ impl DoubtSet {
 
     /// Forgets what is past its time.
     pub fn expire(&self, now_us: i64) {
-        self.lock().retain(|_, &mut until_us| until_us > now_us);
+        self.lock().retain(|_, &mut (_, until_us)| until_us > now_us);
     }
 }
 
@@ -104,7 +105,10 @@ mod tests {
     fn each_record_in_doubt_is_matched_once() {
         let set = DoubtSet::default();
         let key = mobile_key(&mobile(b"PS 1"));
-        set.add(&[InDoubt { sequence: 7, key, until_us: 10 }, InDoubt { sequence: 9, key, until_us: 10 }]);
+        set.add(&[
+            InDoubt { run: Uuid::nil(), sequence: 7, key, until_us: 10 },
+            InDoubt { run: Uuid::nil(), sequence: 9, key, until_us: 10 },
+        ]);
         assert_eq!(set.take(mobile_key(&mobile(b"PS 2")), 0), None);
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(7));
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(9));
@@ -115,7 +119,10 @@ mod tests {
     #[test]
     fn what_is_in_doubt_is_forgotten_after_its_time() {
         let set = DoubtSet::default();
-        set.add(&[InDoubt { sequence: 7, key: 1, until_us: 10 }, InDoubt { sequence: 8, key: 2, until_us: 10 }]);
+        set.add(&[
+            InDoubt { run: Uuid::nil(), sequence: 7, key: 1, until_us: 10 },
+            InDoubt { run: Uuid::nil(), sequence: 8, key: 2, until_us: 10 },
+        ]);
         assert_eq!(set.take(1, 10), None);
         set.expire(10);
         assert!(set.is_empty());
@@ -124,8 +131,9 @@ mod tests {
     #[test]
     fn past_the_bound_the_oldest_are_given_up() {
         let set = DoubtSet::default();
-        let all: Vec<InDoubt> =
-            (0..IN_DOUBT_MAX as u64 + 5).map(|i| InDoubt { sequence: i, key: u128::from(i), until_us: 10 }).collect();
+        let all: Vec<InDoubt> = (0..IN_DOUBT_MAX as u64 + 5)
+            .map(|i| InDoubt { run: Uuid::nil(), sequence: i, key: u128::from(i), until_us: 10 })
+            .collect();
         set.add(&all);
         assert_eq!(set.take(4, 0), None);
         assert_eq!(set.take(5, 0).map(|r| r.sequence), Some(5));

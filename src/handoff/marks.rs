@@ -6,13 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::message::Run;
+use crate::limits::SPOOL_RUNS_MAX;
 use crate::vitals::progress::Work;
 
 /// What the rest of the gateway may see of the spool's thread.
 #[derive(Debug)]
 pub struct Marks {
-    /// Made with the spool.
-    pub uuid: Uuid,
+    /// The run that takes new records.
+    pub live: Uuid,
+    begins_after: u64,
+    /// Earlier runs, as they were when the spool was opened.
+    closed: Vec<Run>,
     newest: watch::Sender<u64>,
     committed: watch::Sender<u64>,
     oldest: AtomicU64,
@@ -22,11 +27,15 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// As they stand when the spool is opened.
-    pub fn new(uuid: Uuid, oldest: u64, newest: u64, committed: u64) -> Self {
+    /// As they stand when the spool is opened: earlier runs, and the one that begins now.
+    pub fn new(closed: Vec<Run>, live: Run, committed: u64) -> Self {
+        let kept = closed.iter().find(|run| run.oldest > 0).map(|run| run.oldest);
+        let oldest = kept.unwrap_or(live.oldest);
         Self {
-            uuid,
-            newest: watch::channel(newest).0,
+            live: live.uuid,
+            begins_after: live.begins_after,
+            closed,
+            newest: watch::channel(live.newest.max(live.begins_after)).0,
             committed: watch::channel(committed).0,
             oldest: AtomicU64::new(oldest),
             failing: AtomicBool::new(false),
@@ -73,6 +82,38 @@ impl Marks {
     /// What PostgreSQL has, as far as the worker said.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()
+    }
+
+    /// The runs, for [`super::message::FromGateway::Welcome`]. Past [`SPOOL_RUNS_MAX`] those that are
+    /// committed are left out first, the oldest before others, and then the newest.
+    pub fn runs(&self) -> Vec<Run> {
+        let (oldest, newest, committed) = (self.oldest(), *self.newest.borrow(), *self.committed.borrow());
+        // Records go in the order of their sequences, whatever run they are of.
+        let left = |run: &Run| {
+            let oldest = if oldest == 0 || oldest > run.newest { 0 } else { run.oldest.max(oldest) };
+            Run { oldest, ..*run }
+        };
+        let any = newest > self.begins_after;
+        let live = Run {
+            uuid: self.live,
+            begins_after: self.begins_after,
+            oldest: if any { self.begins_after + 1 } else { 0 },
+            newest: if any { newest } else { 0 },
+        };
+        let mut runs: Vec<Run> = self.closed.iter().chain([&live]).map(left).collect();
+        let mut over = runs.len().saturating_sub(SPOOL_RUNS_MAX);
+        runs.retain(|run| {
+            let out = over > 0 && run.uuid != self.live && run.newest <= committed;
+            over -= usize::from(out);
+            !out
+        });
+        runs.truncate(SPOOL_RUNS_MAX);
+        runs
+    }
+
+    /// The worker begins to read: PostgreSQL has all up to here, and may have lost what lies behind.
+    pub fn begin_committed(&self, after: u64) {
+        self.committed.send_if_modified(|committed| std::mem::replace(committed, after) != after);
     }
 
     /// The worker says that PostgreSQL has all records up to here.

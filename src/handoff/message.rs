@@ -16,9 +16,12 @@ pub enum FromWorker {
         /// [`PROTOCOL`].
         protocol: u16,
     },
-    /// Begin sending records with a sequence above `after`, whatever was sent before. Sent once,
-    /// after `Welcome`; to rewind, the worker connects anew.
+    /// Begin sending this run's records with a sequence above `after`, whatever was sent before. Sent
+    /// once, after `Welcome`; for another run, or to rewind, the worker connects anew. It says as well that
+    /// PostgreSQL has all records of earlier runs, and of this one up to `after`, and none behind it for sure.
     Read {
+        /// The run.
+        run: Uuid,
         /// Sequence to begin after.
         after: u64,
     },
@@ -44,12 +47,11 @@ pub enum FromGateway {
     Welcome {
         /// [`PROTOCOL`].
         protocol: u16,
-        /// The spool's UUID.
-        spool: Uuid,
-        /// Smallest sequence still kept (0: none).
-        oldest: u64,
-        /// Greatest sequence given so far (0: none).
-        newest: u64,
+        /// Runs of the spool in their order; the live one is the last, unless there are more runs than
+        /// [`crate::limits::SPOOL_RUNS_MAX`].
+        runs: Vec<Run>,
+        /// The run that takes new records.
+        live: Uuid,
         /// Name of the host, for people.
         host: String,
     },
@@ -73,6 +75,22 @@ pub enum FromGateway {
     },
     /// The connection is refused; the text says why.
     Refused(String),
+    /// All records of the run that is read were sent, and it will have no more.
+    RunEnd,
+}
+
+/// One opening of a spool: the first half of its records' keys. A spool that was restored, copied or made
+/// anew goes on in a run of its own, so that no key is given to two records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Made when the spool was opened.
+    pub uuid: Uuid,
+    /// Sequences of the run are greater than this one.
+    pub begins_after: u64,
+    /// Smallest sequence still kept (0: none).
+    pub oldest: u64,
+    /// Greatest sequence so far (0: none).
+    pub newest: u64,
 }
 
 /// One record of the spool.
@@ -108,7 +126,9 @@ pub enum Body {
     },
     /// The SMSC delivered an earlier record again, as it had seen no response to it.
     Redelivery {
-        /// Sequence of the record that it repeats.
+        /// Run of the record that it repeats: this one or an earlier one.
+        run: Uuid,
+        /// Its sequence.
         of: u64,
     },
 }

@@ -29,6 +29,8 @@ pub struct ReadFailed(pub String);
 pub struct ReadRequest {
     /// Begin after this sequence.
     pub after: u64,
+    /// End with this one.
+    pub through: u64,
     /// Bytes of records wanted at most; one record may overshoot.
     pub bytes: usize,
     /// Where the slice goes.
@@ -49,10 +51,12 @@ impl Reader {
         (Self(requests), queue)
     }
 
-    /// Records after a sequence, worth at most `bytes` but at least one if there is any.
-    pub async fn read(&self, after: u64, bytes: usize) -> Result<Slice, ReadFailed> {
+    /// Records after a sequence and up to another, worth at most `bytes` but at least one if there is any.
+    pub async fn read(&self, after: u64, through: u64, bytes: usize) -> Result<Slice, ReadFailed> {
         let (answer, slice) = oneshot::channel();
-        self.0.try_send(ReadRequest { after, bytes, answer }).map_err(|error| ReadFailed(error.to_string()))?;
+        self.0
+            .try_send(ReadRequest { after, through, bytes, answer })
+            .map_err(|error| ReadFailed(error.to_string()))?;
         slice.await.map_err(|error| ReadFailed(error.to_string()))?
     }
 }
@@ -126,7 +130,7 @@ mod tests {
             body,
         };
         let records = vec![
-            record(1, Body::Redelivery { of: 300 }),
+            record(1, Body::Redelivery { run: uuid::Uuid::from_u128(9), of: 300 }),
             record(u64::MAX >> 1, Body::Undecodable { pdu: vec![7; 300], error: "x".into() }),
         ];
         let mut frame = RecordsFrame::default();

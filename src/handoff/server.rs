@@ -137,9 +137,8 @@ impl Server {
         }
         let welcome = FromGateway::Welcome {
             protocol: PROTOCOL,
-            spool: self.marks.uuid,
-            oldest: self.marks.oldest(),
-            newest: *self.marks.newest().borrow(),
+            runs: self.marks.runs(),
+            live: self.marks.live,
             host: self.host.clone(),
         };
         frames.send(encode(&welcome)?).await?;
@@ -165,8 +164,19 @@ impl Server {
         while let Some(frame) = stream.next().await {
             match decode(&frame?)? {
                 FromWorker::Hello { .. } => {}
-                FromWorker::Read { after } => {
-                    demand.send_modify(|d| d.after = Some(d.after.unwrap_or(after)));
+                FromWorker::Read { run, after } => {
+                    let known = self.marks.runs().into_iter().find(|r| r.uuid == run);
+                    let Some(known) = known else {
+                        let why = format!("run {run} of the spool is not kept any more");
+                        return Err(io::Error::new(io::ErrorKind::NotFound, why).into());
+                    };
+                    if demand.borrow().read.is_none() {
+                        let end = (run != self.marks.live).then_some(known.newest);
+                        // More than was ever given is no promise about what is to come.
+                        let after = after.max(known.begins_after).min(*self.marks.newest().borrow());
+                        self.marks.begin_committed(after);
+                        demand.send_modify(|d| d.read = Some(Reading { after, end }));
+                    }
                 }
                 FromWorker::Credit { bytes } => demand.send_modify(|d| d.granted += u64::from(bytes)),
                 FromWorker::Committed { through } => {
@@ -203,12 +213,14 @@ impl Server {
         let mut newest = self.marks.newest();
         let mut bound = self.bound.clone();
         let mut told: Vec<Option<bool>> = vec![None; self.links.len()];
-        let (mut sent, mut used) = (None, 0u64);
+        let (mut sent, mut used, mut ended) = (None, 0u64, false);
         let mut refusals = Vec::new();
         bound.mark_changed();
         loop {
-            let Demand { after, granted } = *demand.borrow_and_update();
-            let through = *newest.borrow_and_update();
+            let Demand { read, granted } = *demand.borrow_and_update();
+            let newest_now = *newest.borrow_and_update();
+            let end = read.and_then(|r| r.end);
+            let through = end.unwrap_or(newest_now);
             if bound.has_changed().unwrap_or(false) {
                 let states = bound.borrow_and_update().clone();
                 for ((name, state), told) in self.links.iter().zip(states).zip(&mut told) {
@@ -223,7 +235,7 @@ impl Server {
                 feed(&mut sink, encode(&FromGateway::Busy { id, attempt })?).await?;
             }
             if sent.is_none() {
-                sent = after;
+                sent = read.map(|r| r.after);
             }
             let mut more = false;
             if let Some(after) = sent
@@ -231,7 +243,7 @@ impl Server {
                 && used < granted
             {
                 let credit = (granted - used).min(HANDOFF_CREDIT_BYTES_MAX.into()) as usize;
-                let slice = self.reader.read(after, credit).await.map_err(io::Error::other)?;
+                let slice = self.reader.read(after, through, credit).await.map_err(io::Error::other)?;
                 if slice.records > 0 {
                     used += slice.bytes as u64;
                     sent = Some(slice.last);
@@ -241,6 +253,10 @@ impl Server {
                     // Pruned: nothing lies between here and the newest.
                     sent = Some(through);
                 }
+            }
+            if !ended && end.is_some_and(|end| sent.is_some_and(|sent| sent >= end)) {
+                ended = true;
+                feed(&mut sink, encode(&FromGateway::RunEnd)?).await?;
             }
             timeout(WRITE, sink.flush()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             if more && used < granted {
@@ -259,8 +275,15 @@ impl Server {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Demand {
-    after: Option<u64>,
+    read: Option<Reading>,
     granted: u64,
+}
+
+/// What the worker reads: after which sequence, and the last one of a run that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    after: u64,
+    end: Option<u64>,
 }
 
 async fn feed<S: Stream>(sink: &mut SplitSink<Frames<S>, Bytes>, frame: Bytes) -> Result<(), HandoffError> {

@@ -41,10 +41,12 @@ mod results;
 pub struct Session<L = Store> {
     /// PostgreSQL.
     pub store: L,
-    /// Key of the spool.
+    /// Key of the spool's run that is read.
     pub spool_id: i32,
     /// Its UUID.
     pub spool: Uuid,
+    /// UUID of the live run, under which replies are leased.
+    pub lease: Uuid,
     /// The roster.
     pub roster: Arc<RosterCell>,
     /// Keys of phones.
@@ -141,7 +143,13 @@ pub async fn attempt<L: Ledger>(
         how,
         phones,
         known: session.roster.current(),
-        place: Place { spool_id: session.spool_id, spool: session.spool, lane, through: Some(through.cast_signed()) },
+        place: Place {
+            spool_id: session.spool_id,
+            spool: session.spool,
+            lease: session.lease,
+            lane,
+            through: Some(through.cast_signed()),
+        },
         reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
         aside: BTreeMap::new(),
         trouble: None,
@@ -164,7 +172,7 @@ pub async fn finish_incomplete<L: Ledger>(
         how,
         phones: HashMap::new(),
         known: session.roster.current(),
-        place: Place { spool_id: session.spool_id, spool: session.spool, lane: 0, through: None },
+        place: Place { spool_id: session.spool_id, spool: session.spool, lease: session.lease, lane: 0, through: None },
         reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
         aside: BTreeMap::new(),
         trouble: None,

@@ -46,6 +46,8 @@ pub enum Kind {
     Undecodable,
     /// The gateway saw a record again.
     Redelivery {
+        /// Its run.
+        run: Uuid,
         /// Its sequence.
         of: u64,
     },
@@ -85,7 +87,7 @@ impl Item {
             }
             Body::SubmitResult(_) => Kind::Result,
             Body::Undecodable { .. } => Kind::Undecodable,
-            Body::Redelivery { of } => Kind::Redelivery { of: *of },
+            Body::Redelivery { run, of } => Kind::Redelivery { run: *run, of: *of },
         };
         Self { at: instant(record.received_us), order, kind, credit, record }
     }

@@ -76,6 +76,8 @@ pub struct Lane<L = Store> {
     pub caught_up: Arc<watch::Sender<bool>>,
     /// The greatest sequence that it had then.
     pub newest: u64,
+    /// Where the run that is read has ended: told when all of it is committed.
+    pub ended: Option<CancellationToken>,
     /// Messages may be stored already: look before deciding.
     pub wary: bool,
 }
@@ -180,7 +182,10 @@ impl<L: Ledger> Lane<L> {
         metrics::counter!("scrutineer_batches_total").increment(1);
         metrics::counter!("scrutineer_batch_records_total").increment(items.len() as u64);
         let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
-        let moved = self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner).done(&sequences);
+        let (moved, finished) = {
+            let mut tracker = self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner);
+            (tracker.done(&sequences), tracker.is_finished())
+        };
         let credit = items.iter().fold(0u32, |sum, i| sum.saturating_add(i.credit));
         after(&self.session, done).await?;
         if credit > 0 {
@@ -188,9 +193,12 @@ impl<L: Ledger> Lane<L> {
         }
         if let Some(through) = moved {
             send(&self.session, FromWorker::Committed { through }).await?;
-            if through >= self.newest {
+            if through >= self.newest && self.ended.is_none() {
                 self.caught_up.send_if_modified(|c| !std::mem::replace(c, true));
             }
+        }
+        if finished && let Some(ended) = &self.ended {
+            ended.cancel();
         }
         Ok(())
     }

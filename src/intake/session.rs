@@ -4,6 +4,7 @@
 //! transactions rolled back) and the next one begins from the watermark that the database has then.
 //! A gateway or database that is away is a state: logged once a change, never a reason to exit.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,11 +26,12 @@ use super::roster::RosterCell;
 use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
 use crate::handoff::dial::{self, Dial, UnixSocket};
-use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
+use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL, Run};
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
+use crate::store::watermark::Mark;
 use crate::store::{Ledger, Store, StoreError};
 use crate::vitals::progress::Progress;
 use crate::world::World;
@@ -69,14 +71,41 @@ pub struct Intake<L = Store, D = UnixSocket> {
     progress: Arc<Progress>,
     dial: D,
     world: World,
-    /// Spool of the last session, and the greatest watermark that the database then had.
-    before: Mutex<Option<(Uuid, u64)>>,
+    /// Of each run that the gateway has, the greatest watermark that the database is known to have had.
+    before: Mutex<HashMap<Uuid, u64>>,
 }
 
 /// The database's schema is not this program's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SchemaError(Schema);
+
+/// What the gateway said of itself.
+struct Greeting {
+    runs: Vec<Run>,
+    live: Uuid,
+    host: String,
+}
+
+/// The run that a session reads.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    run: Run,
+    spool_id: i32,
+    after: u64,
+    /// It will have no more records.
+    ended: bool,
+}
+
+/// What surrounds a session's tasks.
+struct Around<S> {
+    stream: Stream<S>,
+    frames: mpsc::Receiver<FromWorker>,
+    newest: u64,
+    ended: bool,
+    /// All runs of the spool.
+    runs: Vec<Uuid>,
+}
 
 /// The state that a log line is written about, once a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +170,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 state = State::Running;
             }
             match end {
-                Ok(()) => {}
+                // A run that has ended is committed: the next one is begun at once.
+                Ok(()) => continue,
                 Err(End::Database(error)) => {
                     metrics::gauge!("scrutineer_database_up").set(0.0);
                     if !error.is_transient() && !matches!(error, StoreError::GivenUp) {
@@ -182,25 +212,29 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         if !schema.is_current() {
             return Err(End::Schema(schema));
         }
-        let (mut stream, spool, oldest, newest, host) = tokio::select! {
+        let (mut stream, greeting) = tokio::select! {
             greeted = tokio::time::timeout(GREETING_DEADLINE, self.greet()) => {
                 greeted.map_err(|_| End::Gateway("no welcome in time".to_owned()))??
             }
             () = stop.cancelled() => return Ok(()),
         };
-        let (spool_id, watermark) = store.open_spool(spool, &host).await?;
+        let kept: Vec<Uuid> =
+            greeting.runs.iter().filter(|r| r.oldest > 0 || r.uuid == greeting.live).map(|r| r.uuid).collect();
+        let marks = store.open_runs(&kept, &greeting.host).await?;
+        let reading = self.choose(&greeting, &marks)?;
         // What was known of another session's database may be gone from this one's.
         self.phones.clear();
         self.roster.reload(&store, None).await?;
-        let after = self.begin_after(spool, watermark, oldest, newest);
-        send(&mut stream, &FromWorker::Read { after }).await?;
+        let Reading { run, spool_id, after, ended } = reading;
+        send(&mut stream, &FromWorker::Read { run: run.uuid, after }).await?;
         send(&mut stream, &FromWorker::Credit { bytes: HANDOFF_CREDIT_BYTES_MAX }).await?;
         up();
         let (to_gateway, frames) = mpsc::channel(HANDOFF_QUEUE_MAX);
         let session = Arc::new(Session {
             store,
             spool_id,
-            spool,
+            spool: run.uuid,
+            lease: greeting.live,
             roster: Arc::clone(&self.roster),
             phones: Arc::clone(&self.phones),
             tracker: Mutex::new(Tracker::new(after)),
@@ -210,21 +244,35 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             limiter: Arc::clone(&self.limiter),
             world: self.world.clone(),
         });
-        let result = self.tasks(Arc::clone(&session), stream, frames, newest, stop).await;
+        let around =
+            Around { stream, frames, newest: run.newest, ended, runs: greeting.runs.iter().map(|r| r.uuid).collect() };
+        let mut result = self.tasks(Arc::clone(&session), around, stop).await;
+        let finished = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).is_finished();
+        if result.is_ok() && finished {
+            result = self.conclude(&session, run.newest).await;
+        }
         let written = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).written();
-        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some((spool, written));
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).insert(run.uuid, written);
         result
     }
 
-    async fn greet(&self) -> Result<(Stream<D::Stream>, Uuid, u64, u64, String), End> {
+    /// A run that has ended is committed to its last record: says so, as each lane wrote only what it knew.
+    async fn conclude(&self, session: &Session<L>, newest: u64) -> Result<(), End> {
+        session.store.conclude_run(session.spool_id, newest).await?;
+        session.tracker.lock().unwrap_or_else(PoisonError::into_inner).wrote(newest);
+        info!(run = %session.spool, newest, "an earlier run of the spool is committed whole");
+        Ok(())
+    }
+
+    async fn greet(&self) -> Result<(Stream<D::Stream>, Greeting), End> {
         let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
         let socket = self.dial.dial().await.map_err(|e| gone(&e))?;
         let mut stream = codec::framed(socket);
         send(&mut stream, &FromWorker::Hello { protocol: PROTOCOL }).await?;
         let frame = stream.next().await.ok_or_else(|| gone(&"closed before its welcome"))?.map_err(|e| gone(&e))?;
         match codec::decode::<FromGateway>(&frame).map_err(|e| gone(&e))? {
-            FromGateway::Welcome { protocol: PROTOCOL, spool, oldest, newest, host } => {
-                Ok((stream, spool, oldest, newest, host))
+            FromGateway::Welcome { protocol: PROTOCOL, runs, live, host } => {
+                Ok((stream, Greeting { runs, live, host }))
             }
             FromGateway::Welcome { protocol, .. } => Err(gone(&format!(
                 "it speaks version {protocol} of the handoff and this worker {PROTOCOL}: install both from one package"
@@ -234,49 +282,65 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         }
     }
 
-    /// Where to begin, with a word where that is worth one.
-    fn begin_after(&self, spool: Uuid, watermark: u64, oldest: u64, newest: u64) -> u64 {
-        let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last_spool, had)) = before
-            && last_spool == spool
-            && watermark < had
-        {
-            warn!(
-                was = had,
-                now = watermark,
-                "the database knows less than it did: it lost its last commits; rewinding"
-            );
-            metrics::counter!("scrutineer_rewinds_total").increment(1);
+    /// What to read: the first run of which the database lacks something, else the one that lives.
+    fn choose(&self, greeting: &Greeting, marks: &[Mark]) -> Result<Reading, End> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let first_session = before.is_empty();
+        before.retain(|uuid, _| greeting.runs.iter().any(|run| run.uuid == *uuid));
+        let mut chosen: Option<Reading> = None;
+        for run in &greeting.runs {
+            let Some(mark) = marks.iter().find(|mark| mark.uuid == run.uuid) else { continue };
+            let (run, watermark) = (*run, mark.through);
+            let had = before.insert(run.uuid, watermark).unwrap_or_default();
+            if watermark < had {
+                warn!(
+                    run = %run.uuid,
+                    was = had,
+                    now = watermark,
+                    "the database knows less than it did: it lost its last commits; rewinding"
+                );
+                metrics::counter!("scrutineer_rewinds_total").increment(1);
+            }
+            let ended = run.uuid != greeting.live;
+            if run.newest < watermark && (first_session || !ended) {
+                warn!(run = %run.uuid, watermark, newest = run.newest,
+                    "the spool lacks records that the database has: was it restored from a copy?");
+            }
+            let begin = watermark.max(run.begins_after);
+            let lacking = run.oldest > 0 && watermark < run.newest;
+            if lacking && run.oldest > begin.saturating_add(1) {
+                error!(run = %run.uuid, watermark, oldest = run.oldest,
+                    "the gateway no longer keeps all that the database lacks: records between are lost to it");
+            }
+            if chosen.is_none() && (lacking || !ended) {
+                let after = begin.min(run.newest.max(run.begins_after));
+                chosen = Some(Reading { run, spool_id: mark.spool_id, after, ended });
+            }
         }
-        if oldest > watermark.saturating_add(1) && newest > 0 {
-            error!(
-                watermark,
-                oldest, "the gateway no longer keeps all that the database lacks: records between are lost to it"
-            );
-        }
-        if newest < watermark {
-            // Sequences below the watermark may come to be given anew; nothing of them is passed over.
-            error!(
-                watermark,
-                newest, "the spool lost its last records, which the database has; new ones are compared with those"
-            );
-        }
-        info!(%spool, watermark, newest, "spool opened");
-        watermark.min(newest)
+        // The last that was listed, when there are more runs than could be: the next list begins behind it.
+        let last = || {
+            let run = *greeting.runs.iter().rev().find(|run| marks.iter().any(|mark| mark.uuid == run.uuid))?;
+            let spool_id = marks.iter().find(|mark| mark.uuid == run.uuid)?.spool_id;
+            Some(Reading { run, spool_id, after: run.newest, ended: true })
+        };
+        let reading = chosen.or_else(last).ok_or_else(|| End::Gateway("it has no run to read".to_owned()))?;
+        info!(run = %reading.run.uuid, ended = reading.ended, after = reading.after, newest = reading.run.newest, "spool opened");
+        Ok(reading)
     }
 
     async fn tasks(
         &self,
         session: Arc<Session<L>>,
-        stream: Stream<D::Stream>,
-        frames: mpsc::Receiver<FromWorker>,
-        newest: u64,
+        around: Around<D::Stream>,
         stop: &CancellationToken,
     ) -> Result<(), End> {
+        let Around { stream, frames, newest, ended, runs } = around;
+        // Also when a run that has ended is committed.
+        let stop = stop.child_token();
         let (sink, source) = stream.split();
         let links: Arc<Links> = Arc::default();
         let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through();
-        let caught_up = Arc::new(watch::Sender::new(through >= newest));
+        let caught_up = Arc::new(watch::Sender::new(!ended && through >= newest));
         let count = usize::from(self.options.lanes).clamp(1, LANES_MAX);
         let mut tasks: JoinSet<Result<(), End>> = JoinSet::new();
         let mut queues = Vec::with_capacity(count);
@@ -292,17 +356,19 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 work: self.progress.place("lane"),
                 caught_up: Arc::clone(&caught_up),
                 newest,
+                ended: ended.then(|| stop.clone()),
                 wary: true,
             };
             lanes.spawn(lane.run(items, stop.clone()));
         }
         let writer = tokio::spawn(write(sink, frames));
-        tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links)));
+        tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links), stop.clone()));
         tasks.spawn(self.segments(Arc::clone(&session)));
-        tasks.spawn(watch_idle(Arc::clone(&session), Arc::clone(&caught_up)));
+        tasks.spawn(watch_idle(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
         let pump = Pump {
             store: session.store.clone(),
-            spool: session.spool,
+            spool: session.lease,
+            runs,
             in_flight: Arc::clone(&session.in_flight),
             links,
             to_gateway: session.to_gateway.clone(),
@@ -417,6 +483,7 @@ async fn read<L: Ledger, S: dial::Stream>(
     session: Arc<Session<L>>,
     queues: Vec<mpsc::Sender<Item>>,
     links: Arc<Links>,
+    stop: CancellationToken,
 ) -> Result<(), End> {
     let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
     while let Some(frame) = source.next().await {
@@ -448,6 +515,13 @@ async fn read<L: Ledger, S: dial::Stream>(
             }
             Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
             Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),
+            Incoming::Other(FromGateway::RunEnd) => {
+                let mut tracker = session.tracker.lock().unwrap_or_else(PoisonError::into_inner);
+                tracker.end();
+                if tracker.is_finished() {
+                    stop.cancel();
+                }
+            }
             Incoming::Other(_) => return Err(gone(&"a frame that has no place here")),
         }
     }
@@ -456,7 +530,10 @@ async fn read<L: Ledger, S: dial::Stream>(
 
 /// Says how far behind the worker is; and that it caught up, when the newest record never comes as its
 /// sequence was never used.
-async fn watch_idle<L: Ledger>(session: Arc<Session<L>>, caught_up: Arc<watch::Sender<bool>>) -> Result<(), End> {
+async fn watch_idle<L: Ledger>(
+    session: Arc<Session<L>>,
+    caught_up: Option<Arc<watch::Sender<bool>>>,
+) -> Result<(), End> {
     let mut idle_since: Option<tokio::time::Instant> = None;
     let mut timer = tokio::time::interval(Duration::from_secs(1));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -469,7 +546,9 @@ async fn watch_idle<L: Ledger>(session: Arc<Session<L>>, caught_up: Arc<watch::S
             (Some(_), _) => idle_since = None,
             (None, None) => idle_since = Some(now),
             (None, Some(since)) if now - since >= CAUGHT_UP_IDLE => {
-                caught_up.send_if_modified(|c| !std::mem::replace(c, true));
+                if let Some(caught_up) = &caught_up {
+                    caught_up.send_if_modified(|c| !std::mem::replace(c, true));
+                }
             }
             _ => {}
         }

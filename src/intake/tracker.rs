@@ -11,6 +11,7 @@ pub struct Tracker {
     pending: VecDeque<Entry>,
     through: u64,
     written: u64,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ struct Entry {
 impl Tracker {
     /// Everything up to `through` is committed.
     pub fn new(through: u64) -> Self {
-        Self { pending: VecDeque::new(), through, written: through }
+        Self { pending: VecDeque::new(), through, written: through, ended: false }
     }
 
     /// A record goes to a lane. `false` when it does not ascend: it must not be handed on.
@@ -78,6 +79,16 @@ impl Tracker {
     /// Everything up to here is committed.
     pub fn through(&self) -> u64 {
         self.through
+    }
+
+    /// No more records will come.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// No more records will come, and all are committed.
+    pub fn is_finished(&self) -> bool {
+        self.ended && self.pending.is_empty()
     }
 
     /// When the oldest record that is not committed was taken; `None` when all are.

@@ -57,8 +57,10 @@ enum Adopted {
 pub struct Pump<L = Store> {
     /// PostgreSQL.
     pub store: L,
-    /// UUID of the spool, under which rows are leased.
+    /// The spool's live run, under which rows are leased.
     pub spool: Uuid,
+    /// All its runs: rows that were leased under an earlier one are this worker's too.
+    pub runs: Vec<Uuid>,
     /// What the gateway has.
     pub in_flight: Arc<InFlight>,
     /// Which groups can send.
@@ -135,7 +137,7 @@ impl<L: Ledger> Pump<L> {
         if limit == 0 {
             return Ok(Adopted::NoPlace);
         }
-        let rows = self.store.own_leased(self.spool, &self.in_flight.ids(), limit).await?;
+        let rows = self.store.own_leased(self.spool, &self.runs, &self.in_flight.ids(), limit).await?;
         if !rows.is_empty() {
             info!(replies = rows.len(), "replies leased before are handed to the gateway again");
         }

@@ -26,6 +26,8 @@ pub(super) struct Links {
 /// What stands in memory between transactions.
 #[derive(Debug)]
 pub(super) struct Memory {
+    /// Row of the live run.
+    pub(super) run: i64,
     pub(super) links: Links,
     pub(super) chain: [u8; 32],
     pub(super) newest: u64,
@@ -93,7 +95,7 @@ pub(super) fn execute(
     let Some(&link) = memory.links.rows.get(usize::from(append.link)) else { return Ok(()) };
     match &append.op {
         Op::Record { received_us, kind, body, repeats } => {
-            let sequence = insert(connection, link, *received_us, *kind, body, &mut staged.chain)?;
+            let sequence = insert(connection, memory.run, link, *received_us, *kind, body, &mut staged.chain)?;
             if let Some(repeated) = repeats {
                 connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?.execute([*repeated as i64])?;
             }
@@ -142,6 +144,7 @@ pub(super) fn execute(
 /// Appends a record and returns its sequence.
 fn insert(
     connection: &Connection,
+    run: i64,
     link: i64,
     received_us: i64,
     kind: Kind,
@@ -153,8 +156,10 @@ fn insert(
     hash.update(body);
     let next: [u8; 32] = hash.finalize().into();
     connection
-        .prepare_cached("INSERT INTO record (received_us, link, kind, body, chain) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![received_us, link, kind as u8, body, next])?;
+        .prepare_cached(
+            "INSERT INTO record (run, received_us, link, kind, body, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![run, received_us, link, kind as u8, body, next])?;
     *chain = next;
     Ok(connection.last_insert_rowid() as u64)
 }
@@ -162,12 +167,13 @@ fn insert(
 /// Appends the record of a submit's result.
 pub(super) fn insert_result(
     connection: &Connection,
+    run: i64,
     link: i64,
     at_us: i64,
     body: &[u8],
     chain: &mut [u8; 32],
 ) -> Result<u64, SpoolError> {
-    insert(connection, link, at_us, Kind::SubmitResult, body, chain)
+    insert(connection, run, link, at_us, Kind::SubmitResult, body, chain)
 }
 
 /// The body of a submit's result.
@@ -198,7 +204,7 @@ fn result(
         return Ok(None);
     }
     let body = result_body(key.0, key.1, outcome.clone())?;
-    let sequence = insert_result(connection, link, at_us, &body, &mut staged.chain)?;
+    let sequence = insert_result(connection, memory.run, link, at_us, &body, &mut staged.chain)?;
     if let Some(number) = number {
         if sent {
             connection
@@ -243,11 +249,11 @@ pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Ve
 
 /// Puts one record in doubt, or the one that it repeats.
 fn doubt_one(connection: &Connection, link: i64, sequence: u64) -> Result<Vec<InDoubt>, SpoolError> {
-    let Some((mut sequence, mut body)) = body_of(connection, sequence)? else { return Ok(Vec::new()) };
-    if let Body::Redelivery { of } = body {
+    let Some((mut run, mut sequence, mut body)) = body_of(connection, sequence)? else { return Ok(Vec::new()) };
+    if let Body::Redelivery { run: of_run, of } = body {
         match body_of(connection, of)? {
-            Some(original) => (sequence, body) = original,
-            None => return Ok(Vec::new()),
+            Some(original) if original.0 == of_run => (run, sequence, body) = original,
+            _ => return Ok(Vec::new()),
         }
     }
     let Some(key) = doubt::key(&body) else { return Ok(Vec::new()) };
@@ -258,16 +264,16 @@ fn doubt_one(connection: &Connection, link: i64, sequence: u64) -> Result<Vec<In
         key.to_be_bytes(),
         until_us
     ])?;
-    Ok(vec![InDoubt { sequence, key, until_us }])
+    Ok(vec![InDoubt { run, sequence, key, until_us }])
 }
 
-fn body_of(connection: &Connection, sequence: u64) -> Result<Option<(u64, Body)>, SpoolError> {
-    let body: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT body FROM record WHERE sequence = ?1")?
-        .query_row([sequence as i64], |row| row.get(0))
+fn body_of(connection: &Connection, sequence: u64) -> Result<Option<(Uuid, u64, Body)>, SpoolError> {
+    let found: Option<(Vec<u8>, [u8; 16])> = connection
+        .prepare_cached("SELECT body, uuid FROM record JOIN run ON run.id = record.run WHERE sequence = ?1")?
+        .query_row([sequence as i64], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(match body {
-        Some(body) => Some((sequence, postcard::from_bytes(&body)?)),
+    Ok(match found {
+        Some((body, run)) => Some((Uuid::from_bytes(run), sequence, postcard::from_bytes(&body)?)),
         None => None,
     })
 }

@@ -2,14 +2,15 @@
 //!
 //! One SQLite file (WAL, `synchronous=FULL`), written by one thread that commits all that waits at
 //! once, read by another. Invariants: a [`Done`](crate::handoff::append::Done) is given only after
-//! the commit is synced; a sequence is never used twice, in the life of a spool's UUID; one process
-//! at a time has the spool, by a lock on its folder.
+//! the commit is synced; a key, of run and sequence, is never used twice; one process at a time has the
+//! spool, by a lock on its folder.
 
 mod batch;
 mod open;
 mod prune;
 mod read;
 mod remembered;
+mod runs;
 mod writer;
 
 #[cfg(test)]
@@ -73,6 +74,8 @@ pub struct Options {
     pub links: Vec<(String, String)>,
     /// Committed records are kept for so long.
     pub keep: Duration,
+    /// Name of this host, for people.
+    pub host: String,
     /// Bytes on disk past which new records are refused.
     pub bytes_max: u64,
 }
@@ -93,7 +96,7 @@ impl Spool {
     /// Opens or makes the spool, settles what the last run left open, and starts its threads.
     pub fn open(options: &Options) -> Result<Self, SpoolError> {
         let opened = open::open(options)?;
-        let marks = Arc::new(Marks::new(opened.uuid, opened.oldest, opened.newest, opened.committed));
+        let marks = Arc::new(Marks::new(opened.runs.closed.clone(), opened.live(), opened.committed));
         let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();

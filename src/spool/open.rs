@@ -10,16 +10,18 @@ use uuid::Uuid;
 
 use super::batch::{self, Links};
 use super::remembered::Remembered;
+use super::runs::{self, Runs};
 use super::{Options, SpoolError, now_us};
 use crate::handoff::append::InDoubt;
-use crate::handoff::message::SubmitOutcome;
+use crate::handoff::message::{Run, SubmitOutcome};
 use crate::limits::{IN_DOUBT_MAX, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
 
 /// Format of the file.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;";
 
 const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- A link of a group. `confirmed`: up to this sequence, the SMSC has our responses or the record stands
 -- in in_doubt.
 CREATE TABLE IF NOT EXISTS link (
@@ -27,7 +29,7 @@ CREATE TABLE IF NOT EXISTS link (
     UNIQUE (name, grp));
 -- What came in, as a postcard of handoff::message::Body. `chain` is SHA-256 of the chain before and the body.
 CREATE TABLE IF NOT EXISTS record (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_us INTEGER NOT NULL, link INTEGER NOT NULL,
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, received_us INTEGER NOT NULL, link INTEGER NOT NULL,
     kind INTEGER NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL);
 -- Every submit before it is written to the wire. Without a result it is under way.
 CREATE TABLE IF NOT EXISTS submit (
@@ -42,8 +44,7 @@ CREATE TABLE IF NOT EXISTS in_doubt (
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: File,
-    pub(super) uuid: Uuid,
-    pub(super) oldest: u64,
+    pub(super) runs: Runs,
     pub(super) newest: u64,
     pub(super) committed: u64,
     pub(super) chain: [u8; 32],
@@ -88,15 +89,12 @@ pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
     let folder = &options.folder;
     let lock = lock(folder)?;
     let connection = connect(folder)?;
+    connection.execute_batch(META)?;
+    check_version(&connection, folder)?;
     connection.execute_batch(TABLES)?;
-    let uuid = meta(&connection, folder)?;
+    connection.execute_batch(runs::TABLE)?;
     let links = links(&connection, options)?;
-    let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-    let newest = connection
-        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'record'", [], |row| row.get::<_, i64>(0))
-        .optional()?
-        .unwrap_or_default() as u64;
-    let oldest = one("SELECT min(sequence) FROM record")?.unwrap_or_default() as u64;
+    let runs = runs::begin(&connection, &options.host)?;
     let committed: i64 = connection
         .query_row("SELECT value FROM meta WHERE name = 'committed'", [], |row| row.get(0))
         .optional()?
@@ -110,9 +108,8 @@ pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
     let mut opened = Opened {
         connection,
         lock,
-        uuid,
-        oldest,
-        newest,
+        newest: runs.begins_after,
+        runs,
         committed: committed as u64,
         chain,
         links,
@@ -125,19 +122,14 @@ pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
     Ok(opened)
 }
 
-/// Version and UUID, made with the file.
-fn meta(connection: &Connection, folder: &Path) -> Result<Uuid, SpoolError> {
-    connection.execute(
-        "INSERT OR IGNORE INTO meta VALUES ('uuid', ?1), ('version', ?2)",
-        params![Uuid::now_v7().as_bytes(), VERSION],
-    )?;
+/// The version, written with the file.
+fn check_version(connection: &Connection, folder: &Path) -> Result<(), SpoolError> {
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?1)", params![VERSION])?;
     let found: i64 = connection.query_row("SELECT value FROM meta WHERE name = 'version'", [], |row| row.get(0))?;
     if found != VERSION {
         return Err(SpoolError::Version { folder: folder.to_owned(), found, known: VERSION });
     }
-    Ok(connection
-        .query_row("SELECT value FROM meta WHERE name = 'uuid'", [], |row| row.get(0))
-        .map(Uuid::from_bytes)?)
+    Ok(())
 }
 
 fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError> {
@@ -154,6 +146,14 @@ fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError
 }
 
 impl Opened {
+    /// The run that was begun, as it stands.
+    pub(super) fn live(&self) -> Run {
+        let Runs { uuid, begins_after, .. } = self.runs;
+        let any = self.newest > begins_after;
+        let [oldest, newest] = if any { [begins_after + 1, self.newest] } else { [0, 0] };
+        Run { uuid, begins_after, oldest, newest }
+    }
+
     /// A submit without a result was, or may have been, written when the last run ended.
     fn settle_dangling(&mut self) -> Result<(), SpoolError> {
         let tx = self.connection.unchecked_transaction()?;
@@ -164,14 +164,11 @@ impl Opened {
         let (mut chain, mut newest) = (self.chain, self.newest);
         for (number, id, attempt, link) in open {
             let body = batch::result_body(Uuid::from_bytes(id), attempt, SubmitOutcome::Unknown)?;
-            newest = batch::insert_result(&tx, link, now_us(), &body, &mut chain)?;
+            newest = batch::insert_result(&tx, self.runs.live, link, now_us(), &body, &mut chain)?;
             tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, newest as i64])?;
         }
         tx.commit()?;
         (self.chain, self.newest) = (chain, newest);
-        if self.oldest == 0 {
-            self.oldest = self.newest;
-        }
         Ok(())
     }
 
@@ -201,11 +198,13 @@ impl Opened {
                 seen.push(group);
                 records = tx
                     .prepare_cached(
-                        "SELECT sequence, key, until_us FROM in_doubt JOIN link ON link.id = in_doubt.link
-                         WHERE grp = ?1 ORDER BY sequence DESC LIMIT ?2",
+                        "SELECT d.sequence, d.key, d.until_us, run.uuid FROM in_doubt d JOIN link ON link.id = d.link
+                         JOIN record ON record.sequence = d.sequence JOIN run ON run.id = record.run
+                         WHERE grp = ?1 ORDER BY d.sequence DESC LIMIT ?2",
                     )?
                     .query_map(params![group, IN_DOUBT_MAX as i64], |row| {
                         Ok(InDoubt {
+                            run: Uuid::from_bytes(row.get(3)?),
                             sequence: row.get::<_, i64>(0)? as u64,
                             key: u128::from_be_bytes(row.get(1)?),
                             until_us: row.get(2)?,

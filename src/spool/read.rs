@@ -28,7 +28,7 @@ pub(super) fn start(options: &Options) -> Result<(Reader, std::thread::JoinHandl
 fn serve(connection: &Connection, queue: &Receiver<ReadRequest>) {
     let mut links: HashMap<i64, (String, String)> = HashMap::with_capacity(LINKS_MAX);
     while let Ok(request) = queue.recv() {
-        let slice = slice(connection, &mut links, request.after, request.bytes);
+        let slice = slice(connection, &mut links, &request);
         let _ = request.answer.send(slice.map_err(|error| ReadFailed(error.to_string())));
     }
 }
@@ -36,15 +36,17 @@ fn serve(connection: &Connection, queue: &Receiver<ReadRequest>) {
 fn slice(
     connection: &Connection,
     links: &mut HashMap<i64, (String, String)>,
-    after: u64,
-    bytes: usize,
+    request: &ReadRequest,
 ) -> Result<Slice, SpoolError> {
     let mut frame = RecordsFrame::default();
+    let (after, through, bytes) = (request.after, request.through, request.bytes);
     let mut last = after;
     let mut statement = connection.prepare_cached(
-        "SELECT sequence, received_us, link, body FROM record WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+        "SELECT sequence, received_us, link, body FROM record WHERE sequence > ?1 AND sequence <= ?2
+         ORDER BY sequence LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![after as i64, HANDOFF_RECORDS_MAX as i64])?;
+    let mut rows =
+        statement.query(params![after as i64, through.min(i64::MAX as u64) as i64, HANDOFF_RECORDS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
         if !frame.is_empty() && frame.bytes() + body.len() > bytes.min(SLICE_BYTES) {

@@ -8,7 +8,7 @@ use super::*;
 use crate::handoff::append::{Done, Kind};
 use crate::handoff::codec::decode;
 use crate::handoff::doubt;
-use crate::handoff::message::{Body, FromGateway, Mobile, NotSent, Record, SubmitOutcome};
+use crate::handoff::message::{Body, FromGateway, Mobile, NotSent, Record, Run, SubmitOutcome};
 use crate::limits::SPOOL_BATCH_MAX;
 
 fn options(folder: &std::path::Path) -> Options {
@@ -16,6 +16,7 @@ fn options(folder: &std::path::Path) -> Options {
         folder: folder.to_owned(),
         links: vec![("a".into(), "g".into()), ("b".into(), "g".into())],
         keep: Duration::from_secs(3600),
+        host: "host".into(),
         bytes_max: u64::MAX,
     }
 }
@@ -54,7 +55,7 @@ async fn next(spool: &Spool, link: u16) -> Vec<Done> {
 }
 
 async fn records(spool: &Spool, after: u64) -> Vec<Record> {
-    let slice = spool.reader().read(after, usize::MAX).await.unwrap();
+    let slice = spool.reader().read(after, u64::MAX, usize::MAX).await.unwrap();
     match decode(&slice.frame).unwrap() {
         FromGateway::Records(records) => records,
         other => panic!("{other:?}"),
@@ -75,13 +76,16 @@ fn killed(folder: &std::path::Path) -> tempfile::TempDir {
 async fn what_was_stored_is_there_after_a_kill_and_no_sequence_is_used_twice() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&options(dir.path())).unwrap();
-    let uuid = spool.marks().uuid;
+    let run = spool.marks().live;
     assert_eq!(ask(&spool, 0, 1, record("one")).await, Done::Stored { tag: 1, sequence: 1 });
     assert_eq!(ask(&spool, 1, 1, record("two")).await, Done::Stored { tag: 1, sequence: 2 });
     let dir = killed(dir.path());
     let spool = Spool::open(&options(dir.path())).unwrap();
-    assert_eq!(spool.marks().uuid, uuid);
-    assert_eq!((spool.marks().oldest(), *spool.marks().newest().borrow()), (1, 2));
+    let runs = spool.marks().runs();
+    assert_eq!(runs[0], Run { uuid: run, begins_after: 0, oldest: 1, newest: 2 });
+    let live = Run { uuid: spool.marks().live, begins_after: 2, oldest: 0, newest: 0 };
+    assert_eq!(runs[1..], [live], "a run of its own");
+    assert_ne!(live.uuid, run);
     let found = records(&spool, 0).await;
     assert_eq!(
         found.iter().map(|r| (r.sequence, r.link.as_str(), r.group.as_str())).collect::<Vec<_>>(),
@@ -161,7 +165,7 @@ async fn unconfirmed_records_are_in_doubt_after_a_session_and_after_a_kill() {
     let redelivery = Op::Record {
         received_us: now_us(),
         kind: Kind::Redelivery,
-        body: postcard::to_stdvec(&Body::Redelivery { of: 2 }).unwrap(),
+        body: postcard::to_stdvec(&Body::Redelivery { run: spool.marks().live, of: 2 }).unwrap(),
         repeats: Some(2),
     };
     let Done::Stored { sequence, .. } = ask(&spool, 0, 5, redelivery).await else { panic!() };
@@ -185,7 +189,7 @@ async fn a_redelivery_that_is_in_doubt_itself_puts_its_original_in_doubt_again()
     let again = Op::Record {
         received_us: now_us(),
         kind: Kind::Redelivery,
-        body: postcard::to_stdvec(&Body::Redelivery { of: 1 }).unwrap(),
+        body: postcard::to_stdvec(&Body::Redelivery { run: spool.marks().live, of: 1 }).unwrap(),
         repeats: Some(1),
     };
     ask(&spool, 0, 3, again).await;

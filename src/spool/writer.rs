@@ -56,6 +56,7 @@ impl Writer {
             connection: opened.connection,
             _lock: opened.lock,
             memory: Memory {
+                run: opened.runs.live,
                 links: opened.links,
                 chain: opened.chain,
                 newest: opened.newest,
@@ -147,7 +148,7 @@ impl Writer {
     /// What is due now and then.
     fn housekeep(&mut self) -> Result<(), SpoolError> {
         let committed = *self.marks.committed().borrow();
-        if committed > self.committed_on_disk {
+        if committed != self.committed_on_disk {
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('committed', ?1)")?
                 .execute([committed as i64])?;

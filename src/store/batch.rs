@@ -15,8 +15,10 @@ use crate::limits::LEASE_SECONDS;
 pub struct Place {
     /// Key in `spool`.
     pub spool_id: i32,
-    /// The spool's UUID, under which replies are leased.
+    /// UUID of the run that the records are of.
     pub spool: Uuid,
+    /// UUID of the spool's live run, under which replies are leased.
+    pub lease: Uuid,
     /// Lane.
     pub lane: i16,
     /// Everything up to here is committed once this batch is.
@@ -156,7 +158,7 @@ pub async fn write(
         &o.text[..] as &[&str],
         &o.state[..] as &[&str],
         &o.expires_at,
-        place.spool,
+        place.lease,
         LEASE_SECONDS
     )
     .fetch_one(conn)

@@ -19,6 +19,7 @@ use super::roster::Loaded;
 use super::segment::{Part, SetKey};
 use super::set_aside::SetAside;
 use super::submission::{Found, RevisionRows, SubmissionRows};
+use super::watermark::Mark;
 use super::{Store, StoreError};
 use super::{batch, message, outbox, outbox_result, phone, roster, segment, set_aside, submission, watermark};
 use crate::domain::submission::Assertion;
@@ -65,8 +66,11 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// [`check_schema`].
     fn schema(&self) -> impl Future<Output = Result<Schema>> + Send;
 
-    /// Registers a spool; its key, and how far it is committed.
-    fn open_spool(&self, spool: Uuid, host: &str) -> impl Future<Output = Result<(i32, u64)>> + Send;
+    /// [`watermark::register`].
+    fn open_runs(&self, runs: &[Uuid], host: &str) -> impl Future<Output = Result<Vec<Mark>>> + Send;
+
+    /// Says that a run which has ended is committed up to here: its last record.
+    fn conclude_run(&self, spool_id: i32, newest: u64) -> impl Future<Output = Result<()>> + Send;
 
     /// [`roster::load`].
     fn roster(&self, closed_days: i32) -> impl Future<Output = Result<Loaded>> + Send;
@@ -75,7 +79,13 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn phone_ids(&self, numbers: &[String]) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
 
     /// [`outbox::own_leased`].
-    fn own_leased(&self, spool: Uuid, except: &[Uuid], limit: i64) -> impl Future<Output = Result<Vec<Leased>>> + Send;
+    fn own_leased(
+        &self,
+        live: Uuid,
+        runs: &[Uuid],
+        except: &[Uuid],
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<Leased>>> + Send;
 
     /// [`outbox::take_due`].
     fn take_due(&self, spool: Uuid, groups: &[String], limit: i64) -> impl Future<Output = Result<Vec<Leased>>> + Send;
@@ -99,7 +109,7 @@ pub trait Tx: Send {
     /// [`message::count_redelivered`].
     fn count_redelivered(
         &mut self,
-        spool_id: i32,
+        spools: &[Uuid],
         sequences: &[i64],
         times: &[i32],
     ) -> impl Future<Output = Result<()>> + Send;
@@ -194,10 +204,14 @@ impl Ledger for Store {
         check_schema(self).await
     }
 
-    async fn open_spool(&self, spool: Uuid, host: &str) -> Result<(i32, u64)> {
+    async fn open_runs(&self, runs: &[Uuid], host: &str) -> Result<Vec<Mark>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| watermark::register(conn, runs, host).await)
+            .await
+    }
+
+    async fn conclude_run(&self, spool_id: i32, newest: u64) -> Result<()> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
-            let id = watermark::register_spool(conn, spool, host).await?;
-            Ok((id, watermark::read(conn, id).await?))
+            watermark::write(conn, spool_id, 0, newest.cast_signed()).await
         })
         .await
     }
@@ -210,9 +224,9 @@ impl Ledger for Store {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| phone::ids(conn, numbers).await).await
     }
 
-    async fn own_leased(&self, spool: Uuid, except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
+    async fn own_leased(&self, live: Uuid, runs: &[Uuid], except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
-            outbox::own_leased(conn, spool, except, limit).await
+            outbox::own_leased(conn, live, runs, except, limit).await
         })
         .await
     }
@@ -247,8 +261,8 @@ impl Tx for PgConnection {
         message::stored(self, spool_id, sequences).await
     }
 
-    async fn count_redelivered(&mut self, spool_id: i32, sequences: &[i64], times: &[i32]) -> Result<()> {
-        message::count_redelivered(self, spool_id, sequences, times).await
+    async fn count_redelivered(&mut self, spools: &[Uuid], sequences: &[i64], times: &[i32]) -> Result<()> {
+        message::count_redelivered(self, spools, sequences, times).await
     }
 
     async fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> Result<()> {

@@ -68,15 +68,15 @@ pub async fn stored(
 /// Counts redeliveries of records, which the SMSC sent again as it had seen no response.
 pub async fn count_redelivered(
     conn: &mut PgConnection,
-    spool_id: i32,
+    spools: &[Uuid],
     sequences: &[i64],
     times: &[i32],
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE message m SET redelivered = m.redelivered + u.n
-         FROM UNNEST($2::bigint[], $3::int[]) AS u (sequence, n)
-         WHERE m.spool_id = $1 AND m.sequence = u.sequence",
-        spool_id,
+         FROM UNNEST($1::uuid[], $2::bigint[], $3::int[]) AS u (spool, sequence, n) JOIN spool s ON s.uuid = u.spool
+         WHERE m.spool_id = s.id AND m.sequence = u.sequence",
+        spools,
         sequences,
         times
     )

@@ -53,25 +53,28 @@ pub struct Leased {
     pub expires_at: OffsetDateTime,
 }
 
-/// Rows that this spool has under lease, without those in `except`; their leases begin anew.
+/// Rows that this spool has under lease in any of its runs, without those in `except`; their leases begin
+/// anew, under the run that lives.
 pub async fn own_leased(
     conn: &mut PgConnection,
-    spool: Uuid,
+    live: Uuid,
+    runs: &[Uuid],
     except: &[Uuid],
     limit: i64,
 ) -> Result<Vec<Leased>, StoreError> {
     Ok(sqlx::query_as!(
         Leased,
-        "UPDATE outbox o SET lease_until = now() + make_interval(secs => $4::int)
+        "UPDATE outbox o SET lease_spool = $5, lease_until = now() + make_interval(secs => $4::int)
          FROM phone p
          WHERE p.id = o.phone_id AND o.id IN (
-             SELECT id FROM outbox WHERE state = 'leased' AND lease_spool = $1 AND NOT id = ANY($2)
+             SELECT id FROM outbox WHERE state = 'leased' AND lease_spool = ANY($1) AND NOT id = ANY($2)
              ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at",
-        spool,
+        runs,
         except,
         limit,
-        LEASE_SECONDS
+        LEASE_SECONDS,
+        live
     )
     .fetch_all(conn)
     .await?)

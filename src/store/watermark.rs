@@ -1,32 +1,42 @@
-//! `spool` and `watermark`: which spools there are, and how far each is committed.
+//! `spool` and `watermark`: which runs of spools there are, and how far each is committed.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::StoreError;
 
-/// Registers a spool and returns its key.
-pub async fn register_spool(conn: &mut PgConnection, uuid: Uuid, host: &str) -> Result<i32, StoreError> {
-    if let Some(id) = spool_id(conn, uuid).await? {
-        return Ok(id);
-    }
-    sqlx::query!("INSERT INTO spool (uuid, host) VALUES ($1, $2) ON CONFLICT DO NOTHING", uuid, host)
-        .execute(&mut *conn)
-        .await?;
-    spool_id(conn, uuid).await?.ok_or(StoreError::Sql(sqlx::Error::RowNotFound))
+/// How far a run is committed.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The run.
+    pub uuid: Uuid,
+    /// Its key in `spool`.
+    pub spool_id: i32,
+    /// Everything up to here is committed; 0 when nothing is. The greatest of its lanes' rows: each was
+    /// true when it was written.
+    pub through: u64,
 }
 
-async fn spool_id(conn: &mut PgConnection, uuid: Uuid) -> Result<Option<i32>, StoreError> {
-    Ok(sqlx::query_scalar!("SELECT id FROM spool WHERE uuid = $1", uuid).fetch_optional(conn).await?)
-}
-
-/// Everything of the spool up to here is committed; 0 when nothing is. The greatest of its lanes'
-/// rows: each was true when it was written.
-pub async fn read(conn: &mut PgConnection, spool_id: i32) -> Result<u64, StoreError> {
-    let sequence = sqlx::query_scalar!("SELECT max(sequence) FROM watermark WHERE spool_id = $1", spool_id)
-        .fetch_one(conn)
-        .await?;
-    Ok(sequence.and_then(|s| u64::try_from(s).ok()).unwrap_or(0))
+/// Registers runs that are new, and says of each how far it is committed, in no order.
+pub async fn register(conn: &mut PgConnection, runs: &[Uuid], host: &str) -> Result<Vec<Mark>, StoreError> {
+    sqlx::query!(
+        "INSERT INTO spool (uuid, host)
+         SELECT u.uuid, $2 FROM UNNEST($1::uuid[]) AS u (uuid) WHERE NOT EXISTS (SELECT 1 FROM spool s WHERE s.uuid = u.uuid)
+         ON CONFLICT DO NOTHING",
+        runs,
+        host
+    )
+    .execute(&mut *conn)
+    .await?;
+    let rows = sqlx::query!(
+        r#"SELECT s.uuid, s.id, (SELECT max(w.sequence) FROM watermark w WHERE w.spool_id = s.id) AS through
+           FROM spool s WHERE s.uuid = ANY($1)"#,
+        runs
+    )
+    .fetch_all(conn)
+    .await?;
+    let through = |sequence: Option<i64>| sequence.and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
+    Ok(rows.into_iter().map(|r| Mark { uuid: r.uuid, spool_id: r.id, through: through(r.through) }).collect())
 }
 
 /// Says that everything up to `through` is committed with this transaction, as this lane knows it.

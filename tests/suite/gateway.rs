@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use futures_util::{SinkExt, StreamExt};
-use scrutineer::handoff::codec::{decode as unpack, encode as pack, framed};
-use scrutineer::handoff::message::{Body, FromGateway, FromWorker, NotSent, PROTOCOL, Record, Submit, SubmitOutcome};
+use scrutineer::handoff::message::{Body, FromWorker, NotSent, Record, Submit, SubmitOutcome};
 use scrutineer::smpp::{Address, Frame, Pdu, ShortMessage, decode, encode, split};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
+use super::support::handoff::Client;
 use super::support::site::Site;
 use super::support::soon;
 
@@ -78,35 +76,19 @@ impl Smsc {
 }
 
 /// A worker's end of the socket.
-struct Worker {
-    frames: Framed<UnixStream, LengthDelimitedCodec>,
-    records: std::collections::VecDeque<Record>,
-}
+struct Worker(Client);
 
 impl Worker {
     async fn connect(site: &Site) -> Self {
-        let frames = framed(UnixStream::connect(site.socket()).await.unwrap());
-        let mut worker = Self { frames, records: Default::default() };
-        worker.send(FromWorker::Hello { protocol: PROTOCOL }).await;
-        worker.send(FromWorker::Read { after: 0 }).await;
-        worker.send(FromWorker::Credit { bytes: 1 << 20 }).await;
-        worker
+        Self(Client::connect(&site.socket()).await)
     }
 
     async fn send(&mut self, message: FromWorker) {
-        self.frames.send(pack(&message).unwrap()).await.unwrap();
+        self.0.send(message).await;
     }
 
     async fn record(&mut self) -> Record {
-        loop {
-            if let Some(record) = self.records.pop_front() {
-                return record;
-            }
-            let frame = soon("a record", self.frames.next()).await.unwrap().unwrap();
-            if let FromGateway::Records(records) = unpack(&frame).unwrap() {
-                self.records.extend(records);
-            }
-        }
+        self.0.record().await
     }
 
     async fn result(&mut self) -> (Uuid, SubmitOutcome) {
@@ -140,7 +122,7 @@ async fn site() -> (Site, TcpListener) {
 fn text(record: &Record) -> String {
     match &record.body {
         Body::Message(m) => String::from_utf8_lossy(&m.short_message).into_owned(),
-        Body::Redelivery { of } => format!("again {of}"),
+        Body::Redelivery { of, .. } => format!("again {of}"),
         other => panic!("{other:?}"),
     }
 }

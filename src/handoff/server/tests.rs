@@ -1,7 +1,7 @@
 //! The server over a real Unix socket, with a thread that serves records as the spool's would.
 
 use super::*;
-use crate::handoff::message::{Body, Record};
+use crate::handoff::message::{Body, Record, Run};
 use crate::handoff::queue::SubmitCount;
 use crate::handoff::records::{RecordsFrame, Slice};
 
@@ -16,18 +16,26 @@ struct Rig {
     task: tokio::task::JoinHandle<Result<(), HandoffError>>,
 }
 
+const LIVE: Uuid = Uuid::from_u128(7);
+
 fn rig(newest: u64) -> Rig {
+    rig_of(Vec::new(), 0, newest)
+}
+
+fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gateway.sock");
-    let marks = Arc::new(Marks::new(Uuid::from_u128(7), 1, newest, 0));
+    let marks = Arc::new(Marks::new(closed, Run { uuid: LIVE, begins_after, oldest: begins_after + 1, newest }, 0));
     let (reader, requests) = Reader::new();
     let seen = marks.newest();
     std::thread::spawn(move || {
         while let Ok(request) = requests.recv() {
             let mut frame = RecordsFrame::default();
             let mut last = request.after;
-            let body = postcard::to_stdvec(&Body::Redelivery { of: 1 }).unwrap();
-            while last < *seen.borrow() && (frame.is_empty() || frame.bytes() + body.len() <= request.bytes) {
+            let body = postcard::to_stdvec(&Body::Redelivery { run: LIVE, of: 1 }).unwrap();
+            while last < request.through.min(*seen.borrow())
+                && (frame.is_empty() || frame.bytes() + body.len() <= request.bytes)
+            {
                 last += 1;
                 frame.push(last, 0, "a", "g", &body).unwrap();
             }
@@ -65,9 +73,8 @@ async fn worker(rig: &Rig) -> Frames<tokio::net::UnixStream> {
     let mut frames = framed(tokio::net::UnixStream::connect(&rig.path).await.unwrap());
     send(&mut frames, FromWorker::Hello { protocol: PROTOCOL }).await;
     let welcome = recv(&mut frames).await;
-    assert!(
-        matches!(welcome, FromGateway::Welcome { protocol: PROTOCOL, spool, oldest: 1, .. } if spool.as_u128() == 7)
-    );
+    let FromGateway::Welcome { protocol: PROTOCOL, runs, live: LIVE, .. } = welcome else { panic!("{welcome:?}") };
+    assert_eq!(runs, rig.marks.runs());
     assert!(matches!(recv(&mut frames).await, FromGateway::Link { bound: false, .. }));
     frames
 }
@@ -96,7 +103,7 @@ fn submit(n: u128, group: &str) -> Submit {
 async fn records_come_as_far_as_the_credit_goes_and_when_there_are_new_ones() {
     let rig = rig(5);
     let mut worker = worker(&rig).await;
-    send(&mut worker, FromWorker::Read { after: 2 }).await;
+    send(&mut worker, FromWorker::Read { run: LIVE, after: 2 }).await;
     send(&mut worker, FromWorker::Credit { bytes: 1 }).await;
     assert_eq!(sequences(&mut worker).await, [3], "one record may overshoot");
     assert!(timeout(Duration::from_millis(100), worker.next()).await.is_err(), "more than the credit came");
@@ -106,7 +113,7 @@ async fn records_come_as_far_as_the_credit_goes_and_when_there_are_new_ones() {
     assert_eq!(sequences(&mut worker).await, [6], "woken by the commit");
     let mut committed = rig.marks.committed();
     send(&mut worker, FromWorker::Committed { through: 4 }).await;
-    assert_eq!(*committed.wait_for(|c| *c > 0).await.unwrap(), 4);
+    assert_eq!(*committed.wait_for(|c| *c > 2).await.unwrap(), 4);
     send(&mut worker, FromWorker::Committed { through: 3 }).await;
     send(&mut worker, FromWorker::Committed { through: 900 }).await;
     assert_eq!(*committed.wait_for(|c| *c != 4).await.unwrap(), 6, "it never goes back, nor past the newest");
@@ -163,4 +170,49 @@ async fn the_worker_hears_when_a_link_is_bound() {
     let mut worker = worker(&rig).await;
     rig.bound.send_replace(vec![true]);
     assert_eq!(recv(&mut worker).await, FromGateway::Link { link: "a".into(), group: "g".into(), bound: true });
+}
+
+#[tokio::test]
+async fn a_run_that_has_ended_is_given_to_its_end_and_no_further() {
+    let ended = Run { uuid: Uuid::from_u128(5), begins_after: 0, oldest: 1, newest: 3 };
+    let rig = rig_of(vec![ended], 3, 6);
+    assert_eq!(rig.marks.runs(), [ended, Run { uuid: LIVE, begins_after: 3, oldest: 4, newest: 6 }]);
+    let mut first = worker(&rig).await;
+    send(&mut first, FromWorker::Read { run: ended.uuid, after: 1 }).await;
+    send(&mut first, FromWorker::Credit { bytes: 10_000 }).await;
+    assert_eq!(sequences(&mut first).await, [2, 3]);
+    assert_eq!(recv(&mut first).await, FromGateway::RunEnd);
+    let mut second = worker(&rig).await;
+    send(&mut second, FromWorker::Read { run: LIVE, after: 0 }).await;
+    send(&mut second, FromWorker::Credit { bytes: 10_000 }).await;
+    assert_eq!(sequences(&mut second).await, [4, 5, 6]);
+    assert_eq!(*rig.marks.committed().borrow(), 3, "all of the run before is committed");
+    let mut third = worker(&rig).await;
+    send(&mut third, FromWorker::Read { run: Uuid::from_u128(6), after: 0 }).await;
+    assert!(third.next().await.is_none_or(|f| f.is_err()), "a run that nobody knows");
+}
+
+#[tokio::test]
+async fn a_worker_whose_database_lost_commits_brings_the_committed_mark_back() {
+    let rig = rig(5);
+    rig.marks.set_committed(4);
+    let mut worker = worker(&rig).await;
+    let mut committed = rig.marks.committed();
+    send(&mut worker, FromWorker::Read { run: LIVE, after: 2 }).await;
+    assert_eq!(*committed.wait_for(|c| *c != 4).await.unwrap(), 2);
+}
+
+#[test]
+fn of_more_runs_than_fit_the_committed_are_left_out_first() {
+    use crate::limits::SPOOL_RUNS_MAX;
+    let run = |n: u64| Run { uuid: Uuid::from_u128(u128::from(n)), begins_after: n - 1, oldest: n, newest: n };
+    let closed: Vec<Run> = (1..=SPOOL_RUNS_MAX as u64 + 1).map(run).collect();
+    let marks = |committed| Marks::new(closed.clone(), run(SPOOL_RUNS_MAX as u64 + 2), committed);
+    let listed = marks(1).runs();
+    assert_eq!(
+        (listed.len(), listed[0].newest, listed[SPOOL_RUNS_MAX - 1].newest),
+        (SPOOL_RUNS_MAX, 2, closed.len() as u64)
+    );
+    let listed = marks(9).runs();
+    assert_eq!((listed.len(), listed[0].newest, listed[SPOOL_RUNS_MAX - 1].uuid), (SPOOL_RUNS_MAX, 3, marks(9).live));
 }

@@ -65,16 +65,17 @@ impl<L: Ledger> Work<'_, L> {
     }
 
     pub(super) async fn redeliveries(&self, tx: &mut L::Tx) -> Result<(), StoreError> {
-        let mut times: BTreeMap<i64, i32> = BTreeMap::new();
+        let mut times: BTreeMap<(Uuid, i64), i32> = BTreeMap::new();
         for item in self.items {
-            if let Kind::Redelivery { of } = item.kind {
-                *times.entry(of.cast_signed()).or_default() += 1;
+            if let Kind::Redelivery { run, of } = item.kind {
+                *times.entry((run, of.cast_signed())).or_default() += 1;
             }
         }
         if times.is_empty() {
             return Ok(());
         }
-        let (sequences, counts): (Vec<i64>, Vec<i32>) = times.into_iter().unzip();
-        tx.count_redelivered(self.place.spool_id, &sequences, &counts).await
+        let (keys, counts): (Vec<(Uuid, i64)>, Vec<i32>) = times.into_iter().unzip();
+        let (runs, sequences): (Vec<Uuid>, Vec<i64>) = keys.into_iter().unzip();
+        tx.count_redelivered(&runs, &sequences, &counts).await
     }
 }

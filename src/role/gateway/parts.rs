@@ -44,6 +44,7 @@ pub fn spool_options(config: &Config) -> Options {
         folder: config.gateway.spool.clone(),
         links: config.link.iter().map(|l| (l.name.clone(), l.group().to_owned())).collect(),
         keep: Duration::from_secs(u64::from(config.gateway.keep_hours) * 3600),
+        host: host_name(),
         bytes_max: u64::from(config.gateway.spool_megabytes_max) << 20,
     }
 }

@@ -69,7 +69,7 @@ impl Session<'_> {
         }
         if let Some(original) = repeats {
             self.link.meters.redeliveries.increment(1);
-            (kind, body) = (Kind::Redelivery, Body::Redelivery { of: original.sequence });
+            (kind, body) = (Kind::Redelivery, Body::Redelivery { run: original.run, of: original.sequence });
         }
         let Ok(body) = postcard::to_stdvec(&body) else {
             // Writing to memory does not fail; were it to, the SMSC must keep the message.

@@ -14,7 +14,7 @@ use super::*;
 use crate::handoff::append::{Completions, InDoubt, Kind, Op};
 use crate::handoff::doubt::{self, DoubtSet};
 use crate::handoff::marks::Marks;
-use crate::handoff::message::{Body, Mobile, NotSent, Submit, SubmitOutcome};
+use crate::handoff::message::{Body, Mobile, NotSent, Run, Submit, SubmitOutcome};
 use crate::handoff::queue::SubmitQueue;
 use crate::limits::{BEFORE_BIND_MAX, SPOOL_QUEUE_MAX};
 use crate::smpp::meters::Meters;
@@ -74,7 +74,7 @@ impl Rig {
         let (completions, doubt, queue) = (Arc::default(), Arc::default(), Arc::default());
         let (committed, stop) = (watch::channel(0).0, CancellationToken::new());
         let states = Arc::new(LinkStates::new(1));
-        let (marks, pressure) = (Arc::new(Marks::new(Uuid::nil(), 0, 0, 0)), Pressure::default());
+        let (marks, pressure) = (Arc::new(Marks::new(Vec::new(), Run::default(), 0)), Pressure::default());
         let mut link = Link {
             meters: Meters::new(&options.name),
             options,
@@ -377,13 +377,13 @@ async fn a_redelivery_of_what_is_in_doubt_is_recorded_as_one_and_only_once() {
         short_message: b"PS 1".to_vec(),
         ..Mobile::default()
     };
-    rig.doubt.add(&[InDoubt { sequence: 40, key: doubt::mobile_key(&mobile), until_us: i64::MAX }]);
+    rig.doubt.add(&[InDoubt { run: Uuid::nil(), sequence: 40, key: doubt::mobile_key(&mobile), until_us: i64::MAX }]);
     for (sequence, expected) in [(1, Some(40)), (2, None)] {
         rig.deliver(sequence, "PS 1").await;
         let (append, _) = rig.store().await;
         match expected {
             Some(of) => {
-                assert_eq!(body(&append), Body::Redelivery { of });
+                assert_eq!(body(&append), Body::Redelivery { run: Uuid::nil(), of });
                 assert!(matches!(append.op, Op::Record { kind: Kind::Redelivery, repeats: Some(40), .. }));
             }
             None => assert!(matches!(body(&append), Body::Message(_)), "a genuine resend is a message of its own"),
@@ -408,7 +408,7 @@ async fn what_is_not_durable_in_time_is_withheld_and_then_answered_with_the_over
     rig.done(Done::Failed { tag: second.tag });
     let doubt = rig.append().await;
     assert!(matches!(doubt.op, Op::Doubt { only: Some(7) }), "{doubt:?}");
-    let entry = InDoubt { sequence: 7, key: 1, until_us: i64::MAX };
+    let entry = InDoubt { run: Uuid::nil(), sequence: 7, key: 1, until_us: i64::MAX };
     rig.done(Done::InDoubt { tag: doubt.tag, records: vec![entry] });
     assert!(rig.is_quiet().await, "each is answered once");
     assert_eq!(rig.doubt.take(1, 0), Some(entry));

@@ -63,8 +63,9 @@ pub async fn activity(store: &Store) -> Result<Activity, StoreError> {
             .fetch_one(&mut *conn)
             .await?;
             let spools = sqlx::query!(
-                r#"SELECT s.host, (SELECT max(updated_at) FROM watermark w WHERE w.spool_id = s.id) AS at
-                 FROM spool s ORDER BY 2 DESC NULLS LAST LIMIT 50"#
+                r#"SELECT s.host, max(w.updated_at) AS at
+                 FROM spool s LEFT JOIN watermark w ON w.spool_id = s.id
+                 GROUP BY s.host ORDER BY 2 DESC NULLS LAST LIMIT 50"#
             )
             .fetch_all(conn)
             .await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use scrutineer::handoff::codec::{self, decode, encode};
 use scrutineer::handoff::message::{
-    Body, FromGateway, FromWorker, Mobile, PROTOCOL, Record, Submit, SubmitOutcome, SubmitResult,
+    Body, FromGateway, FromWorker, Mobile, PROTOCOL, Record, Run, Submit, SubmitOutcome, SubmitResult,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
@@ -143,6 +143,11 @@ impl Gateway {
         mobile.short_message = text.as_bytes().to_vec();
     }
 
+    /// The run that its records are of.
+    pub fn run(&self) -> Uuid {
+        self.state.lock().unwrap().spool
+    }
+
     pub fn submits(&self) -> Vec<Submit> {
         self.state.lock().unwrap().submits.clone()
     }
@@ -248,14 +253,19 @@ async fn serve(stream: UnixStream, state: Arc<Mutex<State>>, changed: Arc<Notify
                     assert_eq!(protocol, PROTOCOL);
                     answer.push(FromGateway::Welcome {
                         protocol,
-                        spool: state.spool,
-                        oldest: state.records.first().map_or(0, |r| r.sequence),
-                        newest: state.next - 1,
+                        runs: vec![Run {
+                            uuid: state.spool,
+                            begins_after: 0,
+                            oldest: state.records.first().map_or(0, |r| r.sequence),
+                            newest: state.next - 1,
+                        }],
+                        live: state.spool,
                         host: "test".to_owned(),
                     });
                     answer.push(FromGateway::Link { link: "main".to_owned(), group: "main".to_owned(), bound: true });
                 }
-                FromWorker::Read { after: from } => {
+                FromWorker::Read { run, after: from } => {
+                    assert_eq!(run, state.spool);
                     assert_eq!(after, None, "Read comes once");
                     state.reads.push(from);
                     state.committed = from;

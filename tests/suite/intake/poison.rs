@@ -39,7 +39,9 @@ async fn what_cannot_be_decoded_is_kept_and_texts_with_nul_are_stored() {
     odd.short_message = vec![0, b'P', 0, 0, 0, b'S', 0xD8];
     gateway.append(now_us(), Body::Message(odd));
     gateway.text("INFO\0", &"x".repeat(10_000));
-    gateway.append(now_us(), Body::Redelivery { of: 2 });
+    // Lanes go side by side: what is counted must be there.
+    gateway.committed(3).await;
+    gateway.append(now_us(), Body::Redelivery { run: gateway.run(), of: 2 });
     gateway.text(&phone(2), &report(2, "AA1"));
     gateway.committed(5).await;
     let mut db = database.owner().await;

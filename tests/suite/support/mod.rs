@@ -8,6 +8,7 @@
 pub mod book;
 pub mod cluster;
 pub mod dir;
+pub mod handoff;
 pub mod peer;
 pub mod pg;
 pub mod process;
