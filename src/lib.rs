@@ -42,6 +42,7 @@ pub mod config;
 pub mod domain;
 pub mod generator;
 pub mod grammar;
+pub mod guide;
 pub mod handoff;
 pub mod intake;
 pub mod limits;

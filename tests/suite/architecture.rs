@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("grammar", &["domain", "limits", "text"]),
     ("analysis", &["domain", "limits"]),
     ("generator", &["domain", "limits"]),
+    ("guide", &["domain", "limits", "grammar"]),
     ("handoff", &["domain", "limits", "vitals"]),
     ("smpp", &["domain", "limits", "world", "text", "handoff", "vitals"]),
     ("spool", &["domain", "limits", "world", "handoff", "vitals"]),
@@ -67,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vitals",
             "smsc",
             "generator",
+            "guide",
             "role",
         ],
     ),
@@ -74,7 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that know no clock, file, socket, database or runtime.
-const PURE: &[&str] = &["limits", "domain", "text", "grammar", "analysis", "generator", "intake::decide"];
+const PURE: &[&str] = &["limits", "domain", "text", "grammar", "analysis", "generator", "guide", "intake::decide"];
 
 /// What a pure module may not name.
 const IMPURE: &[&str] = &[

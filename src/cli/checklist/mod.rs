@@ -1,6 +1,7 @@
-//! `scrutineer checklist`: check a file, try texts against it, import it, list what is there.
+//! `scrutineer checklist`: check a file, try texts against it, print its guide, import it, list what is there.
 
 mod check;
+mod guide;
 mod import;
 mod try_text;
 
@@ -20,6 +21,8 @@ enum Command {
     Check(check::Args),
     /// Read texts against a checklist file as the worker would, without storing
     Try(try_text::Args),
+    /// Make the guide that observers hold in hand: HTML to print, or PDF
+    Guide(guide::Args),
     /// Import a checklist file into an election
     Import(import::ImportArgs),
     /// List an election's checklists
@@ -31,6 +34,7 @@ pub fn main(config: &Path, args: Args) -> ExitCode {
     match args.command {
         Command::Check(args) => check::main(&args),
         Command::Try(args) => try_text::main(&args),
+        Command::Guide(args) => guide::main(&args),
         Command::Import(args) => import::import(config, args),
         Command::List(args) => import::list(config, args),
     }

@@ -1,0 +1,214 @@
+//! The example message: made from the checklist's own questions, and read back by the grammar before
+//! it is printed.
+
+use std::sync::Arc;
+
+use super::GuideError;
+use crate::domain::checklist::{Checklist, Expr, Kind, Question, QuestionType, minutes};
+use crate::domain::value::{Answers, Value};
+use crate::grammar::{Lexicon, Setting, read};
+
+/// Answers in an example, at most.
+const ANSWERS_MAX: usize = 5;
+/// Plain numbers that look like answers, used in turn.
+const NUMBERS: [i64; 5] = [12, 7, 25, 3, 140];
+/// The serial of an example.
+const SERIAL: &str = "7";
+
+/// One part of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// As it is written.
+    pub text: String,
+    /// What it is.
+    pub is: Is,
+}
+
+/// What a part of a message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Is {
+    Prefix,
+    Observer,
+    Incident,
+    Serial,
+    /// A question's code and answer.
+    Answer(String, Value),
+    Comment,
+}
+
+/// An example message.
+#[derive(Debug, Clone)]
+pub(super) struct Example<'a> {
+    pub parts: Vec<Part>,
+    answers: Vec<(&'a Question, Value)>,
+    head: String,
+}
+
+impl<'a> Example<'a> {
+    /// Makes an example for a checklist, with a comment.
+    pub(super) fn new(checklist: &'a Checklist, observer: &str, comment: &str) -> Result<Self, GuideError> {
+        let mut answers = Self::choose(checklist);
+        // An example never breaks a rule of its own checklist.
+        while breaks_a_rule(checklist, &answers) {
+            answers.pop();
+        }
+        let mut parts = vec![
+            Part { text: checklist.prefix.clone(), is: Is::Prefix },
+            Part { text: observer.to_owned(), is: Is::Observer },
+        ];
+        if checklist.kind == Kind::Incident {
+            parts.push(Part { text: "!".to_owned(), is: Is::Incident });
+        }
+        if checklist.serial {
+            parts.push(Part { text: format!("X{SERIAL}"), is: Is::Serial });
+        }
+        let head = join(&parts);
+        for (question, value) in &answers {
+            let text = format!("{}{}", question.code, written(question, value));
+            parts.push(Part { text, is: Is::Answer(question.code.clone(), value.clone()) });
+        }
+        parts.push(Part { text: format!("@ {comment}"), is: Is::Comment });
+        let example = Self { parts, answers, head };
+        example.verify(checklist, observer, comment)?;
+        Ok(example)
+    }
+
+    /// The whole message.
+    pub(super) fn message(&self) -> String {
+        join(&self.parts)
+    }
+
+    /// A message that corrects one answer, and one that withdraws it. An incident is never corrected.
+    pub(super) fn corrections(&self, checklist: &Checklist) -> Option<(String, String)> {
+        let (question, _) = self.answers.first().filter(|_| checklist.kind != Kind::Incident)?;
+        let other = self.other()?;
+        let (head, code) = (&self.head, &question.code);
+        Some((format!("{head} {code}{}", written(question, &other)), format!("{head} {code}*")))
+    }
+
+    /// Another answer to the first question.
+    fn other(&self) -> Option<Value> {
+        let (question, value) = self.answers.first()?;
+        values(question, 1).into_iter().find(|v| v != value).or_else(|| Some(value.clone()))
+    }
+
+    /// Answers for an example: the first question of each type, then further ones, in the guide's order.
+    fn choose(checklist: &'a Checklist) -> Vec<(&'a Question, Value)> {
+        let mut chosen: Vec<(usize, Value)> = Vec::new();
+        let mut types = Vec::new();
+        for first_of_type in [true, false] {
+            for (i, question) in checklist.questions.iter().enumerate() {
+                let known = types.contains(&question.kind.as_str());
+                if chosen.len() >= ANSWERS_MAX || known == first_of_type || chosen.iter().any(|(j, _)| *j == i) {
+                    continue;
+                }
+                if let Some(value) = values(question, chosen.len()).into_iter().next() {
+                    chosen.push((i, value));
+                    types.push(question.kind.as_str());
+                }
+                if checklist.kind == Kind::Incident && !chosen.is_empty() {
+                    break;
+                }
+            }
+            if checklist.kind == Kind::Incident {
+                break;
+            }
+        }
+        chosen.sort_by_key(|(i, _)| *i);
+        chosen.into_iter().filter_map(|(i, value)| checklist.questions.get(i).map(|q| (q, value))).collect()
+    }
+
+    /// Reads the messages back: what is printed is what would be recorded.
+    fn verify(&self, checklist: &Checklist, observer: &str, comment: &str) -> Result<(), GuideError> {
+        let setting = Setting { observer_lengths: vec![observer.len()], ..Setting::default() };
+        let lexicon = Lexicon::new([Arc::new(checklist.clone())], setting);
+        let expected: Answers = self.answers.iter().map(|(q, v)| (q.code.clone(), Some(v.clone()))).collect();
+        let check = |message: &str, answers: &Answers, comment: Option<&str>| {
+            let reading = read(&lexicon, message, &[]);
+            let sound = match reading.reports.as_slice() {
+                [found] => {
+                    let report = &found.report;
+                    !found.doubtful
+                        && report.observer.as_deref() == Some(observer)
+                        && report.serial.is_some() == checklist.serial
+                        && report.answers == *answers
+                        && report.rejected.is_empty()
+                        && report.leftover.is_empty()
+                        && reading.leftover.is_empty()
+                        && report.comment.as_deref() == comment
+                }
+                _ => false,
+            };
+            if sound { Ok(()) } else { Err(GuideError::Example { message: message.to_owned() }) }
+        };
+        check(&self.message(), &expected, Some(comment))?;
+        if let (Some((correct, withdraw)), Some((question, _))) = (self.corrections(checklist), self.answers.first()) {
+            check(&correct, &Answers::from([(question.code.clone(), self.other())]), None)?;
+            check(&withdraw, &Answers::from([(question.code.clone(), None)]), None)?;
+        }
+        Ok(())
+    }
+}
+
+fn join(parts: &[Part]) -> String {
+    parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn breaks_a_rule(checklist: &Checklist, answers: &[(&Question, Value)]) -> bool {
+    let answers: Answers = answers.iter().map(|(q, v)| (q.code.clone(), Some(v.clone()))).collect();
+    checklist.rules.iter().any(|r| Expr::parse(&r.expr).is_ok_and(|e| e.holds(&answers, None) == Some(false)))
+}
+
+/// Answers to a question that look real, the `turn`th first.
+fn values(question: &Question, turn: usize) -> Vec<Value> {
+    let rotated = |n: usize| (0..n).map(move |i| (i + turn) % n.max(1));
+    match &question.kind {
+        QuestionType::Count { min, max } => {
+            rotated(NUMBERS.len()).filter_map(|i| NUMBERS.get(i)).map(|n| Value::Number((*n).clamp(*min, *max))).collect()
+        }
+        QuestionType::YesNo { .. } => vec![Value::Bool(true), Value::Bool(false)],
+        QuestionType::Choice { options } => {
+            let numbers: Vec<u16> = options.keys().copied().collect();
+            rotated(numbers.len()).filter_map(|i| numbers.get(i)).map(|n| Value::Number(i64::from(*n))).collect()
+        }
+        QuestionType::MultiChoice { options } => {
+            // 0 is often "none": the others are what goes together.
+            let numbers: Vec<u16> = options.keys().copied().filter(|n| *n != 0).collect();
+            let apart: Vec<u16> = [0, 2].iter().filter_map(|i| numbers.get(*i).copied()).collect();
+            vec![Value::Options(apart), Value::Options(numbers.into_iter().take(1).collect())]
+                .into_iter()
+                .filter(|v| !matches!(v, Value::Options(o) if o.is_empty()))
+                .collect()
+        }
+        QuestionType::Time { min, max } => {
+            let (Some(min), Some(max)) = (minutes(min), minutes(max)) else { return Vec::new() };
+            [390u16, 425, 810, min]
+                .into_iter()
+                .map(|t| t.clamp(min, max))
+                .map(|t| Value::Text(format!("{:02}:{:02}", t / 60, t % 60)))
+                .collect()
+        }
+        QuestionType::Flag {} => vec![Value::Bool(true)],
+    }
+}
+
+/// An answer as it is texted after its code.
+pub(super) fn written(question: &Question, value: &Value) -> String {
+    match (&question.kind, value) {
+        (QuestionType::YesNo { options }, Value::Bool(yes)) => {
+            let mut numbers = options.keys().copied();
+            let (first, second) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(2));
+            if *yes { first } else { second }.to_string()
+        }
+        (_, Value::Bool(_)) => String::new(),
+        (_, Value::Number(n)) => n.to_string(),
+        (QuestionType::MultiChoice { options: all }, Value::Options(chosen)) => {
+            let apart = if all.keys().all(|n| *n <= 9) { "" } else { "," };
+            chosen.iter().map(u16::to_string).collect::<Vec<_>>().join(apart)
+        }
+        (_, Value::Options(chosen)) => chosen.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
+        (_, Value::NotAvailable { na }) => na.to_string(),
+        (QuestionType::Time { .. }, Value::Text(time)) => time.replace(':', ""),
+        (_, Value::Text(text)) => text.clone(),
+    }
+}
