@@ -24,7 +24,10 @@ impl Direction {
     /// The direction of a text's first letter (Unicode Bidirectional Algorithm, rule P2); `None` when it has none.
     pub fn of(text: &str) -> Option<Self> {
         text.chars().find_map(|c| match c {
-            '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}'
+            '\u{590}'..='\u{8FF}'
+            | '\u{FB1D}'..='\u{FDFF}'
+            | '\u{FE70}'..='\u{FEFC}'
+            | '\u{10800}'..='\u{10FFF}'
             | '\u{1E800}'..='\u{1EFFF}'
                 if c.is_alphabetic() =>
             {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::GuideError;
-use crate::domain::checklist::{Checklist, Expr, Kind, Question, QuestionType, minutes};
+use crate::domain::checklist::{Checklist, Expr, GrammarKind, Kind, Question, QuestionType, day, minutes};
+use crate::domain::decimal::Decimal;
 use crate::domain::value::{Answers, Value};
 use crate::grammar::{Lexicon, Setting, read};
 
@@ -45,13 +46,35 @@ pub(super) struct Example<'a> {
 }
 
 impl<'a> Example<'a> {
-    /// Makes an example for a checklist, with a comment.
+    /// Makes an example for a checklist, with a comment. It breaks no rule of its own checklist, and an
+    /// answer that would not be read as it is meant is not used.
     pub(super) fn new(checklist: &'a Checklist, observer: &str, comment: &str) -> Result<Self, GuideError> {
         let mut answers = Self::choose(checklist);
-        // An example never breaks a rule of its own checklist.
-        while breaks_a_rule(checklist, &answers) {
-            answers.pop();
+        loop {
+            let example = Self::of(checklist, observer, comment, answers.clone());
+            let sound = if breaks_a_rule(checklist, &answers) {
+                Err(GuideError::Example { message: example.message() })
+            } else {
+                example.verify(checklist, observer, comment)
+            };
+            match sound {
+                Ok(()) => return Ok(example),
+                Err(error) if answers.is_empty() => return Err(error),
+                Err(_) => {
+                    // The one that does not go with the others, where there is one; else the last.
+                    let alone = |i: &usize| {
+                        let one = answers.get(*i).cloned().into_iter().collect();
+                        Self::of(checklist, observer, comment, one).verify(checklist, observer, comment).is_err()
+                    };
+                    let bad = (0..answers.len()).find(alone).unwrap_or(answers.len() - 1);
+                    answers.remove(bad);
+                }
+            }
         }
+    }
+
+    /// A message with these answers.
+    fn of(checklist: &Checklist, observer: &str, comment: &str, answers: Vec<(&'a Question, Value)>) -> Self {
         let mut parts = vec![
             Part { text: checklist.prefix.clone(), is: Is::Prefix },
             Part { text: observer.to_owned(), is: Is::Observer },
@@ -64,13 +87,11 @@ impl<'a> Example<'a> {
         }
         let head = join(&parts);
         for (question, value) in &answers {
-            let text = format!("{}{}", question.code, written(question, value));
+            let text = answered(checklist, question, &written(question, value));
             parts.push(Part { text, is: Is::Answer(question.code.clone(), value.clone()) });
         }
         parts.push(Part { text: format!("@ {comment}"), is: Is::Comment });
-        let example = Self { parts, answers, head };
-        example.verify(checklist, observer, comment)?;
-        Ok(example)
+        Self { parts, answers, head }
     }
 
     /// The whole message.
@@ -82,8 +103,8 @@ impl<'a> Example<'a> {
     pub(super) fn corrections(&self, checklist: &Checklist) -> Option<(String, String)> {
         let (question, _) = self.answers.first().filter(|_| checklist.kind != Kind::Incident)?;
         let other = self.other()?;
-        let (head, code) = (&self.head, &question.code);
-        Some((format!("{head} {code}{}", written(question, &other)), format!("{head} {code}*")))
+        let whole = |answer: &str| format!("{} {}", self.head, answered(checklist, question, answer));
+        Some((whole(&written(question, &other)), whole("*")))
     }
 
     /// Another answer to the first question.
@@ -163,9 +184,10 @@ fn breaks_a_rule(checklist: &Checklist, answers: &[(&Question, Value)]) -> bool 
 fn values(question: &Question, turn: usize) -> Vec<Value> {
     let rotated = |n: usize| (0..n).map(move |i| (i + turn) % n.max(1));
     match &question.kind {
-        QuestionType::Count { min, max } => {
-            rotated(NUMBERS.len()).filter_map(|i| NUMBERS.get(i)).map(|n| Value::Number((*n).clamp(*min, *max))).collect()
-        }
+        QuestionType::Count { min, max } => rotated(NUMBERS.len())
+            .filter_map(|i| NUMBERS.get(i))
+            .map(|n| Value::Number((*n).clamp(*min, *max)))
+            .collect(),
         QuestionType::YesNo { .. } => vec![Value::Bool(true), Value::Bool(false)],
         QuestionType::Choice { options } => {
             let numbers: Vec<u16> = options.keys().copied().collect();
@@ -189,7 +211,38 @@ fn values(question: &Question, turn: usize) -> Vec<Value> {
                 .collect()
         }
         QuestionType::Flag {} => vec![Value::Bool(true)],
+        QuestionType::Decimal { min, max } => ["12.5", "0.5", "3.25"]
+            .into_iter()
+            .filter_map(|n| n.parse::<Decimal>().ok())
+            .map(|n| Value::Text(n.clamp(*min, *max).to_string()))
+            .collect(),
+        QuestionType::Date { min, max } => {
+            let bounds = [min.as_deref(), max.as_deref(), Some("20260131")];
+            let inside = |d: &&str| min.as_deref().is_none_or(|m| *d >= m) && max.as_deref().is_none_or(|m| *d <= m);
+            let all = bounds.into_iter().flatten().filter(inside).filter(|d| day(d).is_some());
+            all.map(|d| Value::Text([d.get(..4), d.get(4..6), d.get(6..)].map(Option::unwrap_or_default).join("-")))
+                .collect()
+        }
+        // In the compact grammar the comment is the answer; in the keyed one it would make the example long.
+        QuestionType::Text {} => Vec::new(),
     }
+}
+
+/// What an answer is sent under: the question's code, or its number in the printed guide.
+pub(super) fn label(checklist: &Checklist, question: &Question) -> String {
+    match (checklist.grammar, &question.kind) {
+        (GrammarKind::Keyed, _) => {
+            let place = checklist.questions.iter().position(|q| q.code == question.code).unwrap_or(0);
+            (place + 1).to_string()
+        }
+        (GrammarKind::Compact, QuestionType::Text {}) => "@".to_owned(),
+        (GrammarKind::Compact, _) => question.code.clone(),
+    }
+}
+
+fn answered(checklist: &Checklist, question: &Question, answer: &str) -> String {
+    let joint = if checklist.grammar == GrammarKind::Keyed { "." } else { "" };
+    format!("{}{joint}{answer}", label(checklist, question))
 }
 
 /// An answer as it is texted after its code.
@@ -209,6 +262,7 @@ pub(super) fn written(question: &Question, value: &Value) -> String {
         (_, Value::Options(chosen)) => chosen.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
         (_, Value::NotAvailable { na }) => na.to_string(),
         (QuestionType::Time { .. }, Value::Text(time)) => time.replace(':', ""),
+        (QuestionType::Date { .. }, Value::Text(date)) => date.replace('-', ""),
         (_, Value::Text(text)) => text.clone(),
     }
 }

@@ -6,6 +6,8 @@
 
 mod direction;
 mod example;
+#[cfg(test)]
+mod tests;
 mod view;
 mod words;
 

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::direction::Direction;
-use super::example::{Example, Is, written};
+use super::example::{Example, Is, label, written};
 use super::words::{Words, fill};
 use super::{GuideError, Options};
 use crate::domain::checklist::{Checklist, Kind, Question, QuestionType, Severity, Translated};
@@ -36,6 +36,8 @@ pub(super) struct Part {
 #[derive(Debug)]
 pub(super) struct Asked {
     pub code: String,
+    /// What the answer is sent under: the code, or the question's number.
+    pub label: String,
     pub section: Option<Piece>,
     pub text: Piece,
     pub options: Vec<(u16, Piece)>,
@@ -92,7 +94,7 @@ impl<'a> Page<'a> {
             .map(|q| {
                 let new = q.section.as_ref().filter(|s| section != Some(*s));
                 section = q.section.as_ref();
-                says.asked(q, new.map(|s| says.text(s)), checklist.kind)
+                says.asked(checklist, q, new.map(|s| says.text(s)))
             })
             .collect();
         Ok(Self {
@@ -143,7 +145,8 @@ impl Says<'_> {
         Piece { text: fill(template, &values), dir: None }
     }
 
-    fn asked(&self, question: &Question, section: Option<Piece>, kind: Kind) -> Asked {
+    fn asked(&self, checklist: &Checklist, question: &Question, section: Option<Piece>) -> Asked {
+        let kind = checklist.kind;
         let options = match &question.kind {
             QuestionType::YesNo { options } if options.is_empty() => {
                 vec![(1, self.text(&self.words.yes)), (2, self.text(&self.words.no))]
@@ -156,7 +159,7 @@ impl Says<'_> {
             _ => Vec::new(),
         };
         let mut hints = Vec::new();
-        hints.extend(self.how_to_answer(question));
+        hints.extend(self.how_to_answer(question, kind));
         if let Some(null) = question.null_value {
             hints.push(self.fixed(&self.words.unknown, &[("value", &null.to_string())]));
         }
@@ -168,12 +171,20 @@ impl Says<'_> {
         let tall = boxes != ['t']
             && boxes.len() + usize::from(boxes.contains(&'_')) > 1
             && (!options.is_empty() || text.text.chars().count() > BESIDE_BOXES_CHARS);
-        Asked { code: question.code.clone(), section, text, options, hints, boxes, tall }
+        Asked {
+            label: label(checklist, question),
+            code: question.code.clone(),
+            section,
+            text,
+            options,
+            hints,
+            boxes,
+            tall,
+        }
     }
 
-    fn how_to_answer(&self, question: &Question) -> Option<Piece> {
-        let range =
-            |min: &str, max: &str| Some(self.fixed(&self.words.range, &[("min", min), ("max", max)]));
+    fn how_to_answer(&self, question: &Question, kind: Kind) -> Option<Piece> {
+        let range = |min: &str, max: &str| Some(self.fixed(&self.words.range, &[("min", min), ("max", max)]));
         match &question.kind {
             QuestionType::Count { min, max } => range(&min.to_string(), &max.to_string()),
             QuestionType::Time { .. } => Some(self.fixed(&self.words.clock, &[])),
@@ -182,7 +193,11 @@ impl Says<'_> {
                 let sample = Value::Options([0, 2].iter().filter_map(|i| numbers.get(*i).copied()).collect());
                 Some(self.fixed(&self.words.several, &[("sample", &written(question, &sample))]))
             }
-            _ => None,
+            QuestionType::Decimal { .. } => Some(self.fixed(&self.words.decimal, &[])),
+            QuestionType::Date { .. } => Some(self.fixed(&self.words.day, &[])),
+            QuestionType::Flag {} if kind == Kind::Checklist => Some(self.fixed(&self.words.flag, &[])),
+            QuestionType::Text {} => Some(self.fixed(&self.words.free, &[])),
+            QuestionType::Flag {} | QuestionType::YesNo { .. } | QuestionType::Choice { .. } => None,
         }
     }
 
@@ -193,7 +208,9 @@ impl Says<'_> {
             Is::Incident => self.fixed(&self.words.part_incident, &[]),
             Is::Serial => self.fixed(&self.words.part_serial, &[]),
             Is::Comment => self.fixed(&self.words.part_comment, &[]),
-            Is::Answer(code, value) => checklist.question(code).map_or_else(|| self.text(""), |q| self.answer(q, value)),
+            Is::Answer(code, value) => {
+                checklist.question(code).map_or_else(|| self.text(""), |q| self.answer(q, value))
+            }
         };
         Part { text: part.text.clone(), is, wide: part.is == Is::Comment }
     }
@@ -235,12 +252,7 @@ impl Says<'_> {
                 .collect();
             spaced.replace("registered", &self.words.registered)
         };
-        checklist
-            .rules
-            .iter()
-            .filter(|r| r.severity == Severity::Error)
-            .map(|r| Sum { expr: read(&r.expr) })
-            .collect()
+        checklist.rules.iter().filter(|r| r.severity == Severity::Error).map(|r| Sum { expr: read(&r.expr) }).collect()
     }
 }
 
@@ -259,6 +271,8 @@ fn boxes(question: &Question) -> Vec<char> {
         }
         QuestionType::Time { .. } => vec!['o', 'o', ':', 'o', 'o'],
         QuestionType::Flag {} => vec!['t'],
-        QuestionType::MultiChoice { .. } => vec!['_'],
+        QuestionType::Decimal { max, .. } => of(max.to_string().len().max(4)),
+        QuestionType::Date { .. } => vec!['o'; 8],
+        QuestionType::MultiChoice { .. } | QuestionType::Text {} => vec!['_'],
     }
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod elections;
 mod gateway;
 mod grammar_corpus;
+mod guide;
 mod harness;
 mod imports;
 mod intake;

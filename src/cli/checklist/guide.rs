@@ -107,7 +107,9 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     if browser.is_none() {
-        eprintln!("To print: open a file in a browser and print it at 100 %, without the browser's headers and footers.");
+        eprintln!(
+            "To print: open a file in a browser and print it at 100 %, without the browser's headers and footers."
+        );
     }
     if args.size.iter().any(|s| s == "pocket") {
         eprintln!("Pocket: print on both sides, turned over the short edge, and fold where the dashes run.");
@@ -123,7 +125,10 @@ fn languages(checklist: &Checklist, args: &Args) -> Vec<String> {
 fn fixed_words(all: &BTreeMap<String, Words>, checklist: &Checklist, language: &str) -> anyhow::Result<Words> {
     let missing = guide::untranslated(checklist, language);
     if missing > 0 {
-        eprintln!("{}: {missing} of its texts are not there in `{language}`; they are printed in another language", checklist.prefix);
+        eprintln!(
+            "{}: {missing} of its texts are not there in `{language}`; they are printed in another language",
+            checklist.prefix
+        );
     }
     if let Some(words) = all.get(language) {
         return Ok(words.clone());
@@ -140,7 +145,8 @@ fn words(folder: Option<&Path>) -> anyhow::Result<BTreeMap<String, Words>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        let (Some(language), Some("toml")) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|e| e.to_str()))
+        let (Some(language), Some("toml")) =
+            (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|e| e.to_str()))
         else {
             continue;
         };
