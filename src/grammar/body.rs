@@ -2,9 +2,10 @@
 //! is only noted.
 
 use super::clean::Clean;
-use super::lexicon::Book;
+use super::lexicon::{Book, Type};
 use super::search::{Junk, Piece, Sent, Step};
 use super::value::is_separator;
+use super::{Found, Part, Span};
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::value::Value;
 
@@ -30,8 +31,8 @@ struct Entry {
 }
 
 /// Writes the pieces of a body into a report.
-pub(super) fn fill(report: &mut Report, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
-    let mut entries: Vec<Entry> = Vec::new();
+pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
+    let mut entries: Vec<Entry> = Vec::with_capacity(pieces.len().min(book.questions.len() + 8));
     let mut remarks = false;
     let mut at = 0;
     while let Some(piece) = pieces.get(at) {
@@ -41,12 +42,25 @@ pub(super) fn fill(report: &mut Report, book: &Book, source: &Source<'_>, pieces
             Step::Unclear(questions) => {
                 let value = source.quote(piece.from, piece.to, QUOTED_MAX);
                 for question in questions.iter().filter_map(|q| book.questions.get(usize::from(*q))) {
-                    enter(&mut entries, report, &question.code, Err(Reason::Unclear), value.clone());
+                    enter(&mut entries, &mut found.report, &question.code, Err(Reason::Unclear), value.clone());
                 }
+                found.spans.push(source.span(piece.from, piece.to, Part::Unclear));
             }
-            Step::Sent(sent) => at = answer(&mut entries, report, book, source, (pieces, at), piece, sent, remarks),
+            Step::Unknown(value_from) => {
+                let end = value_from.saturating_sub(1);
+                let code = source.clean.text.get(piece.from..end).unwrap_or_default();
+                let value = source.quote(*value_from, piece.to, QUOTED_MAX);
+                enter(&mut entries, &mut found.report, code, Err(Reason::UnknownCode), value);
+                found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
+            }
+            Step::Sent(sent) => {
+                let from = at;
+                at = answer(&mut entries, &mut found.report, book, source, (pieces, at), piece, sent, remarks);
+                let to = pieces.get(from..at).and_then(<[_]>::last).map_or(piece.to, |p| p.to);
+                found.spans.push(source.span(piece.from, to, Part::Code(sent.question)));
+            }
             Step::Junk(_) => {
-                let (end, next) = junk(&mut entries, report, book, source, pieces, at - 1);
+                let (end, next) = junk(&mut entries, found, book, source, pieces, at - 1);
                 remarks |= end;
                 at = next;
             }
@@ -55,11 +69,24 @@ pub(super) fn fill(report: &mut Report, book: &Book, source: &Source<'_>, pieces
     for entry in entries {
         match entry.result {
             Ok(value) => {
-                report.answers.insert(entry.code, value);
+                found.report.answers.insert(entry.code, value);
             }
-            Err(reason) => report.rejected.push(Rejected { code: entry.code, reason, value: entry.value }),
+            Err(reason) => found.report.rejected.push(Rejected { code: entry.code, reason, value: entry.value }),
         }
     }
+}
+
+/// The comment answers a compact checklist's text question.
+pub(super) fn take_comment(found: &mut Found, book: &Book, comment: &str, span: Option<Span>) {
+    let Some(index) = book.comment_question() else { return };
+    let Some(question) = book.questions.get(usize::from(index)) else { return };
+    let report = &mut found.report;
+    report.rejected.retain(|r| r.code != question.code || r.reason != Reason::NoValue);
+    if report.rejected.iter().any(|r| r.code == question.code) || report.answers.contains_key(&question.code) {
+        return;
+    }
+    report.answers.insert(question.code.clone(), Some(Value::Text(comment.to_owned())));
+    found.spans.extend(span.map(|span| Span { part: Part::Code(index), ..span }));
 }
 
 impl Source<'_> {
@@ -68,6 +95,11 @@ impl Source<'_> {
         let quoted = self.clean.quote(self.raw, from, to);
         let end = quoted.char_indices().nth(most).map_or(quoted.len(), |(i, _)| i);
         quoted.get(..end).unwrap_or_default().to_owned()
+    }
+
+    /// A stretch of the clean text as a span of the text as it came.
+    pub(super) fn span(&self, from: usize, to: usize, part: Part) -> Span {
+        Span { from: self.clean.raw_at(from), to: self.clean.raw_at(to), part }
     }
 
     fn cut(&self, from: usize, to: usize) -> bool {
@@ -121,9 +153,16 @@ fn answer(
     remarks: bool,
 ) -> usize {
     let Some(question) = book.questions.get(usize::from(sent.question)) else { return next };
-    let mut result = sent.result.clone();
+    let mut result = match question.kind {
+        // Free text is kept as it was sent.
+        Type::Text if matches!(sent.result, Ok(Some(_))) => {
+            let words = source.clean.quote(source.raw, sent.value_from, piece.to);
+            Ok(Some(Value::Text(words.to_owned())))
+        }
+        _ => sent.result.clone(),
+    };
     let mut to = piece.to;
-    if sent.value_from < piece.to || sent.bare {
+    if (sent.value_from < piece.to || sent.bare) && !matches!(question.kind, Type::Text) {
         let (gap, after) = match (pieces.get(next), pieces.get(next + 1)) {
             (Some(Piece { step: Step::Separators, from, to }), after) => (Some((*from, *to)), after),
             (after, _) => (None, after),
@@ -171,7 +210,7 @@ impl Source<'_> {
 /// A stretch that is not explained, from piece `first`. Says whether it was a remark, and which piece is next.
 fn junk(
     entries: &mut Vec<Entry>,
-    report: &mut Report,
+    found: &mut Found,
     book: &Book,
     source: &Source<'_>,
     pieces: &[Piece],
@@ -192,8 +231,9 @@ fn junk(
     let mut i = 0;
     while let Some(piece) = stretch.get(i) {
         let mut step = 1;
-        let unknown =
-            kind(i) == Some(Junk::Letters) && (2..=book.code_length_max.max(3)).contains(&(piece.to - piece.from));
+        let unknown = !book.keyed
+            && kind(i) == Some(Junk::Letters)
+            && (2..=book.code_length_max.max(3)).contains(&(piece.to - piece.from));
         let value = match (kind(i + 1), kind(i + 2)) {
             (Some(Junk::Digits), _) => Some(1),
             (None, Some(Junk::Digits)) => Some(2),
@@ -204,11 +244,14 @@ fn junk(
                 step += steps;
                 let digits = stretch.get(i + steps).map_or((piece.to, piece.to), |p| (p.from, p.to));
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                enter(entries, report, code, Err(Reason::UnknownCode), source.quote(digits.0, digits.1, QUOTED_MAX));
+                let value = source.quote(digits.0, digits.1, QUOTED_MAX);
+                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), value);
+                found.spans.push(source.span(piece.from, digits.1, Part::UnknownCode));
             }
             None if unknown && only_codes => {
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                enter(entries, report, code, Err(Reason::UnknownCode), String::new());
+                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), String::new());
+                found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
             _ if piece.step == Step::Separators => {}
             _ => {
@@ -219,17 +262,19 @@ fn junk(
         i += step;
     }
     if let Some((from, to)) = left {
-        leave(report, Some(book), source, from, to);
+        leave(found, Some(book), source, from, to);
     }
     (remark, first + length)
 }
 
 /// Keeps a stretch as leftover: asked back when it holds a digit or begins a word with a code, else noted.
-pub(super) fn leave(report: &mut Report, book: Option<&Book>, source: &Source<'_>, from: usize, to: usize) {
+pub(super) fn leave(found: &mut Found, book: Option<&Book>, source: &Source<'_>, from: usize, to: usize) {
     let quoted = source.quote(from, to, LEFTOVER_MAX);
     if quoted.is_empty() {
         return;
     }
+    found.spans.push(source.span(from, to, Part::Leftover));
+    let report = &mut found.report;
     if asks(book, source.clean.text.get(from..to).unwrap_or_default()) || source.cut(from, to) {
         if !report.leftover.is_empty() {
             report.leftover.push_str(" … ");
@@ -245,7 +290,7 @@ pub(super) fn asks(book: Option<&Book>, text: &str) -> bool {
     if text.bytes().any(|b| b.is_ascii_digit()) {
         return true;
     }
-    let Some(book) = book else { return false };
+    let Some(book) = book.filter(|b| !b.keyed) else { return false };
     text.as_bytes().split(|b| is_separator(*b) || !(b.is_ascii_alphabetic() || *b >= 0x80)).any(|word| {
         // A word that begins with a code and goes on with a value or another code.
         book.codes_at(word, false).any(|(_, question, _)| {

@@ -9,6 +9,7 @@ use nom::combinator::{opt, recognize};
 use nom::multi::many0_count;
 use nom::{IResult, Parser};
 
+use super::keyed::{self, Context};
 use super::lexicon::{Book, Lexicon, Type, spelled};
 use super::value::{is_digit_like, is_letter, is_separator, mend};
 use crate::limits::REPORTS_PER_TEXT_MAX;
@@ -44,17 +45,29 @@ pub(super) struct Head {
     pub mended: u32,
 }
 
-/// Finds the headers of a text.
-pub(super) fn scan(lexicon: &Lexicon, text: &str) -> Vec<Head> {
+/// Finds the headers of a text, and where the comment begins: at the first `@` that stands in no free text.
+pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Vec<Head>, usize) {
     let bytes = text.as_bytes();
     let mut heads: Vec<Head> = Vec::new();
     let mut fallback: Option<Head> = None;
+    let mut context = Context::default();
     let mut at = 0;
     while at < bytes.len() && heads.len() <= REPORTS_PER_TEXT_MAX {
         let here = bytes.get(at).copied().unwrap_or_default();
+        if here == b'@' && context.text.is_none() {
+            break;
+        }
         if !is_letter(here) && !here.is_ascii_digit() {
             at += 1;
             continue;
+        }
+        let current = heads.last().or(fallback.as_ref());
+        let book = current.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
+        if let Some(book) = book.filter(|b| b.keyed)
+            && let Some(body) = current.and_then(Head::body).filter(|b| *b <= at)
+            && let Some(key) = keyed::key_at(bytes, body, at)
+        {
+            context.pass(book, key);
         }
         let known = lexicon
             .books
@@ -63,6 +76,12 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> Vec<Head> {
             .filter_map(|(i, book)| known_head(lexicon, (i, book), text, at, heads.last()))
             .max_by_key(|head| head.senders.iter().any(|s| s.complete(lexicon)));
         let head = known.or_else(|| unknown_head(lexicon, text, at, heads.last()));
+        // In free text only what can be nothing but a header is one.
+        let head = head.filter(|head| {
+            context.text.is_none()
+                || (head.senders.iter().any(|s| s.complete(lexicon))
+                    && (head.book.is_some() || head.body().is_some_and(|b| next_is_key(bytes, b))))
+        });
         match head {
             Some(head) if head.senders.iter().all(|s| s.observer.is_none()) && heads.is_empty() => {
                 // A prefix without an observer code begins a report only when nothing better does.
@@ -70,18 +89,34 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> Vec<Head> {
                 at += 1;
             }
             Some(head) => {
-                at = head.senders.iter().map(|s| s.body).min().unwrap_or(at + 1).max(at + 1);
+                at = head.body().unwrap_or(at + 1).max(at + 1);
+                context = Context::default();
                 heads.push(head);
             }
             None => at += 1,
         }
     }
+    let end = text.get(at..).and_then(|rest| rest.find('@')).filter(|_| context.text.is_none());
+    let end = end.map_or(text.len(), |i| at + i);
     if let Some(head) = fallback
         && heads.is_empty()
     {
         heads.push(head);
     }
-    heads
+    (heads, end)
+}
+
+/// Does a key follow, whatever separators stand before it?
+fn next_is_key(text: &[u8], from: usize) -> bool {
+    let gap = text.get(from..).unwrap_or_default().iter().take_while(|b| is_separator(**b)).count();
+    keyed::key_at(text, from, from + gap).is_some()
+}
+
+impl Head {
+    /// Where the body begins, at the earliest.
+    fn body(&self) -> Option<usize> {
+        self.senders.iter().map(|s| s.body).min()
+    }
 }
 
 impl Sender {
@@ -115,7 +150,9 @@ fn known_head(
     }
     // A code of the report that is being read is that code, whatever another checklist is called.
     if current.is_some_and(|c| {
-        c.checklist.prefix != *prefix && c.codes_at(bytes.get(at..).unwrap_or_default(), false).next().is_some()
+        !c.keyed
+            && c.checklist.prefix != *prefix
+            && c.codes_at(bytes.get(at..).unwrap_or_default(), false).next().is_some()
     }) {
         return None;
     }
@@ -123,8 +160,11 @@ fn known_head(
     let (rest, gap) = gap(text.get(end..)?).ok()?;
     let from = text.len() - rest.len();
     let mut head = Head { from: at, book: Some(index), prefix: prefix.clone(), senders: Vec::new(), mended };
-    let next_is_code = || book.codes_at(rest.as_bytes(), false).next().is_some();
-    if rest.bytes().next().is_some_and(is_digit_like) {
+    let key = keyed::key_at(bytes, from, from).filter(|k| book.keyed && book.numbered(k.number).is_some());
+    let next_is_code =
+        || if book.keyed { key.is_some() } else { book.codes_at(rest.as_bytes(), false).next().is_some() };
+    // `FORM 1.15`: a question's number is no observer code.
+    if key.is_none() && rest.bytes().next().is_some_and(is_digit_like) {
         head.senders = senders(book, text, from);
         let complete = head.senders.iter().any(|s| s.complete(lexicon));
         let starts_with_code = is_letter(rest.bytes().next()?) && next_is_code();
@@ -212,6 +252,16 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
     if current.is_some_and(|book| explains_run(book, bytes, at + letters)) {
         return None;
     }
+    // `AFPS123456`: a code, and a header that is known.
+    let glued = |prefix: &str| {
+        let place = (at + letters).checked_sub(prefix.len()).filter(|place| *place > at);
+        place.is_some_and(|p| {
+            bytes.get(p..at + letters) == Some(prefix.as_bytes()) && current.is_some_and(|c| explains_run(c, bytes, p))
+        })
+    };
+    if lexicon.books.iter().any(|book| glued(&book.checklist.prefix)) {
+        return None;
+    }
     let body = text.len() - after.len() + digits;
     let observer = after.get(..digits).map(str::to_owned);
     let sender = Sender { observer, mended: 0, incident: false, serial: None, body };
@@ -226,7 +276,7 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
 
 /// Are the letters before `to` nothing but codes, words for yes and no, and the end of a number?
 fn explains_run(book: &Book, text: &[u8], to: usize) -> bool {
-    let Some(before) = text.get(..to) else { return false };
+    let Some(before) = text.get(..to).filter(|_| !book.keyed) else { return false };
     let run = before.iter().rev().take_while(|b| is_letter(**b)).count();
     let from = to - run;
     if run == 0 || run > 64 {

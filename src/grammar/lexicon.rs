@@ -6,7 +6,7 @@ use super::clean::Clean;
 use super::words;
 use time::Date;
 
-use crate::domain::checklist::{Checklist, Kind, QuestionType, day, minutes};
+use crate::domain::checklist::{Checklist, GrammarKind, Kind, QuestionType, day, minutes};
 use crate::domain::decimal::Decimal;
 use crate::domain::election::DateOrder;
 
@@ -44,6 +44,8 @@ pub(super) struct Book {
     pub code_length: Option<usize>,
     /// Length of the longest code.
     pub code_length_max: usize,
+    /// Its questions are numbered, in the checklist's order.
+    pub keyed: bool,
     /// It asks for bare codes.
     pub has_flags: bool,
 }
@@ -105,6 +107,7 @@ impl Book {
         Self {
             code_length: questions.iter().all(|q| q.code.len() == first).then_some(first),
             code_length_max: questions.iter().map(|q| q.code.len()).max().unwrap_or(0),
+            keyed: checklist.grammar == GrammarKind::Keyed,
             has_flags: questions.iter().any(|q| matches!(q.kind, Type::Flag { .. })),
             questions,
             by_letter,
@@ -129,6 +132,17 @@ impl Book {
                 (mended == 0 || (mend && (mended as usize) < typed.len())).then_some((i, question, mended))
             },
         )
+    }
+
+    /// The question with this number in the printed guide, from 1.
+    pub(super) fn numbered(&self, number: usize) -> Option<&Ready> {
+        number.checked_sub(1).and_then(|i| self.questions.get(i))
+    }
+
+    /// The question that takes the comment.
+    pub(super) fn comment_question(&self) -> Option<u16> {
+        let place = self.questions.iter().position(|q| matches!(q.kind, Type::Text)).filter(|_| !self.keyed)?;
+        u16::try_from(place).ok()
     }
 
     /// Does the checklist take incidents?

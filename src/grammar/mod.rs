@@ -7,8 +7,10 @@
 mod body;
 mod clean;
 mod header;
+mod keyed;
 mod lexicon;
 mod search;
+mod span;
 mod value;
 mod words;
 
@@ -25,6 +27,7 @@ use clean::Clean;
 use header::{Head, Sender};
 pub use lexicon::{Lexicon, Setting};
 use search::search;
+pub use span::{Part, Span};
 
 /// What a text holds.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +40,8 @@ pub struct Reading {
     pub comment: Option<String>,
     /// Notes on the text as a whole.
     pub notes: Vec<Note>,
+    /// What stands outside every report, and the comment.
+    pub spans: Vec<Span>,
 }
 
 /// A report as found.
@@ -48,6 +53,8 @@ pub struct Found {
     pub checklist: Option<Arc<Checklist>>,
     /// Who sent it can be read in more than one way: nothing of it may be recorded.
     pub doubtful: bool,
+    /// What each stretch of the text was taken for, in the text's order; between them stand separators only.
+    pub spans: Vec<Span>,
 }
 
 /// Reads a text. `gaps` are bytes of `raw` at which a segment is missing.
@@ -64,42 +71,43 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     if !clean.look_alikes.is_empty() {
         out.note("look_alike", &clean.look_alikes);
     }
-    let end = clean.text.find('@').unwrap_or(clean.text.len());
-    let comment = clean
-        .text
-        .get(end..)
-        .filter(|c| !c.is_empty())
-        .map(|_| raw.get(clean.raw_at(end + 1)..).unwrap_or_default().trim());
+    let (mut heads, at) = header::scan(lexicon, &clean.text);
+    let comment = raw.get(clean.raw_at(at + 1)..).filter(|_| at < clean.text.len()).map(str::trim);
     let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
     let gaps: Vec<usize> = missing.iter().map(|g| clean.clean_at(*g)).collect();
     let source = Source { raw, clean: &clean, gaps: &gaps };
-    let text = clean.text.get(..end).unwrap_or_default();
-
-    let mut heads = header::scan(lexicon, text);
     let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
-    let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(end, |h| h.from) } else { end };
+    let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(at, |h| h.from) } else { at };
     heads.truncate(REPORTS_PER_TEXT_MAX);
 
     let first = heads.first().map_or(end, |h| h.from);
-    let mut before = Report::default();
+    let mut before = Found::default();
     body::leave(&mut before, None, &source, 0, first);
+    out.spans = before.spans;
+    if at < clean.text.len() {
+        out.spans.push(source.span(at, clean.text.len(), Part::Comment));
+    }
     if heads.is_empty() {
         out.leftover = source.quote(0, first, 60);
         out.comment = comment;
         return out;
     }
-    out.leftover = before.leftover;
-    out.notes.extend(before.notes);
+    out.leftover = before.report.leftover;
+    out.notes.extend(before.report.notes);
     let mut steps = 0;
     for (i, head) in heads.iter().enumerate() {
         let to = heads.get(i + 1).map_or(end, |next| next.from);
         out.reports.push(report(lexicon, &source, head, to, &mut steps));
     }
     if let Some(last) = out.reports.last_mut() {
-        last.report.comment = comment;
         if spare > 0 {
-            body::leave(&mut last.report, None, &source, end, text.len());
+            body::leave(last, None, &source, end, at);
         }
+        let book = heads.last().and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
+        if let (Some(comment), Some(book)) = (&comment, book) {
+            body::take_comment(last, book, comment, out.spans.last().copied());
+        }
+        last.report.comment = comment;
     }
     merge(&mut out);
     out
@@ -118,6 +126,7 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
     let mut out = Found { checklist: book.map(|b| b.checklist.clone()), ..Found::default() };
     out.report.prefix.clone_from(&head.prefix);
     let begin = |out: &mut Found, sender: &Sender| {
+        out.spans.push(source.span(head.from, sender.body, Part::Header));
         out.report.observer.clone_from(&sender.observer);
         out.report.incident = sender.incident || book.is_some_and(lexicon::Book::is_incident);
         out.report.serial.clone_from(&sender.serial);
@@ -129,14 +138,16 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
     let Some(book) = book else {
         if let Some(sender) = head.senders.first() {
             begin(&mut out, sender);
-            body::leave(&mut out.report, None, source, head.from, to);
+            out.spans.clear();
         }
+        body::leave(&mut out, None, source, head.from, to);
         return out;
     };
     let mut best: Option<(u64, &Sender, search::Found)> = None;
     let mut tied = false;
     for sender in head.senders.iter().filter(|s| s.body <= to) {
-        let Some(found) = search(book, text.as_bytes(), sender.body, steps) else { continue };
+        let body = if book.keyed { keyed::parse } else { search };
+        let Some(found) = body(book, text.as_bytes(), sender.body, steps) else { continue };
         let cost = found.cost + u64::from(sender.mended);
         match &best {
             Some((least, ..)) if *least < cost => {}
@@ -155,14 +166,15 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
             out.doubtful = source.gaps.iter().any(|g| (start + 1..=sender.body).contains(g))
                 && !(source.gaps.iter().all(|g| *g == sender.body || !(start + 1..sender.body).contains(g))
                     && sure_length(lexicon, sender));
-            body::fill(&mut out.report, book, source, &found.pieces);
+            body::fill(&mut out, book, source, &found.pieces);
         }
         _ => {
             if let Some(sender) = head.senders.first() {
                 begin(&mut out, sender);
             }
+            out.spans.clear();
             out.doubtful = true;
-            body::leave(&mut out.report, Some(book), source, head.from, to);
+            body::leave(&mut out, Some(book), source, head.from, to);
         }
     }
     out
@@ -187,7 +199,10 @@ fn merge(reading: &mut Reading) {
         });
         match same {
             None => out.push(found),
-            Some(same) => join(&mut same.report, found.report),
+            Some(same) => {
+                join(&mut same.report, found.report);
+                same.spans.extend(found.spans);
+            }
         }
     }
     reading.reports = out;

@@ -46,6 +46,8 @@ pub(super) enum Step {
     Sent(Sent),
     /// Codes on which the best readings differ.
     Unclear(Vec<u16>),
+    /// A number that no question has; where its value begins.
+    Unknown(usize),
 }
 
 /// A step with its place in the text.
@@ -72,7 +74,7 @@ struct Edge {
 }
 
 /// Costs, each in an order of its own: unexplained, then the two others.
-fn cost(unexplained: usize, no_value: u32, mended: u32) -> (u64, u64) {
+pub(super) fn cost(unexplained: usize, no_value: u32, mended: u32) -> (u64, u64) {
     let (u, n, m) = ((unexplained as u64) << 40, u64::from(no_value), u64::from(mended));
     (u | n << 20 | m, u | m << 20 | n)
 }

@@ -14,6 +14,7 @@ mod elections;
 mod gateway;
 mod grammar_corpus;
 mod guide;
+mod grammar_fixtures;
 mod harness;
 mod imports;
 mod intake;

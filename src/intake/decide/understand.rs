@@ -129,7 +129,7 @@ fn sender<'a>(book: &'a Book, found: &Found, phone: &str) -> Option<&'a Observer
 
 fn report(out: &mut Understanding, book: &Book, phone: &str, place: usize, found: Found, closed: bool) {
     let observer = sender(book, &found, phone);
-    let Found { mut report, checklist, doubtful } = found;
+    let Found { mut report, checklist, doubtful, .. } = found;
     if let Some(observer) = observer
         && out.observer.is_none()
     {
