@@ -97,6 +97,8 @@ pub const HANDOFF_RECORDS_MAX: usize = 256;
 /// Bytes of records that the worker lets the gateway send ahead. What one lane's queue holds, so that the
 /// worker always reads, however slow the database is: a gateway that cannot write gives the worker up.
 pub const HANDOFF_CREDIT_BYTES_MAX: u32 = 512 << 10;
+/// The same while the worker is short of memory.
+pub const HANDOFF_CREDIT_BYTES_SHORT: u32 = 64 << 10;
 
 // ---- Worker -----------------------------------------------------------------------------------
 
@@ -106,6 +108,8 @@ pub const LANES_MAX: usize = 16;
 pub const LANE_QUEUE_MAX: usize = 10_240;
 /// Records in one transaction.
 pub const BATCH_RECORDS_MAX: usize = 256;
+/// Records in one transaction while the worker is short of memory.
+pub const BATCH_RECORDS_SHORT: usize = 32;
 /// Submits handed to the gateway whose result has not come back.
 pub const SUBMITS_IN_FLIGHT_MAX: usize = 2_048;
 /// Bytes of a text that the grammar looks at; the rest is kept and noted.
@@ -137,7 +141,7 @@ pub const SEGMENT_SETS_SLICE: i64 = 50;
 /// Days for which a closed election stays in the worker's memory, for what drains late.
 pub const CLOSED_ELECTION_DAYS: i32 = 7;
 /// Seconds after which a lane or task that is still at one piece of work counts as hung.
-pub const WORKER_HANG_SECONDS: u64 = 180;
+pub const WORKER_HANG_SECONDS: u32 = 180;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
@@ -292,6 +296,8 @@ const _: () = assert!(
     "the rungs of the overload ladder come one after the other"
 );
 const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window fits the spool's queue");
+const _: () =
+    assert!(BATCH_RECORDS_SHORT <= BATCH_RECORDS_MAX && HANDOFF_CREDIT_BYTES_SHORT <= HANDOFF_CREDIT_BYTES_MAX);
 const _: () = assert!(BATCH_RECORDS_MAX <= LANE_QUEUE_MAX, "a batch fits a lane");
 const _: () = assert!(
     LANE_QUEUE_MAX * 52 >= HANDOFF_CREDIT_BYTES_MAX as usize,

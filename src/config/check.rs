@@ -100,6 +100,7 @@ impl<'a> Checker<'a> {
     fn worker(&mut self, config: &Config) {
         let worker = &config.worker;
         self.range("worker.lanes", worker.lanes.into(), 1, limits::LANES_MAX as u64);
+        self.range("worker.hang_seconds", worker.hang_seconds.into(), 5, 3600);
         self.range("worker.segments_wait_seconds", worker.segments_wait_seconds.into(), 1, 24 * 3600);
         self.range("worker.stop_seconds", worker.stop_seconds.into(), 1, 300);
         if let Some(folder) = &worker.replies

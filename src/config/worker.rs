@@ -17,6 +17,8 @@ pub struct WorkerConfig {
     pub replies: Option<PathBuf>,
     /// Seconds after which a text that lacks segments is processed as far as it came.
     pub segments_wait_seconds: u32,
+    /// Seconds after which work that does not end counts as hung, and the watchdog is told no more.
+    pub hang_seconds: u32,
     /// Seconds that a stop may take.
     pub stop_seconds: u32,
 }
@@ -28,6 +30,7 @@ impl Default for WorkerConfig {
             metrics: Some(([127, 0, 0, 1], 9472).into()),
             replies: None,
             segments_wait_seconds: crate::limits::SEGMENTS_WAIT_SECONDS,
+            hang_seconds: crate::limits::WORKER_HANG_SECONDS,
             stop_seconds: 10,
         }
     }

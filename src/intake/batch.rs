@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
 
+use super::credit::Credits;
 use super::decide::{Incoming, Present, PresentStates, Replies, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
@@ -30,6 +31,7 @@ use crate::store::batch::Place;
 use crate::store::segment::Part;
 use crate::store::set_aside::SetAside;
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
+use crate::vitals::pressure::Pressure;
 use crate::world::World;
 
 mod answer;
@@ -63,6 +65,10 @@ pub struct Session<L = Store> {
     pub limiter: Arc<Mutex<ReplyLimiter>>,
     /// Time and chance.
     pub world: World,
+    /// Is memory short?
+    pub pressure: Pressure,
+    /// What the gateway may send.
+    pub credits: Credits,
 }
 
 /// Why a try did not commit.

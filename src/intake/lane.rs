@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::batch::{Done, How, Session, Trouble, attempt};
 use super::item::Item;
 use crate::handoff::message::FromWorker;
-use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX};
+use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX, BATCH_RECORDS_SHORT};
 use crate::store::migrate::Schema;
 use crate::store::{Ledger, Store, StoreError};
 use crate::vitals::progress::Work;
@@ -90,7 +90,7 @@ impl<L: Ledger> Lane<L> {
             let count = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                count = queue.recv_many(&mut items, self.size.get()) => count,
+                count = queue.recv_many(&mut items, self.batch_records()) => count,
             };
             if count == 0 {
                 return Ok(());
@@ -100,6 +100,12 @@ impl<L: Ledger> Lane<L> {
             self.process(&items).await?;
             items.clear();
         }
+    }
+
+    /// Few at a time while memory is short: a batch is held with all that is made of it.
+    fn batch_records(&self) -> usize {
+        let most = if self.session.pressure.is_high() { BATCH_RECORDS_SHORT } else { BATCH_RECORDS_MAX };
+        self.size.get().min(most)
     }
 
     /// Commits all of these, splitting off what fails alone.
@@ -188,8 +194,9 @@ impl<L: Ledger> Lane<L> {
         };
         let credit = items.iter().fold(0u32, |sum, i| sum.saturating_add(i.credit));
         after(&self.session, done).await?;
-        if credit > 0 {
-            send(&self.session, FromWorker::Credit { bytes: credit }).await?;
+        let more = self.session.credits.returned(credit);
+        if more > 0 {
+            send(&self.session, FromWorker::Credit { bytes: more }).await?;
         }
         if let Some(through) = moved {
             send(&self.session, FromWorker::Committed { through }).await?;

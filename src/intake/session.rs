@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::credit::Credits;
 use super::decide::Replies;
 use super::item::Item;
 use super::lane::{BatchSize, End, Lane, after};
@@ -27,12 +28,13 @@ use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
 use crate::handoff::dial::{self, Dial, UnixSocket};
 use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL, Run};
-use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
+use crate::limits::{HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
 use crate::store::watermark::Mark;
 use crate::store::{Ledger, Store, StoreError};
+use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
 use crate::world::World;
 
@@ -71,6 +73,7 @@ pub struct Intake<L = Store, D = UnixSocket> {
     progress: Arc<Progress>,
     dial: D,
     world: World,
+    pressure: Pressure,
     /// Of each run that the gateway has, the greatest watermark that the database is known to have had.
     before: Mutex<HashMap<Uuid, u64>>,
 }
@@ -138,8 +141,15 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             limiter: Arc::default(),
             size: Arc::default(),
             progress,
+            pressure: Pressure::default(),
             before: Mutex::default(),
         }
+    }
+
+    /// One that takes less while memory is short.
+    #[must_use]
+    pub fn heeding(self, pressure: Pressure) -> Self {
+        Self { pressure, ..self }
     }
 
     /// Runs sessions until told to stop. `running` is told whether one runs. An error says that the
@@ -208,6 +218,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         // What this session knows to be committed is so on one primary: should another take over, a
         // watermark that counts on it would pass over records that the other one lacks.
         let store = self.store.pinned();
+        let start = self.progress.place("the start of a session");
+        let starting = start.begin();
         let schema = store.schema().await?;
         if !schema.is_current() {
             return Err(End::Schema(schema));
@@ -227,7 +239,9 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         self.roster.reload(&store, None).await?;
         let Reading { run, spool_id, after, ended } = reading;
         send(&mut stream, &FromWorker::Read { run: run.uuid, after }).await?;
-        send(&mut stream, &FromWorker::Credit { bytes: HANDOFF_CREDIT_BYTES_MAX }).await?;
+        let credits = Credits::new(self.pressure.clone());
+        send(&mut stream, &FromWorker::Credit { bytes: credits.returned(0) }).await?;
+        drop(starting);
         up();
         let (to_gateway, frames) = mpsc::channel(HANDOFF_QUEUE_MAX);
         let session = Arc::new(Session {
@@ -243,6 +257,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             replies: Arc::clone(&self.replies),
             limiter: Arc::clone(&self.limiter),
             world: self.world.clone(),
+            pressure: self.pressure.clone(),
+            credits,
         });
         let around =
             Around { stream, frames, newest: run.newest, ended, runs: greeting.runs.iter().map(|r| r.uuid).collect() };
@@ -535,6 +551,7 @@ async fn watch_idle<L: Ledger>(
     caught_up: Option<Arc<watch::Sender<bool>>>,
 ) -> Result<(), End> {
     let mut idle_since: Option<tokio::time::Instant> = None;
+    let mut short = false;
     let mut timer = tokio::time::interval(Duration::from_secs(1));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -552,5 +569,20 @@ async fn watch_idle<L: Ledger>(
             }
             _ => {}
         }
+        heed(&session, &mut short).await?;
     }
+}
+
+/// Short of memory, what can be had again is forgotten; when that has passed, all credit is granted again.
+async fn heed<L: Ledger>(session: &Session<L>, short: &mut bool) -> Result<(), End> {
+    let was = std::mem::replace(short, session.pressure.is_high());
+    if *short && !was {
+        session.phones.clear();
+    }
+    let more = session.credits.returned(0);
+    if more > 0 {
+        let frame = FromWorker::Credit { bytes: more };
+        return session.to_gateway.send(frame).await.map_err(|_| End::Gateway("the socket was closed".to_owned()));
+    }
+    Ok(())
 }

@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::support;
 use crate::config::{Config, Login, Part};
-use crate::limits::WEB_POOL_MAX;
+use crate::limits::{WEB_MEMORY_BYTES_MAX, WEB_POOL_MAX};
 use crate::store::Store;
 use crate::telemetry;
+use crate::vitals::memory;
+use crate::vitals::pressure::Pressure;
 use crate::web::{self, App, Options};
 
 /// Runs the role until it is told to stop.
@@ -27,9 +29,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mut options = config.database.connect_options(Login::Web, WEB_POOL_MAX)?;
     options.application = "scrutineer-web".to_owned();
     let store = Store::new(&options);
-    let app = App::new(
+    let pressure = Pressure::default();
+    let app = App::heeding(
         store.clone(),
         Options { secure_cookie: config.web.secure_cookie, session_hours: config.web.session_hours },
+        pressure.clone(),
     );
     let address = config.web.listen;
     let listener = TcpListener::bind(address)
@@ -56,6 +60,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
         });
     }
     tasks.spawn(watch(made));
+    tasks.spawn(async move {
+        memory::watch(WEB_MEMORY_BYTES_MAX, pressure).await;
+        "memory"
+    });
+    let caches = app.clone();
+    tasks.spawn(async move {
+        caches.empty_caches().await;
+        "caches"
+    });
     let (router, stopped) = (web::router(app), stop.clone());
     let server = tokio::spawn(web::serve(listener, router, stopped, grace));
     tracing::info!(%address, "the dashboard listens");

@@ -19,9 +19,11 @@ use super::support::run_role;
 use crate::config::{Config, Login, Part};
 use crate::intake::decide::Replies;
 use crate::intake::session::{Intake, Options};
-use crate::limits::LANES_MAX;
+use crate::limits::{LANES_MAX, WORKER_MEMORY_BYTES_MAX};
 use crate::store::Store;
 use crate::telemetry;
+use crate::vitals::memory;
+use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
 
 /// Connections beside the lanes': for the outbox, the roster and timers.
@@ -40,7 +42,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     options.settings = worker_settings();
     let store = Store::new(&options);
     let stop = CancellationToken::new();
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new(Duration::from_secs(config.worker.hang_seconds.into())));
+    let pressure = Pressure::default();
     let intake = Intake::new(
         Options {
             socket: config.gateway.socket.clone(),
@@ -50,7 +53,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
         store.clone(),
         replies(config.worker.replies.as_deref())?,
         Arc::clone(&progress),
-    );
+    )
+    .heeding(pressure.clone());
     let mut tasks: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     if let Some(address) = config.worker.metrics {
         let (address, server) = telemetry::serve_metrics(address, "worker").await?;
@@ -61,6 +65,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let stopped = stop.clone();
     tasks.spawn(async move { ("intake", intake.run(stopped, running).await.map_err(Into::into)) });
     let stopped = stop.clone();
+    tasks.spawn(async move {
+        memory::watch(WORKER_MEMORY_BYTES_MAX, pressure).await;
+        ("memory", Ok(()))
+    });
     tasks.spawn(async move { ("watchdog", watchdog(progress, stopped).await) });
 
     let mut terminate = signal(SignalKind::terminate())?;

@@ -90,6 +90,7 @@ pub struct Spool {
     reader: Reader,
     /// Per link: what the SMSC may deliver again, from before this start.
     in_doubt: Vec<Vec<InDoubt>>,
+    newest_received_us: i64,
 }
 
 impl Spool {
@@ -100,13 +101,22 @@ impl Spool {
         let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();
+        let newest_received_us = opened.newest_received_us()?;
         let (reader, read_thread) = read::start(options)?;
         let writer = writer::Writer::new(opened, options, completions.clone(), marks.clone());
         let write_thread = std::thread::Builder::new()
             .name("spool".into())
             .spawn(move || writer.run(appends))
             .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
-        Ok(Self { queue, completions, marks, threads: vec![write_thread, read_thread], reader, in_doubt })
+        Ok(Self {
+            queue,
+            completions,
+            marks,
+            threads: vec![write_thread, read_thread],
+            reader,
+            in_doubt,
+            newest_received_us,
+        })
     }
 
     /// The queue to its thread.
@@ -122,6 +132,11 @@ impl Spool {
     /// What it shows of itself.
     pub fn marks(&self) -> Arc<Marks> {
         self.marks.clone()
+    }
+
+    /// The latest time of receipt of earlier runs (microseconds since the epoch; 0: none).
+    pub fn newest_received_us(&self) -> i64 {
+        self.newest_received_us
     }
 
     /// Reads committed records.

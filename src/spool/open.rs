@@ -146,6 +146,12 @@ fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError
 }
 
 impl Opened {
+    /// Of the last records, which may have come in another order than their times.
+    pub(super) fn newest_received_us(&self) -> Result<i64, SpoolError> {
+        let sql = "SELECT coalesce(max(received_us), 0) FROM (SELECT received_us FROM record ORDER BY sequence DESC LIMIT 1000)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// The run that was begun, as it stands.
     pub(super) fn live(&self) -> Run {
         let Runs { uuid, begins_after, .. } = self.runs;

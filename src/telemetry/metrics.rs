@@ -88,14 +88,7 @@ pub async fn serve_metrics(
 }
 
 fn sample_process() {
-    let memory = process::memory_use();
-    metrics::gauge!("scrutineer_process_resident_bytes").set(memory.resident_bytes as f64);
-    if let Some(bytes) = memory.cgroup_bytes {
-        metrics::gauge!("scrutineer_cgroup_memory_bytes").set(bytes as f64);
-    }
-    if let Some(bytes) = memory.cap_bytes {
-        metrics::gauge!("scrutineer_cgroup_memory_cap_bytes").set(bytes as f64);
-    }
+    metrics::gauge!("scrutineer_process_resident_bytes").set(process::resident_bytes() as f64);
     if let Some(files) = process::open_files() {
         metrics::gauge!("scrutineer_process_open_files").set(files as f64);
     }

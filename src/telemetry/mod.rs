@@ -6,4 +6,3 @@ mod process;
 
 pub use self::logs::init_logs;
 pub use self::metrics::{MetricsError, install_metrics, serve_metrics};
-pub use self::process::{MemoryUse, memory_use};

@@ -30,6 +30,8 @@ pub struct Source {
     /// The own group; `None` where it is shared or there is none.
     place: Option<Place>,
     cap_bytes: u64,
+    /// What a cgroup sets, if any does.
+    cgroup_cap_bytes: Option<u64>,
 }
 
 impl Source {
@@ -49,7 +51,7 @@ impl Source {
             (None, Some(cap)) => cap.min(role_cap_bytes),
             (_, None) => role_cap_bytes,
         };
-        Self { place: alone, cap_bytes }
+        Self { place: alone, cap_bytes, cgroup_cap_bytes: capped }
     }
 
     /// Looks now.
@@ -90,6 +92,7 @@ fn held(place: &Place) -> Option<u64> {
 pub async fn watch(role_cap_bytes: usize, pressure: Pressure) {
     let role_cap_bytes = role_cap_bytes as u64;
     let (used, cap) = (metrics::gauge!("scrutineer_memory_bytes"), metrics::gauge!("scrutineer_memory_cap_bytes"));
+    let cgroup_cap = metrics::gauge!("scrutineer_memory_cgroup_cap_bytes");
     let level = metrics::gauge!("scrutineer_memory_pressure");
     let mut tick = interval(Duration::from_millis(MEMORY_SAMPLE_MS));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,6 +105,8 @@ pub async fn watch(role_cap_bytes: usize, pressure: Pressure) {
         let Some(memory) = source.look() else { continue };
         used.set(memory.used_bytes as f64);
         cap.set(memory.cap_bytes as f64);
+        // Infinite: none, as a cap of the role's own making is no cap.
+        cgroup_cap.set(source.cgroup_cap_bytes.map_or(f64::INFINITY, |bytes| bytes as f64));
         let next = pressure.level().next(memory.used_bytes, memory.cap_bytes);
         level.set(f64::from(next.number()));
         if let Some(before) = pressure.set(next) {

@@ -63,7 +63,7 @@ pub struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self::new(Duration::from_secs(WORKER_HANG_SECONDS))
+        Self::new(Duration::from_secs(WORKER_HANG_SECONDS.into()))
     }
 }
 

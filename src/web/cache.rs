@@ -42,6 +42,11 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
         Ok(value)
     }
 
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn slot(&self, key: K) -> Slot<V> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if !slots.contains_key(&key)

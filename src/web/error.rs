@@ -21,6 +21,9 @@ pub(super) enum PageError {
     /// More at once than the bound.
     #[error("too many requests at once: {0}")]
     Busy(&'static str),
+    /// The process is near its memory cap.
+    #[error("memory is short")]
+    ShortOfMemory,
     /// The request took too long.
     #[error("the request did not end in time")]
     Late,
@@ -93,6 +96,13 @@ impl IntoResponse for PageError {
                 "Busy",
                 "Too many people ask at this moment. Wait a few seconds and load the page again.".to_owned(),
             ),
+            Self::ShortOfMemory => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("10"),
+                "Busy",
+                "More is asked of the dashboard at this moment than its memory holds. Messages are still taken in and kept; nothing is lost. Load the page again in a moment."
+                    .to_owned(),
+            ),
             Self::Late => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("10"),
@@ -118,6 +128,8 @@ impl IntoResponse for PageError {
             match &self {
                 Self::Bug(_) => tracing::error!(error = %self, "a page could not be made"),
                 Self::Store(error) if !error.is_transient() => tracing::error!(%error, "a page could not be made"),
+                // The change is logged once, by whoever looks at the memory.
+                Self::ShortOfMemory => {}
                 _ => tracing::warn!(error = %self, "a page was not served"),
             }
         }

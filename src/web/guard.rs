@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::App;
 use super::error::PageError;
+use super::{App, auth};
 use crate::limits::WEB_REQUEST_SECONDS;
+use crate::vitals::pressure::Level;
 
 /// No script, no frame, nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
@@ -46,6 +47,13 @@ pub(super) async fn headers(State(app): State<App>, request: Request, next: Next
 
 /// Middleware: a bounded number of requests, each for a bounded time.
 pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+    let level = app.0.pressure.level();
+    if level > Level::Calm && !is_served(&app, level, &request) {
+        let mut refused = PageError::ShortOfMemory.into_response();
+        // A connection costs memory, too.
+        refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return refused;
+    }
     let Ok(_place) = app.0.requests.clone().try_acquire_owned() else {
         return PageError::Busy("requests").into_response();
     };
@@ -53,6 +61,13 @@ pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) 
         Ok(response) => response,
         Err(_) => PageError::Late.into_response(),
     }
+}
+
+/// Short of memory, those go on who bring a session; near the cap nobody. Whether the process lives is
+/// always told.
+fn is_served(app: &App, level: Level, request: &Request) -> bool {
+    request.uri().path() == "/healthz"
+        || level < Level::Critical && auth::brings_session(&app.0.options, request.headers())
 }
 
 /// Middleware: counts requests by route and status, and measures them.

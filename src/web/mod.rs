@@ -31,6 +31,7 @@ pub use self::server::serve;
 use crate::limits;
 use crate::store::Store;
 use crate::store::pages::overview::Overview;
+use crate::vitals::pressure::{Level, Pressure};
 
 /// How the dashboard behaves.
 #[derive(Debug, Clone)]
@@ -49,6 +50,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     store: Store,
     options: Options,
+    pressure: Pressure,
     started: Instant,
     requests: Arc<Semaphore>,
     passwords: password::Gate,
@@ -61,9 +63,15 @@ struct Shared {
 impl App {
     /// With a store whose role is a member of `scrutineer_web`.
     pub fn new(store: Store, options: Options) -> Self {
+        Self::heeding(store, options, Pressure::default())
+    }
+
+    /// One that serves less while memory is short.
+    pub fn heeding(store: Store, options: Options, pressure: Pressure) -> Self {
         Self(Arc::new(Shared {
             store,
             options,
+            pressure,
             started: Instant::now(),
             requests: Arc::new(Semaphore::new(limits::WEB_REQUESTS_MAX)),
             passwords: password::Gate::new(),
@@ -71,6 +79,17 @@ impl App {
             overviews: cache::Cache::new("overview", limits::WEB_CACHE_ENTRIES_MAX),
             elections: cache::Cache::new("elections", 1),
         }))
+    }
+
+    /// Empties the caches each time that memory comes to be short; does not end.
+    pub async fn empty_caches(self) {
+        let mut levels = self.0.pressure.watch();
+        while levels.changed().await.is_ok() {
+            if *levels.borrow_and_update() > Level::Calm {
+                self.0.overviews.clear();
+                self.0.elections.clear();
+            }
+        }
     }
 
     /// The database.

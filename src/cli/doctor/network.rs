@@ -76,8 +76,10 @@ async fn role(name: &str, metrics: Option<SocketAddr>, cap: usize) -> Vec<Findin
     let resident = value_of(&text, "scrutineer_process_resident_bytes").unwrap_or(0.0);
     let mut findings = vec![Finding::ok(name, format!("runs, {:.0} MiB resident", resident / f64::from(1 << 20)))];
     let mend = format!("run it by its unit, which has MemoryMax={}M", cap >> 20);
-    match value_of(&text, "scrutineer_cgroup_memory_cap_bytes") {
-        None => findings.push(Finding::warning(format!("{name}.memory"), "runs without a memory cap", mend)),
+    match value_of(&text, "scrutineer_memory_cgroup_cap_bytes") {
+        None | Some(f64::INFINITY) => {
+            findings.push(Finding::warning(format!("{name}.memory"), "runs without a memory cap", mend))
+        }
         Some(found) if found > cap as f64 => {
             let what = format!("its memory cap is {:.0} MiB, made for {}", found / f64::from(1 << 20), cap >> 20);
             findings.push(Finding::warning(format!("{name}.memory"), what, mend));

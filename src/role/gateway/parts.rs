@@ -86,7 +86,7 @@ impl Parts {
         let marks = spool.marks();
         let count = Arc::<SubmitCount>::default();
         let pressure = Pressure::default();
-        let receipts = Arc::new(Receipts::after(0, world.clone()));
+        let receipts = Arc::new(Receipts::after(spool.newest_received_us(), world.clone()));
         let progress = Progress::new(Duration::from_secs(GATEWAY_HANG_SECONDS));
         progress.add(marks.work().clone());
         let states = Arc::new(LinkStates::new(config.link.len()));

@@ -4,6 +4,7 @@ pub mod password;
 mod sessions;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
 use self::sessions::Sessions;
-use super::App;
 use super::error::PageError;
+use super::{App, Options};
 
 /// A person who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +31,23 @@ impl Who {
     pub(super) const KEY: &'static str = "who";
 }
 
+/// `__Host-`: browsers take it from this very host over HTTPS only.
+fn cookie_name(options: &Options) -> &'static str {
+    if options.secure_cookie { "__Host-scrutineer" } else { "scrutineer" }
+}
+
+/// Does the request bring a session's cookie? Whether the session lives, only the database knows.
+pub(super) fn brings_session(options: &Options, headers: &HeaderMap) -> bool {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut names = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    names.any(|(name, value)| name == cookie_name(options) && !value.is_empty())
+}
+
 /// The layer that gives requests their session, which is read when it is asked for, once.
 pub(super) fn sessions(app: &App) -> SessionManagerLayer<Sessions> {
     let options = &app.0.options;
-    // `__Host-`: browsers take it from this very host over HTTPS only.
-    let name = if options.secure_cookie { "__Host-scrutineer" } else { "scrutineer" };
     SessionManagerLayer::new(Sessions::new(app.store().clone()))
-        .with_name(name)
+        .with_name(cookie_name(options))
         .with_path("/")
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
