@@ -124,6 +124,8 @@ pub const REPORTS_PER_TEXT_MAX: usize = 8;
 pub const QUESTIONS_MAX: usize = 500;
 /// Segments of one received text (8-bit total).
 pub const SEGMENTS_MAX: u8 = 255;
+/// Messages that one command may have processed again; the oldest first.
+pub const RETRY_ALL_MAX: i64 = 1_000;
 /// Times that one batch is tried anew after a lost race (deadlock, another host's insert).
 pub const BATCH_RACES_MAX: u32 = 20;
 /// Phones whose keys the worker remembers.

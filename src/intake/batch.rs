@@ -29,14 +29,18 @@ use crate::outbox::reply_id::{bucket, reply_id};
 use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
 use crate::store::segment::Part;
-use crate::store::set_aside::SetAside;
+use crate::store::set_aside::{self, SetAside};
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
 use crate::vitals::pressure::Pressure;
 use crate::world::World;
 
+mod again;
 mod answer;
 mod present;
 mod results;
+
+use again::Told;
+pub use again::{Answer, again};
 
 /// What the lanes of one session share.
 #[derive(Debug)]
@@ -83,6 +87,19 @@ pub enum Trouble {
         /// The version that was used.
         seen: i64,
     },
+    /// A bug broke the work.
+    Panic(String),
+}
+
+impl Trouble {
+    /// What is wrong with the records themselves, where that is it.
+    pub fn about_the_data(&self) -> Option<String> {
+        match self {
+            Self::Store(error) if error.is_about_the_data() => Some(error.to_string()),
+            Self::Panic(panic) => Some(panic.clone()),
+            _ => None,
+        }
+    }
 }
 
 impl From<StoreError> for Trouble {
@@ -117,6 +134,11 @@ pub struct How<'a> {
     pub distrust: bool,
     /// Set the (only) record aside, for this reason.
     pub set_aside: Option<&'a str>,
+    /// And keep nothing but the record: even the row that would stand for it is refused.
+    pub bare: bool,
+    /// It is asked for once more, perhaps on another host than it came to: its reply is sent by
+    /// whichever host can.
+    pub again: bool,
 }
 
 /// Gives reserved places back unless the transaction committed.
@@ -140,7 +162,7 @@ pub async fn attempt<L: Ledger>(
     items: &[Item],
     how: How<'_>,
 ) -> Result<Done, Trouble> {
-    let phones = phone_ids(session, items).await?;
+    let phones = if how.bare { HashMap::new() } else { phone_ids(session, items).await? };
     let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
     let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through_with(&sequences);
     let mut work = Work {
@@ -160,6 +182,7 @@ pub async fn attempt<L: Ledger>(
         aside: BTreeMap::new(),
         trouble: None,
         done: Done::default(),
+        told: Vec::new(),
     };
     let result = session.store.transact(session.store.deadline() * 2, Batch(&mut work)).await;
     work.conclude(result)
@@ -183,6 +206,7 @@ pub async fn finish_incomplete<L: Ledger>(
         aside: BTreeMap::new(),
         trouble: None,
         done: Done::default(),
+        told: Vec::new(),
     };
     let mut count = 0;
     let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
@@ -266,6 +290,8 @@ struct Work<'a, L> {
     aside: BTreeMap<usize, String>,
     trouble: Option<Trouble>,
     done: Done,
+    /// What became of each text, for those who asked.
+    told: Vec<Told>,
 }
 
 impl<L: Ledger> Work<'_, L> {
@@ -304,10 +330,14 @@ impl<L: Ledger> Work<'_, L> {
     async fn messages(&mut self, tx: &mut L::Tx) -> Result<Vec<usize>, StoreError> {
         let mut messages = Vec::with_capacity(self.items.len());
         for (at, item) in self.items.iter().enumerate() {
-            if let Some(why) = self.how.set_aside {
+            // A part of a longer text is set aside with the whole that it makes.
+            if let Some(why) = self.how.set_aside
+                && (self.how.bare || !matches!(item.kind, Kind::Sms(_)))
+            {
                 self.aside.insert(at, why.to_owned());
             }
             match &item.kind {
+                _ if self.how.bare => {}
                 Kind::Sms(sms) if self.phones.contains_key(&sms.phone) => messages.push(at),
                 Kind::Sms(_) => {
                     self.aside.insert(at, "the sender could not be stored".to_owned());
@@ -315,6 +345,9 @@ impl<L: Ledger> Work<'_, L> {
                 Kind::Undecodable => {
                     let Body::Undecodable { error, .. } = &item.record.body else { continue };
                     self.aside.insert(at, format!("the PDU cannot be decoded: {error}"));
+                }
+                Kind::Broken(why) => {
+                    self.aside.insert(at, why.clone());
                 }
                 _ => {}
             }
@@ -381,7 +414,10 @@ impl<L: Ledger> Work<'_, L> {
         let Gathered { texts, whole_here, keep, remove, restart } = gathered;
         let mut understood: Vec<(Text, Result<Understanding, String>)> = Vec::with_capacity(texts.len());
         for text in texts {
-            let understanding = judge::understand(&incoming(&text), &self.known.books);
+            let understanding = match self.how.set_aside {
+                Some(why) => Err(why.to_owned()),
+                None => judge::understand(&incoming(&text), &self.known.books),
+            };
             understood.push((text, understanding));
         }
         let (mut present, ids) = self.present(tx, &understood, &whole_here).await?;
@@ -405,7 +441,7 @@ impl<L: Ledger> Work<'_, L> {
             return Err(self.give_up(Trouble::Lost));
         }
         for one in &judged {
-            if let Some(finished) = one.finished() {
+            if let Some(finished) = one.finished().filter(|_| !self.how.bare) {
                 tx.finish(&finished).await?;
             }
             if !one.text.stored_parts.is_empty() {
@@ -413,7 +449,9 @@ impl<L: Ledger> Work<'_, L> {
                     Stands::Item(_) => (self.place.spool_id, one.text.order.record.sequence.cast_signed()),
                     Stands::Stored { spool_id, record } => (*spool_id, record.sequence.cast_signed()),
                 };
-                tx.point_to_whole(&one.text.stored_parts, whole).await?;
+                let parts: Vec<(i32, i64)> =
+                    one.text.stored_parts.iter().map(|p| (p.spool_id, p.record.sequence.cast_signed())).collect();
+                tx.point_to_whole(&parts, whole).await?;
             }
         }
         for set in &restart {

@@ -46,8 +46,17 @@ pub struct Text {
     pub group: String,
     /// Other parts, of the batch.
     pub parts: Vec<usize>,
-    /// Other parts, stored earlier: spool and sequence.
-    pub stored_parts: Vec<(i32, i64)>,
+    /// Other parts, stored earlier.
+    pub stored_parts: Vec<StoredPart>,
+}
+
+/// A part that was stored earlier.
+#[derive(Debug, Clone)]
+pub struct StoredPart {
+    /// Key in `spool`.
+    pub spool_id: i32,
+    /// The record.
+    pub record: Box<Record>,
 }
 
 /// What is made of a batch's messages.
@@ -229,7 +238,7 @@ impl Set {
                 _ if n == number => {}
                 Source::Item(at) => text.parts.push(at),
                 Source::Stored { spool_id, record, .. } => {
-                    text.stored_parts.push((spool_id, record.sequence.cast_signed()));
+                    text.stored_parts.push(StoredPart { spool_id, record });
                 }
             }
         }
@@ -255,6 +264,11 @@ fn order_of(items: &[Item], source: &Source) -> Option<OrderKey> {
             record: RecordKey { spool: *spool, sequence: record.sequence },
         }),
     }
+}
+
+/// A text that one of the items stands for.
+pub fn of_item(items: &[Item], at: usize, whole: Whole) -> Text {
+    text(items, Source::Item(at), whole)
 }
 
 fn text(items: &[Item], source: Source, whole: Whole) -> Text {

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::judge;
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::phone;
 use crate::handoff::message::{Body, Mobile, Record, SubmitResult};
@@ -44,6 +45,8 @@ pub enum Kind {
     Result,
     /// Stands in the record.
     Undecodable,
+    /// Taking it apart broke, for this reason: a bug of ours, which costs this record alone.
+    Broken(String),
     /// The gateway saw a record again.
     Redelivery {
         /// Its run.
@@ -80,15 +83,7 @@ impl Item {
     pub fn new(spool: Uuid, record: Record, credit: u32) -> Self {
         let order =
             OrderKey { received_us: record.received_us, record: RecordKey { spool, sequence: record.sequence } };
-        let kind = match &record.body {
-            Body::Message(mobile) => Kind::Sms(sms(&record, mobile)),
-            Body::Receipt(mobile) => {
-                Kind::Receipt { receipt: receipt::parse(mobile), phone: clean(phone::normalise(&mobile.source)) }
-            }
-            Body::SubmitResult(_) => Kind::Result,
-            Body::Undecodable { .. } => Kind::Undecodable,
-            Body::Redelivery { run, of } => Kind::Redelivery { run: *run, of: *of },
-        };
+        let kind = judge::contained(|| kind(&record)).unwrap_or_else(Kind::Broken);
         Self { at: instant(record.received_us), order, kind, credit, record }
     }
 
@@ -98,7 +93,7 @@ impl Item {
             Kind::Sms(sms) => bucket(&sms.phone),
             Kind::Receipt { phone, .. } => bucket(phone),
             Kind::Result => self.result().map_or(0, |r| bucket_of(r.id)),
-            Kind::Undecodable | Kind::Redelivery { .. } => 0,
+            Kind::Undecodable | Kind::Broken(_) | Kind::Redelivery { .. } => 0,
         }
     }
 
@@ -124,7 +119,7 @@ impl Item {
             Kind::Sms(_) => "message",
             Kind::Receipt { .. } => "receipt",
             Kind::Result => "submit_result",
-            Kind::Undecodable => "undecodable",
+            Kind::Undecodable | Kind::Broken(_) => "undecodable",
             Kind::Redelivery { .. } => "redelivery",
         }
     }
@@ -132,6 +127,18 @@ impl Item {
     /// The record as the database keeps it.
     pub fn encoded(&self) -> Vec<u8> {
         postcard::to_stdvec(&self.record).unwrap_or_default()
+    }
+}
+
+fn kind(record: &Record) -> Kind {
+    match &record.body {
+        Body::Message(mobile) => Kind::Sms(sms(record, mobile)),
+        Body::Receipt(mobile) => {
+            Kind::Receipt { receipt: receipt::parse(mobile), phone: clean(phone::normalise(&mobile.source)) }
+        }
+        Body::SubmitResult(_) => Kind::Result,
+        Body::Undecodable { .. } => Kind::Undecodable,
+        Body::Redelivery { run, of } => Kind::Redelivery { run: *run, of: *of },
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use futures_util::FutureExt;
+
 use super::decide::{self, Books, Decision, Incoming, PresentStates, Replies, Understanding};
 
 /// What a text means; an error says that the decision itself broke.
@@ -30,14 +32,26 @@ pub fn settle(
 }
 
 fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
-        let what = panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        format!("panic while deciding: {what}")
-    })
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| format!("panic while deciding: {}", said(panic.as_ref())))
+}
+
+/// Work that must not take more with it than the record that it is about.
+pub fn contained<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| format!("panic: {}", said(panic.as_ref())))
+}
+
+/// [`contained`] for work that waits: it is dropped where it panics, with the connection that it holds.
+pub async fn contained_async<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| format!("panic: {}", said(panic.as_ref())))
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]
@@ -49,5 +63,17 @@ mod tests {
         let broken: Result<(), String> = guarded(|| panic!("index {} of 3", 7));
         assert_eq!(broken.unwrap_err(), "panic while deciding: index 7 of 3");
         assert_eq!(guarded(|| 5), Ok(5));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_after_it_waited_is_contained_too() {
+        let broken: Result<(), String> = contained_async(async {
+            tokio::task::yield_now().await;
+            panic!("half way")
+        })
+        .await;
+        assert_eq!(broken.unwrap_err(), "panic: half way");
+        assert_eq!(contained_async(async { 5 }).await, Ok(5));
+        assert_eq!(contained(|| 5), Ok(5));
     }
 }

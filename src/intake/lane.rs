@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::batch::{Done, How, Session, Trouble, attempt};
-use super::item::Item;
+use super::item::{Item, Kind};
+use super::judge;
 use crate::handoff::message::FromWorker;
 use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX, BATCH_RECORDS_SHORT};
 use crate::store::migrate::Schema;
@@ -32,6 +33,17 @@ pub enum End {
     /// A bug: a task ended that should not have.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// How often it is looked whether the message is stored that a redelivery repeats.
+const REPEATED_POLL: Duration = Duration::from_millis(5);
+
+/// Why a batch did not commit.
+enum Broken {
+    /// These records cannot be written, for this reason; fewer of them may.
+    Data(String),
+    /// Nothing can.
+    Session(End),
 }
 
 /// Records in a batch: halved when a batch took too long, so that a slow database still moves on.
@@ -97,6 +109,9 @@ impl<L: Ledger> Lane<L> {
             }
             let work = Arc::clone(&self.work);
             let _busy = work.begin();
+            if !self.repeated_are_there(&items, &stop).await {
+                return Ok(());
+            }
             self.process(&items).await?;
             items.clear();
         }
@@ -108,27 +123,41 @@ impl<L: Ledger> Lane<L> {
         self.size.get().min(most)
     }
 
+    /// A redelivery is counted on the message that it repeats, which another lane may be about to
+    /// store: waits for that. False when the worker stops first.
+    async fn repeated_are_there(&self, items: &[Item], stop: &CancellationToken) -> bool {
+        for item in items {
+            let Kind::Redelivery { run, of } = item.kind else { continue };
+            // What an earlier run holds is committed before this one is read.
+            let here = run != self.session.spool || items.iter().any(|i| i.record.sequence == of);
+            let is_open = || self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner).is_open(of);
+            while !here && is_open() {
+                if stop.run_until_cancelled(tokio::time::sleep(REPEATED_POLL)).await.is_none() {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
     /// Commits all of these, splitting off what fails alone.
     pub async fn process(&mut self, items: &[Item]) -> Result<(), End> {
         let mut slices = vec![items];
         while let Some(slice) = slices.pop() {
-            match self.commit(slice, None).await {
+            match self.contained(slice, How::default()).await {
                 Ok(()) => {}
-                Err(End::Database(error)) if error.is_about_the_data() => match slice {
+                Err(Broken::Data(error)) => match slice {
                     [] => {}
-                    [one] => {
-                        warn!(message = %one.order.record, kind = one.kind_word(), %error, "a record failed alone");
-                        self.commit(slice, Some(&error.to_string())).await?;
-                    }
+                    [one] => self.put_aside(one, &error).await?,
                     several => {
-                        debug!(records = several.len(), %error, "a batch failed; it is split");
+                        debug!(records = several.len(), error, "a batch failed; it is split");
                         metrics::counter!("scrutineer_batches_split_total").increment(1);
                         let (first, second) = several.split_at(several.len() / 2);
                         slices.push(second);
                         slices.push(first);
                     }
                 },
-                Err(end) => {
+                Err(Broken::Session(end)) => {
                     if matches!(&end, End::Database(error) if error.is_too_slow()) {
                         self.size.too_slow();
                     }
@@ -139,8 +168,40 @@ impl<L: Ledger> Lane<L> {
         Ok(())
     }
 
-    async fn commit(&mut self, items: &[Item], set_aside: Option<&str>) -> Result<(), End> {
-        let mut how = How { look_for_stored: self.wary, distrust: false, set_aside };
+    /// Keeps a record that failed alone, for staff. Where the row that would stand for it is refused as
+    /// well, the record is kept without.
+    async fn put_aside(&mut self, one: &Item, error: &str) -> Result<(), End> {
+        warn!(message = %one.order.record, kind = one.kind_word(), error, "a record failed alone");
+        let mut how = How { set_aside: Some(error), ..How::default() };
+        loop {
+            match self.contained(std::slice::from_ref(one), how).await {
+                Ok(()) => return Ok(()),
+                Err(Broken::Data(_)) if !how.bare => how.bare = true,
+                Err(Broken::Data(error)) => {
+                    return Err(End::Internal(format!("record {} cannot be set aside: {error}", one.order.record)));
+                }
+                Err(Broken::Session(end)) => return Err(end),
+            }
+        }
+    }
+
+    /// Commits, and tells what is about these records from what ends the session. A panic is about them:
+    /// all that it held is dropped with it.
+    async fn contained(&mut self, items: &[Item], how: How<'_>) -> Result<(), Broken> {
+        match judge::contained_async(self.commit(items, how)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(End::Database(error))) if error.is_about_the_data() => Err(Broken::Data(error.to_string())),
+            Ok(Err(end)) => Err(Broken::Session(end)),
+            Err(panic) => {
+                metrics::counter!("scrutineer_worker_panics_total").increment(1);
+                error!(records = items.len(), %panic, "a batch broke the worker: a bug; it is split");
+                Err(Broken::Data(panic))
+            }
+        }
+    }
+
+    async fn commit(&mut self, items: &[Item], how: How<'_>) -> Result<(), End> {
+        let mut how = How { look_for_stored: self.wary, ..how };
         let began = Instant::now();
         for race in 0..BATCH_RACES_MAX {
             match attempt(&self.session, self.number, items, how).await {
@@ -166,6 +227,7 @@ impl<L: Ledger> Lane<L> {
                     tokio::time::sleep(Duration::from_secs_f64(pause)).await;
                 }
                 Err(Trouble::Store(error)) => return Err(error.into()),
+                Err(Trouble::Panic(panic)) => return Err(End::Internal(panic)),
             }
         }
         info!(tries = BATCH_RACES_MAX, "a batch lost every race; beginning anew from the watermark");

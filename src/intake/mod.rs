@@ -10,6 +10,7 @@ pub mod lane;
 pub mod limiter;
 pub mod phones;
 pub mod reassemble;
+pub mod requests;
 pub mod roster;
 pub mod rows;
 pub mod session;

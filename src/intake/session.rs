@@ -20,9 +20,11 @@ use super::batch::{How, Session, Trouble, finish_incomplete};
 use super::credit::Credits;
 use super::decide::Replies;
 use super::item::Item;
+use super::judge;
 use super::lane::{BatchSize, End, Lane, after};
 use super::limiter::ReplyLimiter;
 use super::phones::PhoneIds;
+use super::requests::Requests;
 use super::roster::RosterCell;
 use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
@@ -380,6 +382,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         let writer = tokio::spawn(write(sink, frames));
         tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links), stop.clone()));
         tasks.spawn(self.segments(Arc::clone(&session)));
+        let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
+        tasks.spawn(requests.run());
         tasks.spawn(watch_idle(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
         let pump = Pump {
             store: session.store.clone(),
@@ -436,30 +440,36 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut limit = SEGMENT_SETS_SLICE;
             let mut why: Option<String> = None;
+            let mut bare = false;
             loop {
                 timer.tick().await;
                 let _busy = work.begin();
                 loop {
-                    let how = How { set_aside: why.as_deref(), ..How::default() };
-                    match finish_incomplete(&session, seconds, limit, how).await {
+                    let how = How { set_aside: why.as_deref(), bare, ..How::default() };
+                    let tried = judge::contained_async(finish_incomplete(&session, seconds, limit, how)).await;
+                    let finished = tried.unwrap_or_else(|panic| Err(Trouble::Panic(panic)));
+                    match finished {
                         Ok((done, count)) => {
                             if count > 0 {
                                 info!(texts = count, "texts that lack segments were processed as far as they came");
                             }
                             let full = i64::try_from(count) == Ok(limit);
                             after(&session, done).await?;
-                            (why, limit) = (None, SEGMENT_SETS_SLICE);
+                            (why, bare, limit) = (None, false, SEGMENT_SETS_SLICE);
                             if !full {
                                 break;
                             }
                         }
                         // One that fails alone is set aside.
-                        Err(Trouble::Store(error)) if error.is_about_the_data() && why.is_none() => {
-                            if limit == 1 {
-                                why = Some(error.to_string());
+                        Err(trouble) if trouble.about_the_data().is_some() && !bare => {
+                            if why.is_some() {
+                                bare = true;
+                            } else if limit == 1 {
+                                why = trouble.about_the_data();
                             }
                             limit = 1;
                         }
+                        Err(Trouble::Panic(panic)) => return Err(End::Internal(panic)),
                         Err(Trouble::Store(error)) if error.is_race() => break,
                         Err(Trouble::Store(error)) => return Err(error.into()),
                         Err(Trouble::Roster { seen }) => session.roster.reload(&session.store, Some(seen)).await?,

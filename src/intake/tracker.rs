@@ -37,6 +37,12 @@ impl Tracker {
         true
     }
 
+    /// Is this record with a lane, and not committed yet?
+    pub fn is_open(&self, sequence: u64) -> bool {
+        let found = self.pending.binary_search_by_key(&sequence, |e| e.sequence);
+        found.is_ok_and(|at| self.pending.get(at).is_some_and(|entry| !entry.done))
+    }
+
     /// How far all is committed once these (ascending) are.
     pub fn through_with(&self, batch: &[u64]) -> u64 {
         let mut through = self.through;
@@ -108,6 +114,7 @@ mod tests {
         for s in [11, 12, 14, 15] {
             assert!(t.begin(s, 0));
         }
+        assert!(t.is_open(12) && !t.is_open(13));
         assert_eq!(t.through_with(&[12, 14]), 10);
         assert_eq!(t.done(&[12, 14]), None);
         assert_eq!(t.through_with(&[11]), 14);

@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,13 +16,14 @@ use super::message::{Finished, MessageRows};
 use super::migrate::{Schema, check_schema};
 use super::outbox::{Leased, ReplyRows};
 use super::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use super::request::{Closed, Open};
 use super::roster::Loaded;
 use super::segment::{Part, SetKey};
-use super::set_aside::SetAside;
+use super::set_aside::{Kept, SetAside};
 use super::submission::{Found, RevisionRows, SubmissionRows};
 use super::watermark::Mark;
 use super::{Store, StoreError};
-use super::{batch, message, outbox, outbox_result, phone, roster, segment, set_aside, submission, watermark};
+use super::{batch, message, outbox, outbox_result, phone, request, roster, segment, set_aside, submission, watermark};
 use crate::domain::submission::Assertion;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -92,6 +94,21 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// [`outbox::renew`] for `ids`, [`outbox::settle_lapsed`], [`outbox::expire`], [`outbox::open_counts`].
     fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> impl Future<Output = Result<Upkeep>> + Send;
+
+    /// [`request::next`]. A ledger without requests has none.
+    fn next_request(&self, _kinds: &[&str], _after: i64) -> impl Future<Output = Result<Option<Open>>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// [`request::close`], of one whose work changed nothing.
+    fn close_request(&self, _id: i64, _how: Closed, _result: &Value) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// [`set_aside::find`].
+    fn kept(&self, _spool: Uuid, _sequence: i64) -> impl Future<Output = Result<Option<Kept>>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Work in one transaction, as [`Store::with_tx`] does it.
     fn transact<W: Transaction<Self::Tx>>(
@@ -173,6 +190,21 @@ pub trait Tx: Send {
     /// [`set_aside::insert`].
     fn set_aside(&mut self, row: &SetAside<'_>) -> impl Future<Output = Result<bool>> + Send;
 
+    /// [`set_aside::take`].
+    fn take_set_aside(&mut self, _spool_id: i32, _sequence: i64) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// [`request::lock`].
+    fn lock_request(&mut self, _id: i64) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// [`request::close`], with what it changed.
+    fn close_request(&mut self, _id: i64, _how: Closed, _result: &Value) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
     /// [`outbox_result::apply_results`].
     fn apply_results(&mut self, rows: &ResultRows<'_>) -> impl Future<Output = Result<()>> + Send;
 
@@ -251,6 +283,20 @@ impl Ledger for Store {
         .await
     }
 
+    async fn next_request(&self, kinds: &[&str], after: i64) -> Result<Option<Open>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| request::next(conn, kinds, after).await).await
+    }
+
+    async fn close_request(&self, id: i64, how: Closed, result: &Value) -> Result<bool> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| request::close(conn, id, how, result).await)
+            .await
+    }
+
+    async fn kept(&self, spool: Uuid, sequence: i64) -> Result<Option<Kept>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| set_aside::find(conn, spool, sequence).await)
+            .await
+    }
+
     async fn transact<W: Transaction<PgConnection>>(&self, deadline: Duration, work: W) -> Result<W::Output> {
         self.with_tx(deadline, async |conn: &mut PgConnection| work.run(conn).await).await
     }
@@ -322,6 +368,18 @@ impl Tx for PgConnection {
 
     async fn set_aside(&mut self, row: &SetAside<'_>) -> Result<bool> {
         set_aside::insert(self, row).await
+    }
+
+    async fn take_set_aside(&mut self, spool_id: i32, sequence: i64) -> Result<bool> {
+        set_aside::take(self, spool_id, sequence).await
+    }
+
+    async fn lock_request(&mut self, id: i64) -> Result<bool> {
+        request::lock(self, id).await
+    }
+
+    async fn close_request(&mut self, id: i64, how: Closed, result: &Value) -> Result<bool> {
+        request::close(self, id, how, result).await
     }
 
     async fn apply_results(&mut self, rows: &ResultRows<'_>) -> Result<()> {

@@ -15,10 +15,7 @@ impl<L: Ledger> Work<'_, L> {
         let mut pending: HashMap<i64, u32> = HashMap::new();
         let mut all = Vec::with_capacity(understood.len());
         for (text, understanding) in understood {
-            let decision = match self.how.set_aside {
-                Some(why) => Err(why.to_owned()),
-                None => understanding.and_then(|u| judge::settle(&u, present, &self.session.replies)),
-            };
+            let decision = understanding.and_then(|u| judge::settle(&u, present, &self.session.replies));
             let phone_id = self.phones.get(&text.phone).copied().unwrap_or(0);
             let mut judged =
                 Judged { reading: String::new(), phone_id, reply: None, submissions: Vec::new(), text, decision };
@@ -49,6 +46,9 @@ impl<L: Ledger> Work<'_, L> {
                         judged.reply = Some((submit, state));
                     }
                 }
+            }
+            if self.how.again {
+                self.told.push(Told::new(&judged));
             }
             all.push(judged);
         }
@@ -82,7 +82,7 @@ impl<L: Ledger> Work<'_, L> {
         if submit.expires_us <= now_us {
             return "expired";
         }
-        if self.session.in_flight.reserve(submit) {
+        if !self.how.again && self.session.in_flight.reserve(submit) {
             self.reserved.ids.push(submit.id);
             self.done.submits.push(submit.clone());
             "leased"

@@ -14,13 +14,17 @@ impl<L: Ledger> Work<'_, L> {
             .filter_map(|(at, why)| self.items.get(*at).map(|item| (self.place.spool_id, &item.record, why)));
         for (spool_id, record, why) in broken.chain(here) {
             let encoded = postcard::to_stdvec(record).unwrap_or_default();
+            let parts = self.other_parts(judged, record.sequence);
+            // What the database said may quote the data that it refused.
+            let why = set_aside::reason(why);
             let row = SetAside {
                 spool_id,
                 sequence: record.sequence.cast_signed(),
                 received_at: crate::store::instant(record.received_us),
                 link: &record.link,
                 record: &encoded,
-                error: why,
+                parts: &parts,
+                error: &why,
             };
             if tx.set_aside(&row).await? {
                 metrics::counter!("scrutineer_records_set_aside_total").increment(1);
@@ -28,6 +32,16 @@ impl<L: Ledger> Work<'_, L> {
             }
         }
         Ok(())
+    }
+
+    /// The other parts of the text that this record stands for.
+    fn other_parts(&self, judged: &[Judged], sequence: u64) -> Vec<Vec<u8>> {
+        let Some(text) = judged.iter().map(|j| &j.text).find(|text| text.order.record.sequence == sequence) else {
+            return Vec::new();
+        };
+        let here = text.parts.iter().filter_map(|at| self.items.get(*at)).map(Item::encoded);
+        let stored = text.stored_parts.iter().map(|part| postcard::to_stdvec(&part.record).unwrap_or_default());
+        here.chain(stored).collect()
     }
 
     pub(super) async fn results(&mut self, tx: &mut L::Tx) -> Result<(), StoreError> {
@@ -66,8 +80,10 @@ impl<L: Ledger> Work<'_, L> {
 
     pub(super) async fn redeliveries(&self, tx: &mut L::Tx) -> Result<(), StoreError> {
         let mut times: BTreeMap<(Uuid, i64), i32> = BTreeMap::new();
-        for item in self.items {
-            if let Kind::Redelivery { run, of } = item.kind {
+        for (at, item) in self.items.iter().enumerate() {
+            if let Kind::Redelivery { run, of } = item.kind
+                && !self.aside.contains_key(&at)
+            {
                 *times.entry((run, of.cast_signed())).or_default() += 1;
             }
         }

@@ -11,6 +11,7 @@ pub mod dir;
 pub mod handoff;
 pub mod peer;
 pub mod pg;
+pub mod poll;
 pub mod process;
 pub mod site;
 pub mod source;

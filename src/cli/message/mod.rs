@@ -1,5 +1,7 @@
 //! `scrutineer message`: the log of messages, and those that were set aside.
 
+mod retry;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,6 +28,11 @@ enum Command {
         #[command(subcommand)]
         command: SetAside,
     },
+    /// Process messages that were set aside again, once what was in their way is mended
+    #[command(
+        after_help = "The worker carries it out, through the same steps as the first time; `scrutineer worker` must run."
+    )]
+    Retry(retry::Args),
     /// The newest messages with their replies, phones masked
     Log {
         /// Only this election's (short name)
@@ -58,6 +65,7 @@ pub fn main(config: &Path, args: Args) -> ExitCode {
 async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::SetAside { command: SetAside::List { json } } => list_set_aside(config, json).await,
+        Command::Retry(args) => retry::run(config, args).await,
         Command::Log { election, limit, json } => log(config, election.as_deref(), limit as usize, json).await,
     }
 }
