@@ -116,6 +116,10 @@ pub const SUBMITS_IN_FLIGHT_MAX: usize = 2_048;
 pub const TEXT_BYTES_MAX: usize = 10 << 10;
 /// Observers held in memory, all open elections together.
 pub const OBSERVERS_MAX: usize = 200_000;
+/// Elections held in memory: open, in draft, closed lately.
+pub const ELECTIONS_MAX: i64 = 64;
+/// Checklists of one election held in memory, every version counted.
+pub const FORMS_MAX: i64 = 512;
 /// Steps of the grammar's search for one text.
 pub const GRAMMAR_STEPS_MAX: usize = 200_000;
 /// Reports in one text.

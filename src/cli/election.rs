@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use crate::config::{Config, Part};
+use crate::domain::election::{DateOrder, Identify, Unverified};
 use crate::role::support;
-use crate::store::election::{self, ElectionRow, NewElection};
+use crate::store::election::{self, ElectionRow, NewElection, Settings};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -32,12 +34,24 @@ enum Command {
         /// Language of replies to observers whose language is not known
         #[arg(long, default_value = "en", value_parser = language)]
         language: String,
-        /// The sender's phone identifies the observer when the text has no observer code
-        #[arg(long)]
+        /// The same as --identify either
+        #[arg(long, conflicts_with = "identify")]
         phone_identifies: bool,
-        /// Replies an hour to one phone; past it messages are recorded and not answered
-        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(i32).range(0..=100_000))]
-        replies_per_hour: i32,
+        #[command(flatten)]
+        policy: Policy,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change an election's settings, also while it is open
+    Set {
+        /// Short name
+        slug: String,
+        /// Language of replies to observers whose language is not known
+        #[arg(long, value_parser = language)]
+        language: Option<String>,
+        #[command(flatten)]
+        policy: Policy,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -77,6 +91,63 @@ enum Command {
     },
 }
 
+/// How reports are taken.
+#[derive(Debug, clap::Args)]
+struct Policy {
+    /// What tells who reports: code (the observer code in the text), phone, either (the code, else the
+    /// phone), both (code and phone must agree); code by default
+    #[arg(long, value_parser = word(&Identify::ALL, Identify::as_str))]
+    identify: Option<String>,
+    /// What is done with a report whose phone isn't the observer's: accept (and note it), refuse, hold
+    /// (until staff let it pass); accept by default
+    #[arg(long, value_parser = word(&Unverified::ALL, Unverified::as_str))]
+    unverified: Option<String>,
+    /// How dates such as 3/4/2026 are written: day_month (by default) or month_day
+    #[arg(long, value_parser = ["day_month", "month_day"])]
+    date_order: Option<String>,
+    /// Answer to HELP, in every language, or in one as LANGUAGE=TEXT; may be repeated, and "" is the built-in one
+    #[arg(long = "help-text", value_name = "TEXT")]
+    help_text: Vec<String>,
+    /// Replies an hour to one phone, 60 by default; past it messages are recorded and not answered
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..=100_000))]
+    replies_per_hour: Option<i32>,
+}
+
+impl Policy {
+    fn settings(&self, language: Option<String>) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            language,
+            identify: self.identify.as_deref().and_then(Identify::from_word),
+            unverified: self.unverified.as_deref().and_then(Unverified::from_word),
+            date_order: self.date_order.as_deref().and_then(DateOrder::from_word),
+            help: help(&self.help_text)?,
+            replies_per_hour: self.replies_per_hour,
+        })
+    }
+}
+
+fn word<T: Copy, const N: usize>(all: &[T; N], name: fn(T) -> &'static str) -> PossibleValuesParser {
+    PossibleValuesParser::new(all.map(name))
+}
+
+/// The answer to HELP as it is stored; JSON null for the built-in one.
+fn help(texts: &[String]) -> anyhow::Result<Option<serde_json::Value>> {
+    let mut by_language = serde_json::Map::new();
+    for text in texts {
+        match text.split_once('=').and_then(|(code, text)| Some((language(code).ok()?, text))) {
+            Some((language, text)) => {
+                by_language.insert(language, text.trim().into());
+            }
+            None if texts.len() > 1 => {
+                anyhow::bail!("--help-text `{text}`: write LANGUAGE=TEXT where there are several")
+            }
+            None if text.is_empty() => return Ok(Some(serde_json::Value::Null)),
+            None => return Ok(Some(text.trim().into())),
+        }
+    }
+    Ok((!by_language.is_empty()).then_some(by_language.into()))
+}
+
 /// A short name as the database takes it.
 fn slug(text: &str) -> Result<String, String> {
     let sound = (1..=63).contains(&text.len())
@@ -107,18 +178,25 @@ pub fn main(config: &Path, args: Args) -> ExitCode {
 async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     let store = support::open_owner(config).await?;
     match command {
-        Command::Create { slug, name, timezone, language, phone_identifies, replies_per_hour, json } => {
+        Command::Create { slug, name, timezone, language, phone_identifies, policy, json } => {
+            let set = policy.settings(None)?;
             let new = NewElection {
                 slug: &slug,
                 name: name.trim(),
                 timezone: &timezone,
                 language: &language,
-                phone_identifies,
-                replies_per_hour,
+                identify: set.identify.unwrap_or(if phone_identifies { Identify::Either } else { Identify::Code }),
+                unverified: set.unverified.unwrap_or_default(),
+                date_order: set.date_order.unwrap_or_default(),
+                help: set.help.filter(|h| !h.is_null()),
+                replies_per_hour: set.replies_per_hour.unwrap_or(60),
             };
             anyhow::ensure!(!new.name.is_empty(), "--name is empty; give the election its name");
             election::create(&store, &new).await?;
             say(json, "created, in draft", &election::find(&store, &slug).await?)
+        }
+        Command::Set { slug, language, policy, json } => {
+            say(json, "changed", &election::set(&store, &slug, &policy.settings(language)?).await?)
         }
         Command::Open { slug, reopen, json } => say(json, "open", &election::open(&store, &slug, reopen).await?),
         Command::Close { slug, json } => say(json, "closed", &election::close(&store, &slug).await?),
@@ -143,6 +221,10 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
             let time = |t: Option<time::OffsetDateTime>| t.map_or("not yet".to_owned(), |t| t.to_string());
             println!("opened {}, closed {}, times in {}", time(row.opened_at), time(row.closed_at), row.timezone);
             println!("language {}, {} replies an hour to one phone", row.language, row.replies_per_hour);
+            println!(
+                "identified by {}, an unverified phone: {}, dates {}",
+                row.identify, row.unverified, row.date_order
+            );
             println!("{} locations, {} of them stations", counts.locations, counts.stations);
             println!(
                 "{} observers, {} with a phone, {} with a station",

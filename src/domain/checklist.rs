@@ -4,11 +4,12 @@
 //! [`check`], so that one in hand is always sound.
 
 mod check;
-mod rule;
+pub mod formula;
+pub mod logic;
+pub mod number;
 
 pub use check::{Checked, Fault, check, check_json};
 pub(crate) use check::{day, minutes};
-pub use rule::Expr;
 
 use super::decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,26 @@ pub enum ChecklistState {
     Paused,
     /// Reports are no longer taken.
     Closed,
+}
+
+impl ChecklistState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Draft, Self::Live, Self::Paused, Self::Closed];
+
+    /// The word used in PostgreSQL, JSON and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Live => "live",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The inverse of [`ChecklistState::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
 }
 
 /// A question's type with what it allows.
@@ -205,6 +226,22 @@ pub struct Question {
     /// Heading under which the question stands in guides and pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
+    /// The question is asked only if this holds ([`formula`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// What is said once for all questions of a section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// As its questions name it.
+    pub name: String,
+    /// Its heading, by language; the name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Translated>,
+    /// Its questions are asked only if this holds ([`formula`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
 }
 
 fn yes() -> bool {
@@ -223,8 +260,11 @@ pub enum Severity {
     /// Worth a look by staff; the observer is not asked.
     #[default]
     Warning,
-    /// The observer is asked to check.
+    /// Recorded, and the observer is asked to check.
     Error,
+    /// Not recorded, and the observer is asked to send again: the codes of the rule, where one report
+    /// breaks it by itself. Where it takes an earlier report to break it, it is like [`Severity::Error`].
+    Refuse,
 }
 
 /// A rule between answers, for example `RV + RX == RT`.
@@ -232,13 +272,12 @@ pub enum Severity {
 pub struct Rule {
     /// Short name, for pages and metrics.
     pub name: String,
-    /// `sum (== | <= | >= | < | > | !=) sum`, a sum being codes, whole numbers and `registered` (the
-    /// station's registered voters) joined by `+` and `-`. It is checked when all are answered.
+    /// What must hold ([`formula`]). It is checked when all that it speaks of is answered.
     pub expr: String,
     /// What a broken rule means.
     #[serde(default)]
     pub severity: Severity,
-    /// What to tell the observer.
+    /// What to tell the observer; `{difference}` is left side less right side, `{RV}` an answer.
     pub message: Translated,
 }
 
@@ -264,14 +303,34 @@ pub struct Checklist {
     /// 1, 2, 3 … within the election.
     #[serde(default = "first_version")]
     pub version: u32,
+    /// Does a text tell the version of its form, by a letter after the prefix (`PSB` for version 2)?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked: bool,
+    /// Oldest version whose reports are still taken; this one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_from: Option<u32>,
     /// Do reports carry a serial (`X7`)?
     #[serde(default)]
     pub serial: bool,
+    /// Sections that have a condition or a heading of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<Section>,
     /// The questions, in the order of the printed guide.
     pub questions: Vec<Question>,
     /// Rules between answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+}
+
+/// `A` for version 1; the 26th is the last that has a letter.
+pub fn version_letter(version: u32) -> Option<char> {
+    let place = u8::try_from(version.checked_sub(1)?).ok().filter(|n| *n < 26)?;
+    Some(char::from(b'A' + place))
+}
+
+/// The names between braces in a template.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).map(|part| part.split('}').next().unwrap_or(part))
 }
 
 fn first_version() -> u32 {
@@ -284,12 +343,29 @@ impl Checklist {
         self.questions.iter().find(|q| q.code == code)
     }
 
-    /// Codes whose absence makes a report incomplete, in the guide's order.
+    /// What a text begins with: the prefix, and the letter of the version where texts tell it.
+    pub fn opening(&self) -> String {
+        let letter = self.marked.then(|| version_letter(self.version)).flatten();
+        self.prefix.chars().chain(letter).collect()
+    }
+
+    /// Codes whose absence makes a report incomplete where they are asked, in the guide's order. Which of
+    /// them a report must have goes by its other answers: [`logic::Logic::missing`].
     pub fn required_codes(&self) -> impl Iterator<Item = &str> {
         self.questions
             .iter()
             .filter(|q| q.required && !matches!(q.kind, QuestionType::Flag {}) && self.kind == Kind::Checklist)
             .map(|q| q.code.as_str())
+    }
+}
+
+impl QuestionType {
+    /// The options, where the type has any.
+    pub fn options(&self) -> Option<&BTreeMap<u16, Translated>> {
+        match self {
+            Self::YesNo { options } | Self::Choice { options } | Self::MultiChoice { options } => Some(options),
+            _ => None,
+        }
     }
 }
 

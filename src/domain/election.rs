@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checklist::Translated;
+
 /// Where an election stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +46,93 @@ pub enum DateOrder {
     MonthDay,
 }
 
+/// What tells who reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identify {
+    /// The observer code in the text; the phone is only looked at.
+    #[default]
+    Code,
+    /// The phone. A code tells apart those who share one.
+    Phone,
+    /// The code, else the phone.
+    Either,
+    /// The code and the phone: a code from a phone that isn't its observer's is never taken at once.
+    Both,
+}
+
+impl Identify {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Code, Self::Phone, Self::Either, Self::Both];
+
+    /// The word used in PostgreSQL, JSON and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Phone => "phone",
+            Self::Either => "either",
+            Self::Both => "both",
+        }
+    }
+
+    /// The inverse of [`Identify::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|i| i.as_str() == word)
+    }
+
+    /// May a text be without an observer code?
+    pub fn by_phone(self) -> bool {
+        matches!(self, Self::Phone | Self::Either)
+    }
+}
+
+/// What is done with a report whose phone isn't the observer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unverified {
+    /// Recorded, and noted for staff.
+    #[default]
+    Accept,
+    /// Not recorded; the sender is told.
+    Refuse,
+    /// Kept until staff let it pass; the sender is told.
+    Hold,
+}
+
+impl Unverified {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Accept, Self::Refuse, Self::Hold];
+
+    /// The word used in PostgreSQL, JSON and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
+            Self::Hold => "hold",
+        }
+    }
+
+    /// The inverse of [`Unverified::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|u| u.as_str() == word)
+    }
+}
+
+impl DateOrder {
+    /// The word used in PostgreSQL, JSON and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DayMonth => "day_month",
+            Self::MonthDay => "month_day",
+        }
+    }
+
+    /// The inverse of [`DateOrder::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::DayMonth, Self::MonthDay].into_iter().find(|o| o.as_str() == word)
+    }
+}
+
 /// One election as the worker needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Election {
@@ -61,13 +150,37 @@ pub struct Election {
     pub closed_us: Option<i64>,
     /// Language of replies to those whose language is unknown (`en`).
     pub language: String,
-    /// May the sender's phone identify the observer when the text has no observer code?
-    pub phone_identifies: bool,
+    /// What tells who reports.
+    pub identify: Identify,
+    /// What is done with a report whose phone isn't the observer's.
+    pub unverified: Unverified,
+    /// How dates are written.
+    pub date_order: DateOrder,
+    /// Answer to HELP, by language; the templates' own when `None`.
+    pub help: Option<Translated>,
     /// Replies an hour to one phone; past it messages are recorded and not answered.
     pub replies_per_hour: u32,
 }
 
 impl Election {
+    /// An election that has been open since the epoch, with the settings that a new one has.
+    pub fn plain(id: i32, slug: &str) -> Self {
+        Self {
+            id,
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            state: ElectionState::Open,
+            opened_us: Some(0),
+            closed_us: None,
+            language: "en".to_owned(),
+            identify: Identify::default(),
+            unverified: Unverified::default(),
+            date_order: DateOrder::default(),
+            help: None,
+            replies_per_hour: 60,
+        }
+    }
+
     /// Was it open when a message was received? Judged at receipt, so that a backlog that drains
     /// after closing still counts (GRAMMAR, "Order and truth").
     pub fn was_open(&self, received_us: i64) -> bool {

@@ -6,6 +6,7 @@
 pub mod alphabet;
 pub mod checklist;
 pub mod decimal;
+pub mod digits;
 pub mod election;
 pub mod location;
 pub mod order;

@@ -18,8 +18,18 @@ pub enum Outcome {
     UnknownObserver,
     /// No checklist has this prefix.
     UnknownChecklist,
-    /// Outside the election's hours.
+    /// Outside the election's hours, or the checklist is closed.
     Closed,
+    /// The checklist is not in use yet.
+    Draft,
+    /// The checklist takes no reports for now.
+    Paused,
+    /// A version of the form that is no longer taken, or one that the text does not tell.
+    Outdated,
+    /// The phone isn't the observer's, and the election asks for it.
+    Unverified,
+    /// Kept until staff let it pass, by the election's policy for phones that aren't the observer's.
+    Held,
     /// Nothing in it could be read for sure.
     Unclear,
     /// HELP, STATUS, STOP, START.
@@ -34,7 +44,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order in which pages list them.
-    pub const ALL: [Outcome; 12] = [
+    pub const ALL: [Outcome; 17] = [
         Self::Accepted,
         Self::Partial,
         Self::Corrected,
@@ -42,7 +52,12 @@ impl Outcome {
         Self::Unclear,
         Self::UnknownObserver,
         Self::UnknownChecklist,
+        Self::Unverified,
+        Self::Held,
         Self::Closed,
+        Self::Draft,
+        Self::Paused,
+        Self::Outdated,
         Self::Command,
         Self::Ignored,
         Self::Segment,
@@ -59,6 +74,11 @@ impl Outcome {
             Self::UnknownObserver => "unknown_observer",
             Self::UnknownChecklist => "unknown_checklist",
             Self::Closed => "closed",
+            Self::Draft => "draft",
+            Self::Paused => "paused",
+            Self::Outdated => "outdated",
+            Self::Unverified => "unverified",
+            Self::Held => "held",
             Self::Unclear => "unclear",
             Self::Command => "command",
             Self::Ignored => "ignored",

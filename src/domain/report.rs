@@ -22,6 +22,8 @@ pub enum Reason {
     Unclear,
     /// It touches a segment that is missing.
     Cut,
+    /// A rule of the checklist refuses it beside the report's other answers.
+    Rule,
 }
 
 impl Reason {
@@ -35,6 +37,7 @@ impl Reason {
             Self::WrongType => "wrong_type",
             Self::Unclear => "unclear",
             Self::Cut => "cut",
+            Self::Rule => "rule",
         }
     }
 }

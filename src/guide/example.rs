@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::GuideError;
-use crate::domain::checklist::{Checklist, Expr, GrammarKind, Kind, Question, QuestionType, day, minutes};
+use crate::domain::checklist::logic::{Logic, facts};
+use crate::domain::checklist::{Checklist, GrammarKind, Kind, Question, QuestionType, day, minutes};
 use crate::domain::decimal::Decimal;
 use crate::domain::value::{Answers, Value};
 use crate::grammar::{Lexicon, Setting, read};
@@ -177,7 +178,10 @@ fn join(parts: &[Part]) -> String {
 
 fn breaks_a_rule(checklist: &Checklist, answers: &[(&Question, Value)]) -> bool {
     let answers: Answers = answers.iter().map(|(q, v)| (q.code.clone(), Some(v.clone()))).collect();
-    checklist.rules.iter().any(|r| Expr::parse(&r.expr).is_ok_and(|e| e.holds(&answers, None) == Some(false)))
+    let Ok(logic) = Logic::new(checklist) else { return true };
+    let facts = facts(&answers, &[]);
+    // An answer to a question that is not asked beside the others is no example either.
+    logic.broken(facts).next().is_some() || logic.uncalled(facts).next().is_some()
 }
 
 /// Answers to a question that look real, the `turn`th first.

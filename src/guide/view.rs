@@ -6,6 +6,7 @@ use super::direction::Direction;
 use super::example::{Example, Is, label, written};
 use super::words::{Words, fill};
 use super::{GuideError, Options};
+use crate::domain::checklist::formula::Formula;
 use crate::domain::checklist::{Checklist, Kind, Question, QuestionType, Severity, Translated};
 use crate::domain::value::Value;
 
@@ -252,7 +253,9 @@ impl Says<'_> {
                 .collect();
             spaced.replace("registered", &self.words.registered)
         };
-        checklist.rules.iter().filter(|r| r.severity == Severity::Error).map(|r| Sum { expr: read(&r.expr) }).collect()
+        let sum = |text: &str| Formula::new(text, &checklist.questions).is_ok_and(|f| f.is_comparison());
+        let told = checklist.rules.iter().filter(|r| r.severity != Severity::Warning && sum(&r.expr));
+        told.map(|r| Sum { expr: read(&r.expr) }).collect()
     }
 }
 

@@ -479,6 +479,7 @@ fn incoming(text: &Text) -> Incoming<'_> {
         sender_ton: text.sender.1,
         destination: &text.destination,
         text: &text.whole.text,
+        vouched: false,
         gaps: text.whole.gaps.clone(),
     }
 }

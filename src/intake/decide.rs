@@ -5,6 +5,7 @@
 //! [`settle`] applies it to their present state and writes the reply.
 
 mod books;
+mod identify;
 mod reply;
 mod settle;
 mod understand;
@@ -12,7 +13,7 @@ mod understand;
 #[cfg(test)]
 mod tests;
 
-pub use books::{Books, ReadyRule};
+pub use books::Books;
 pub use reply::{Replies, RepliesError, explain};
 pub use settle::settle;
 pub use understand::understand;
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::checklist::Checklist;
+use crate::domain::checklist::logic::Logic;
 use crate::domain::order::OrderKey;
 use crate::domain::outcome::Outcome;
 use crate::domain::report::{Note, Report};
@@ -39,6 +41,9 @@ pub struct Incoming<'a> {
     pub destination: &'a str,
     /// The text.
     pub text: &'a str,
+    /// Staff let it pass: phones, codes and pauses don't hold it back. Set when a held or refused message is
+    /// processed again, or read with a corrected text.
+    pub vouched: bool,
     /// Byte offsets in `text` at which a segment is missing (0: the first; `text.len()`: the last).
     pub gaps: Vec<usize>,
 }
@@ -56,8 +61,23 @@ pub struct KnownReport {
     pub place: u16,
     /// As read.
     pub report: Report,
-    /// The checklist's rules, ready to be evaluated.
-    pub rules: Arc<[ReadyRule]>,
+    /// The checklist's conditions and rules.
+    pub logic: Arc<Logic>,
+    /// Numeric columns of the station that they speak of.
+    pub figures: Vec<(Box<str>, i64)>,
+    /// What the rules say that refused answers of this report.
+    pub refusals: Vec<String>,
+}
+
+/// A report (or header) that was read and is not recorded.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// As read.
+    pub report: Report,
+    /// Why.
+    pub outcome: Outcome,
+    /// What the text should begin with, for [`Outcome::Outdated`].
+    pub instead: Option<String>,
 }
 
 /// What a text means.
@@ -74,7 +94,7 @@ pub struct Understanding {
     /// Reports to record; empty when `refused`.
     pub known: Vec<KnownReport>,
     /// Reports (or headers) that were read and cannot be recorded, each with why.
-    pub unknown: Vec<(Report, Outcome)>,
+    pub unknown: Vec<Refused>,
     /// Text outside every report, to be quoted back.
     pub leftover: String,
     /// Comment of a text without a report.
@@ -117,7 +137,7 @@ pub struct SubmissionChange {
     pub after: Submission,
     /// Required answers still missing.
     pub missing: Vec<String>,
-    /// Rules that the answers break.
+    /// Rules that the answers break; `applies:AB` for an answer to a question that is not asked.
     pub broken_rules: Vec<String>,
     /// Comment of this report.
     pub comment: Option<String>,

@@ -39,12 +39,12 @@ impl RosterCell {
         }
         let loaded = store.roster(CLOSED_ELECTION_DAYS).await?;
         for (election, prefix, why) in &loaded.unreadable {
-            error!(election, prefix, why, "a live checklist can't be read; its reports come out as unknown_checklist");
+            error!(election, prefix, why, "a checklist can't be read; its reports come out as unknown_checklist");
         }
         if loaded.left_out > 0 {
             error!(left_out = loaded.left_out, max = OBSERVERS_MAX, "more observers than fit; the last are unknown");
         }
-        let observers: usize = loaded.roster.books.iter().map(|b| b.observers.len()).sum();
+        let observers: usize = loaded.roster.books.iter().map(|b| b.len()).sum();
         metrics::gauge!("scrutineer_roster_observers").set(observers as f64);
         info!(version = loaded.roster.version, elections = loaded.roster.books.len(), observers, "roster read");
         *self.current.write().unwrap_or_else(PoisonError::into_inner) =

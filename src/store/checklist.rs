@@ -67,19 +67,15 @@ async fn import_one(conn: &mut PgConnection, election: i32, new: &NewChecklist) 
             return Ok(ChecklistDone { prefix: new.prefix.clone(), version: old.version, done: "unchanged" });
         }
         Some(old) if old.same => {
-            sqlx::query!("UPDATE checklist SET state = $2 WHERE id = $1", old.id, new.state)
-                .execute(&mut *conn)
-                .await?;
+            change_state(conn, election, &new.prefix, (old.id, &old.state), &new.state).await?;
             return Ok(ChecklistDone { prefix: new.prefix.clone(), version: old.version, done: "changed" });
         }
         Some(old) => old.version + 1,
         None => 1,
     };
-    // Reports are read by the newest version; an older one that stayed live would be read in its place
-    // whenever the newest is not.
-    sqlx::query!("UPDATE checklist SET state = 'closed' WHERE election_id = $1 AND prefix = $2", election, new.prefix)
-        .execute(&mut *conn)
-        .await?;
+    if new.state != "draft" {
+        supersede(conn, election, &new.prefix).await?;
+    }
     sqlx::query!(
         "INSERT INTO checklist (election_id, prefix, version, kind, state, title, definition)
          VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb || jsonb_build_object('version', $3::int))",
@@ -95,6 +91,62 @@ async fn import_one(conn: &mut PgConnection, election: i32, new: &NewChecklist) 
     .await?;
     let done = if version == 1 { "added" } else { "changed" };
     Ok(ChecklistDone { prefix: new.prefix.clone(), version, done })
+}
+
+/// Closes what stands for a prefix, before a newer version takes its place. A version in draft takes
+/// nothing's place, so that it can be prepared while another is in use.
+async fn supersede(conn: &mut PgConnection, election: i32, prefix: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE checklist SET state = 'closed' WHERE election_id = $1 AND prefix = $2 AND state NOT IN ('closed', 'draft')",
+        election,
+        prefix
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Brings the newest version into a state: one that leaves the draft takes the place of those before it.
+async fn change_state(
+    conn: &mut PgConnection,
+    election: i32,
+    prefix: &str,
+    (id, from): (i32, &str),
+    to: &str,
+) -> Result<(), StoreError> {
+    if from == to {
+        return Ok(());
+    }
+    if from == "draft" {
+        supersede(conn, election, prefix).await?;
+    }
+    sqlx::query!("UPDATE checklist SET state = $2 WHERE id = $1", id, to).execute(conn).await?;
+    Ok(())
+}
+
+/// Brings the newest version of a checklist into another state; `None` when there is no such checklist.
+pub async fn set_state(
+    store: &Store,
+    election: i32,
+    prefix: &str,
+    state: &str,
+) -> Result<Option<ChecklistDone>, StoreError> {
+    store
+        .with_tx(store.deadline(), async |conn: &mut PgConnection| {
+            let newest = sqlx::query!(
+                "SELECT id, version, state FROM checklist WHERE election_id = $1 AND prefix = $2
+                 ORDER BY version DESC LIMIT 1 FOR UPDATE",
+                election,
+                prefix
+            )
+            .fetch_optional(&mut *conn)
+            .await?;
+            let Some(newest) = newest else { return Ok(None) };
+            let done = if newest.state == state { "unchanged" } else { "changed" };
+            change_state(conn, election, prefix, (newest.id, &newest.state), state).await?;
+            Ok(Some(ChecklistDone { prefix: prefix.to_owned(), version: newest.version, done }))
+        })
+        .await
 }
 
 /// One version of a checklist, for people and scripts.

@@ -3,11 +3,12 @@
 //! Times are the database's own `now()`, so that all hosts agree on whether an election was open.
 
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{Store, StoreError};
-use crate::domain::election::ElectionState;
+use crate::domain::election::{DateOrder, ElectionState, Identify, Unverified};
 
 /// Why an election can't be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +48,33 @@ pub struct NewElection<'a> {
     pub timezone: &'a str,
     /// Language of replies to those whose language is unknown.
     pub language: &'a str,
-    /// May the phone identify the observer?
-    pub phone_identifies: bool,
+    /// What tells who reports.
+    pub identify: Identify,
+    /// What is done with a report whose phone isn't the observer's.
+    pub unverified: Unverified,
+    /// How dates are written.
+    pub date_order: DateOrder,
+    /// Answer to HELP: a text, or one a language.
+    pub help: Option<Value>,
     /// Replies an hour to one phone.
     pub replies_per_hour: i32,
+}
+
+/// Settings of an election that may change at any time; `None` leaves one as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Language of replies to those whose language is unknown.
+    pub language: Option<String>,
+    /// What tells who reports.
+    pub identify: Option<Identify>,
+    /// What is done with a report whose phone isn't the observer's.
+    pub unverified: Option<Unverified>,
+    /// How dates are written.
+    pub date_order: Option<DateOrder>,
+    /// Answer to HELP; JSON null for the templates' own.
+    pub help: Option<Value>,
+    /// Replies an hour to one phone.
+    pub replies_per_hour: Option<i32>,
 }
 
 /// One election, for people and scripts.
@@ -69,8 +93,14 @@ pub struct ElectionRow {
     pub timezone: String,
     /// Language.
     pub language: String,
-    /// May the phone identify the observer?
-    pub phone_identifies: bool,
+    /// `code`, `phone`, `either`, `both`.
+    pub identify: String,
+    /// `accept`, `refuse`, `hold`.
+    pub unverified: String,
+    /// `day_month`, `month_day`.
+    pub date_order: String,
+    /// Answer to HELP.
+    pub help: Option<Value>,
     /// Replies an hour to one phone.
     pub replies_per_hour: i32,
     /// When opened.
@@ -116,13 +146,16 @@ pub async fn create(store: &Store, new: &NewElection<'_>) -> Result<i32, Electio
                 return Ok(Err(ElectionError::Timezone(new.timezone.to_owned())));
             }
             let id = sqlx::query_scalar!(
-                "INSERT INTO election (slug, name, timezone, language, phone_identifies, replies_per_hour)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (slug) DO NOTHING RETURNING id",
+                "INSERT INTO election (slug, name, timezone, language, identify, unverified, date_order, help, replies_per_hour)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING RETURNING id",
                 new.slug,
                 new.name,
                 new.timezone,
                 new.language,
-                new.phone_identifies,
+                new.identify.as_str(),
+                new.unverified.as_str(),
+                new.date_order.as_str(),
+                new.help,
                 new.replies_per_hour
             )
             .fetch_optional(&mut *conn)
@@ -182,13 +215,40 @@ async fn change(store: &Store, slug: &str, to: ElectionState, reopen: bool) -> R
     find(store, slug).await
 }
 
+/// Changes an election's settings.
+pub async fn set(store: &Store, slug: &str, new: &Settings) -> Result<ElectionRow, ElectionError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            sqlx::query!(
+                "UPDATE election SET language = coalesce($2, language), identify = coalesce($3, identify),
+                     unverified = coalesce($4, unverified), date_order = coalesce($5, date_order),
+                     help = CASE WHEN $6::jsonb IS NULL THEN help ELSE nullif($6, 'null'::jsonb) END,
+                     replies_per_hour = coalesce($7, replies_per_hour)
+                 WHERE slug = $1",
+                slug,
+                new.language,
+                new.identify.map(Identify::as_str),
+                new.unverified.map(Unverified::as_str),
+                new.date_order.map(DateOrder::as_str),
+                new.help,
+                new.replies_per_hour
+            )
+            .execute(conn)
+            .await?;
+            Ok(())
+        })
+        .await?;
+    find(store, slug).await
+}
+
 /// All elections, the newest first.
 pub async fn list(store: &Store) -> Result<Vec<ElectionRow>, StoreError> {
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             Ok(sqlx::query_as!(
                 ElectionRow,
-                "SELECT id, slug, name, state, timezone, language, phone_identifies, replies_per_hour, opened_at, closed_at
+                "SELECT id, slug, name, state, timezone, language, identify, unverified, date_order, help,
+                     replies_per_hour, opened_at, closed_at
                  FROM election ORDER BY created_at DESC, id DESC"
             )
             .fetch_all(conn)
@@ -203,7 +263,8 @@ pub async fn find(store: &Store, slug: &str) -> Result<ElectionRow, ElectionErro
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             Ok(sqlx::query_as!(
                 ElectionRow,
-                "SELECT id, slug, name, state, timezone, language, phone_identifies, replies_per_hour, opened_at, closed_at
+                "SELECT id, slug, name, state, timezone, language, identify, unverified, date_order, help,
+                     replies_per_hour, opened_at, closed_at
                  FROM election WHERE slug = $1",
                 slug
             )

@@ -1,7 +1,6 @@
 //! `scrutineer checklist try`: reads texts as the worker would, with an election made up of the file
 //! alone, and stores nothing.
 
-use std::collections::HashMap;
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,12 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::check;
-use crate::domain::checklist::Checked;
-use crate::domain::election::{Election, ElectionState};
+use crate::domain::checklist::{Checked, Checklist, ChecklistState};
+use crate::domain::election::Election;
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
-use crate::domain::roster::{Observer, Register, Roster};
+use crate::domain::roster::{Form, NewObserver, Register, Roster};
 use crate::intake::decide::{
     Books, Decision, Incoming, PresentStates, Replies, Understanding, explain, settle, understand,
 };
@@ -145,15 +144,23 @@ impl<'a> Trial<'a> {
     /// Reads one text and prints what was made of it.
     fn text(&self, out: &mut impl Write, line: usize, id: Option<&Value>, text: &str) -> anyhow::Result<()> {
         let order = OrderKey { received_us: 1, record: RecordKey { spool: Uuid::nil(), sequence: line as u64 } };
-        let incoming = Incoming { order, sender: PHONE, sender_ton: 1, destination: "20300", text, gaps: Vec::new() };
+        let incoming = Incoming {
+            order,
+            sender: PHONE,
+            sender_ton: 1,
+            destination: "20300",
+            text,
+            vouched: false,
+            gaps: Vec::new(),
+        };
         let mut understanding = understand(&incoming, &self.books);
         if self.checked.observers.is_empty() {
             // No codes are listed: those of the text exist.
             let codes: Vec<String> = understanding
                 .unknown
                 .iter()
-                .filter(|(_, outcome)| *outcome == Outcome::UnknownObserver)
-                .filter_map(|(report, _)| report.observer.clone())
+                .filter(|u| u.outcome == Outcome::UnknownObserver)
+                .filter_map(|u| u.report.observer.clone())
                 .filter(|code| self.checked.observer_digits.is_none_or(|n| code.len() == usize::from(n)))
                 .collect();
             if !codes.is_empty() {
@@ -196,8 +203,8 @@ impl<'a> Trial<'a> {
         }
         let taken: Vec<usize> = out.iter().map(|(place, _)| *place).collect();
         let mut free = (0..).filter(|place| !taken.contains(place));
-        for (report, outcome) in &understanding.unknown {
-            let mut one = self.report(report, *outcome);
+        for refused in &understanding.unknown {
+            let mut one = self.report(&refused.report, refused.outcome);
             // Nothing of it would be recorded.
             one["answers"] = json!({});
             out.push((free.next().unwrap_or(usize::MAX), one));
@@ -244,31 +251,17 @@ impl<'a> Trial<'a> {
 
 /// A roster of one election that is always open.
 fn roster(checked: &Checked, codes: &[String], language: &str) -> Roster {
-    let mut known: Vec<Box<str>> = codes.iter().map(|c| c.as_str().into()).collect();
+    let mut known: Vec<&str> = codes.iter().map(String::as_str).collect();
     known.sort_unstable();
     known.dedup();
-    let observers: Vec<Observer> = known
-        .iter()
-        .zip(1..)
-        .map(|(code, id)| Observer { id, code: code.clone(), language: None, station: None })
-        .collect();
-    let register = Register {
-        election: Election {
-            id: 0,
-            slug: "trial".to_owned(),
-            name: "Trial".to_owned(),
-            state: ElectionState::Open,
-            opened_us: Some(0),
-            closed_us: None,
-            language: language.to_owned(),
-            phone_identifies: false,
-            replies_per_hour: u32::MAX,
-        },
-        checklists: checked.checklists.iter().map(|c| (c.prefix.clone(), Arc::new(c.clone()))).collect(),
-        by_code: known.into_iter().zip(0..).collect(),
-        observers,
-        by_phone: HashMap::new(),
-    };
+    let forms = checked.checklists.iter().map(|c| Form::from(Checklist { state: ChecklistState::Live, ..c.clone() }));
+    let election =
+        Election { language: language.to_owned(), replies_per_hour: u32::MAX, ..Election::plain(0, "trial") };
+    let mut register = Register::new(election, forms.collect());
+    for (code, id) in known.into_iter().zip(1..) {
+        register.add(&NewObserver { id, code, ..NewObserver::default() });
+    }
+    register.sort();
     Roster { version: 0, books: vec![Arc::new(register)] }
 }
 

@@ -1,19 +1,24 @@
 //! The roster made ready for reading texts: once a change of the roster, not once a message.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::checklist::{Checklist, Expr, Rule};
-use crate::domain::roster::{Register, Roster};
+use crate::domain::checklist::logic::Logic;
+use crate::domain::checklist::{Checklist, ChecklistState};
+use crate::domain::roster::{Form, Register, Roster};
 use crate::grammar::{Lexicon, Setting};
 
-/// A rule with its expression, ready to be evaluated.
-#[derive(Debug, Clone)]
-pub struct ReadyRule {
-    /// The rule.
-    pub rule: Rule,
-    /// Its expression.
-    pub expr: Expr,
+/// What a text may begin with.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The version by which the text is read.
+    pub checklist: Arc<Checklist>,
+    /// Its conditions and rules.
+    pub logic: Arc<Logic>,
+    /// The version in use, whose state decides.
+    pub in_use: Form,
+    /// What the text should begin with, where its version is not taken or not told.
+    pub instead: Option<String>,
 }
 
 /// One election, ready.
@@ -21,8 +26,8 @@ pub struct ReadyRule {
 pub(super) struct Book {
     pub register: Arc<Register>,
     pub lexicon: Lexicon,
-    /// Rules by prefix.
-    pub rules: HashMap<String, Arc<[ReadyRule]>>,
+    /// By what a text begins with.
+    pub entries: HashMap<String, Entry>,
 }
 
 /// The elections that messages are judged by, newest first.
@@ -40,31 +45,56 @@ impl Books {
     }
 }
 
-/// A rule that cannot be read is left out: no checklist that was checked has one.
-pub(crate) fn ready_rules(checklist: &Checklist) -> Arc<[ReadyRule]> {
-    checklist
-        .rules
-        .iter()
-        .filter_map(|rule| Expr::parse(&rule.expr).ok().map(|expr| ReadyRule { rule: rule.clone(), expr }))
-        .collect()
-}
-
 impl Book {
     fn new(register: &Arc<Register>) -> Self {
-        let lengths: BTreeSet<usize> = register.by_code.keys().map(|code| code.len()).collect();
-        let mut languages: BTreeSet<String> =
-            register.observers.iter().filter_map(|o| o.language.as_deref().map(str::to_owned)).collect();
-        languages.insert(register.election.language.clone());
         let setting = Setting {
-            observer_lengths: lengths.into_iter().collect(),
-            phone_identifies: register.election.phone_identifies,
-            languages: languages.into_iter().collect(),
-            ..Setting::default()
+            observer_lengths: register.code_lengths().into_iter().collect(),
+            phone_identifies: register.election.identify.by_phone(),
+            languages: register.languages().into_iter().map(str::to_owned).collect(),
+            date_order: register.election.date_order,
         };
-        Self {
-            lexicon: Lexicon::new(register.checklists.values().cloned(), setting),
-            rules: register.checklists.iter().map(|(prefix, c)| (prefix.clone(), ready_rules(c))).collect(),
-            register: Arc::clone(register),
+        let mut entries = HashMap::new();
+        let mut spelled = Vec::new();
+        for versions in register.forms.chunk_by(|a, b| a.checklist.prefix == b.checklist.prefix) {
+            for entry in entries_of(versions) {
+                let opening = entry.0;
+                // The grammar knows a checklist by what its texts begin with.
+                let known = if opening == entry.1.checklist.prefix {
+                    Arc::clone(&entry.1.checklist)
+                } else {
+                    Arc::new(Checklist { prefix: opening.clone(), ..(*entry.1.checklist).clone() })
+                };
+                spelled.push(known);
+                entries.insert(opening, entry.1);
+            }
+        }
+        Self { lexicon: Lexicon::new(spelled, setting), entries, register: Arc::clone(register) }
+    }
+}
+
+/// What the texts of one prefix may begin with; `versions` are its versions, the newest first.
+fn entries_of(versions: &[Form]) -> Vec<(String, Entry)> {
+    let in_use = versions.iter().find(|f| f.checklist.state != ChecklistState::Draft).or(versions.first());
+    let Some(in_use) = in_use else { return Vec::new() };
+    let now = &in_use.checklist;
+    let entry = |form: &Form, taken: bool| Entry {
+        checklist: Arc::clone(&form.checklist),
+        logic: Arc::new(Logic::new(&form.checklist).unwrap_or_default()),
+        in_use: in_use.clone(),
+        instead: (!taken).then(|| now.opening()),
+    };
+    let mut out = Vec::new();
+    // Where texts tell their version, one that doesn't could be of any.
+    let alone = versions.iter().filter(|f| f.checklist.version <= now.version).count() == 1;
+    out.push((now.prefix.clone(), entry(in_use, !now.marked || alone)));
+    if now.marked {
+        let from = now.accepted_from.unwrap_or(now.version);
+        for form in versions.iter().filter(|f| f.checklist.version <= now.version) {
+            let spelled = Checklist { marked: true, ..(*form.checklist).clone() }.opening();
+            if spelled != now.prefix {
+                out.push((spelled, entry(form, form.checklist.version >= from)));
+            }
         }
     }
+    out
 }

@@ -21,7 +21,7 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("sw", include_str!("../../../config/replies/sw.toml")),
 ];
 /// Every template with the placeholders that it may have.
-const TEMPLATES: [(&str, &[&str]); 27] = [
+const TEMPLATES: [(&str, &[&str]); 34] = [
     ("accepted", &["report", "answers"]),
     ("incident", &["report", "answers"]),
     ("comment", &["report"]),
@@ -34,6 +34,11 @@ const TEMPLATES: [(&str, &[&str]); 27] = [
     ("no_observer", &["prefix"]),
     ("unknown_checklist", &["text"]),
     ("closed", &["prefix"]),
+    ("draft", &["prefix"]),
+    ("paused", &["prefix"]),
+    ("outdated", &["prefix", "form"]),
+    ("unverified", &["report"]),
+    ("held", &["report"]),
     ("help", &[]),
     ("status", &[]),
     ("stop", &[]),
@@ -44,11 +49,13 @@ const TEMPLATES: [(&str, &[&str]); 27] = [
     ("missing", &["list"]),
     ("leftover", &["text"]),
     ("check", &["text"]),
+    ("uncalled", &["list"]),
     ("reason_range", &["value", "min", "max"]),
     ("reason_option", &["value"]),
     ("reason_unknown", &[]),
     ("reason_empty", &[]),
     ("reason_unclear", &["value"]),
+    ("reason_rule", &["value"]),
 ];
 
 /// Why templates cannot be used.
@@ -160,7 +167,11 @@ pub(super) struct Told<'a> {
     pub outcome: Outcome,
     pub report: &'a Report,
     pub checklist: Option<&'a Checklist>,
+    /// What the text should begin with.
+    pub instead: Option<&'a str>,
     pub missing: Vec<String>,
+    /// Answered though not asked.
+    pub uncalled: Vec<String>,
     /// Messages of broken rules that the observer is asked about.
     pub check: Vec<String>,
 }
@@ -218,7 +229,8 @@ fn say(fill: &Fill<'_>, understanding: &Understanding, told: &Told<'_>, reasons:
     let count = report.answers.len();
     let answers =
         if count == 1 { fill("answers_one", &[]) } else { fill("answers_many", &[("count", &count.to_string())]) };
-    let values: [(&str, &str); 5] = [
+    let values: [(&str, &str); 6] = [
+        ("form", told.instead.unwrap_or_default()),
         ("report", name.trim()),
         ("answers", &answers),
         ("prefix", &report.prefix),
@@ -264,6 +276,10 @@ fn say(fill: &Fill<'_>, understanding: &Understanding, told: &Told<'_>, reasons:
             add("check", "text", message);
         }
     }
+    if !told.uncalled.is_empty() && told.outcome != Outcome::Duplicate {
+        let list = told.uncalled.get(..named.min(told.uncalled.len())).unwrap_or_default();
+        add("uncalled", "list", &cut(list, told.uncalled.len()));
+    }
     let missing: Vec<String> =
         told.missing.iter().filter(|m| !report.rejected.iter().any(|r| r.code == **m)).cloned().collect();
     if !missing.is_empty() && understanding.refused.is_none() {
@@ -297,6 +313,7 @@ fn why(fill: &Fill<'_>, checklist: Option<&Checklist>, rejected: &Rejected) -> S
     let fill = |key: &str, values: &[(&str, &str)]| fill(key, values).trim().to_owned();
     match rejected.reason {
         Reason::UnknownCode => fill("reason_unknown", &[]),
+        Reason::Rule => fill("reason_rule", &value),
         Reason::NoValue => fill("reason_empty", &[]),
         Reason::NotAnOption => fill("reason_option", &value),
         Reason::WrongType | Reason::Unclear | Reason::Cut => fill("reason_unclear", &value),

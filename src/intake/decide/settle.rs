@@ -3,6 +3,8 @@
 use super::reply::{self, Told};
 use super::{Decision, PresentStates, Replies, SubmissionChange, Understanding};
 use crate::domain::checklist::Severity;
+use crate::domain::checklist::formula::Facts;
+use crate::domain::checklist::logic::Check;
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::submission::Assertion;
@@ -20,15 +22,17 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         state.history.push(assertion.clone());
         state.revisions += 1;
         let after = state.submission.clone();
-        let missing: Vec<String> = known
-            .checklist
-            .required_codes()
-            .filter(|code| !after.answers.contains_key(*code))
-            .map(str::to_owned)
-            .collect();
-        let registered = known.station.and_then(|s| s.registered_voters);
-        let broken: Vec<_> =
-            known.rules.iter().filter(|r| r.expr.holds(&after.answers, registered) == Some(false)).collect();
+        let facts = Facts { answers: &after.answers, figures: &known.figures };
+        let missing: Vec<String> = known.logic.missing(facts).map(str::to_owned).collect();
+        let uncalled: Vec<&str> = known.logic.uncalled(facts).collect();
+        let broken: Vec<&Check> = known.logic.broken(facts).collect();
+        let mut check = known.refusals.clone();
+        check.extend(
+            broken
+                .iter()
+                .filter(|c| c.rule.severity != Severity::Warning)
+                .map(|c| c.message(&understanding.language, &facts)),
+        );
         let outcome = if is_complaint(&known.report) {
             Outcome::Partial
         } else if is_new {
@@ -44,12 +48,10 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
             outcome,
             report: &known.report,
             checklist: Some(&known.checklist),
+            instead: None,
             missing: missing.clone(),
-            check: broken
-                .iter()
-                .filter(|r| r.rule.severity == Severity::Error)
-                .map(|r| r.rule.message.get(&understanding.language).to_owned())
-                .collect(),
+            uncalled: uncalled.iter().map(|c| (*c).to_owned()).collect(),
+            check,
         });
         changes.push(SubmissionChange {
             key: known.key.clone(),
@@ -58,17 +60,23 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
             place: known.place,
             assertion,
             change,
-            after,
             missing,
-            broken_rules: broken.iter().map(|r| r.rule.name.clone()).collect(),
+            broken_rules: broken
+                .iter()
+                .map(|c| c.rule.name.clone())
+                .chain(uncalled.iter().map(|code| format!("applies:{code}")))
+                .collect(),
             comment: known.report.comment.clone(),
+            after,
         });
     }
-    told.extend(understanding.unknown.iter().map(|(report, outcome)| Told {
-        outcome: *outcome,
-        report,
+    told.extend(understanding.unknown.iter().map(|u| Told {
+        outcome: u.outcome,
+        report: &u.report,
         checklist: None,
+        instead: u.instead.as_deref(),
         missing: Vec::new(),
+        uncalled: Vec::new(),
         check: Vec::new(),
     }));
     let outcome = understanding
@@ -102,8 +110,10 @@ pub(super) fn rank(outcome: Outcome) -> u8 {
         Outcome::Unclear => 4,
         Outcome::UnknownChecklist => 5,
         Outcome::UnknownObserver => 6,
-        Outcome::Closed => 7,
-        Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => 8,
+        Outcome::Unverified | Outcome::Held => 7,
+        Outcome::Outdated => 8,
+        Outcome::Draft | Outcome::Paused | Outcome::Closed => 9,
+        Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => 10,
     }
 }
 
@@ -111,7 +121,7 @@ pub(super) fn rank(outcome: Outcome) -> u8 {
 fn reading(understanding: &Understanding) -> serde_json::Value {
     let mut out = serde_json::json!({
         "reports": understanding.known.iter().map(|k| &k.report).collect::<Vec<_>>(),
-        "unknown": understanding.unknown.iter().map(|(report, outcome)| serde_json::json!({"outcome": outcome, "report": report})).collect::<Vec<_>>(),
+        "unknown": understanding.unknown.iter().map(|u| serde_json::json!({"outcome": u.outcome, "report": u.report})).collect::<Vec<_>>(),
         "notes": understanding.notes,
     });
     if let Some(fields) = out.as_object_mut() {

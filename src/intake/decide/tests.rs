@@ -1,15 +1,14 @@
 //! Decisions on whole texts, against a roster of two elections.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::*;
 use crate::domain::checklist::check;
-use crate::domain::election::{Election, ElectionState};
+use crate::domain::election::{Election, Identify};
 use crate::domain::order::RecordKey;
-use crate::domain::roster::{Observer, Register, Roster, Station};
+use crate::domain::roster::{Form, NewObserver, Register, Roster, Station};
 use crate::domain::value::Value;
 use crate::text::segments::measure;
 
@@ -24,35 +23,28 @@ const OPENING: &str = r#"{"checklists":[
 
 fn register(id: i32, prefix: &str, phones: &[(&str, u32)], closed_us: Option<i64>) -> Arc<Register> {
     let checked = check(&OPENING.replace("\"PS\"", &format!("\"{prefix}\""))).unwrap();
-    let observers: Vec<Observer> = (0..3)
-        .map(|i| Observer {
+    let election = Election {
+        name: format!("Election {id}"),
+        opened_us: Some(100),
+        closed_us,
+        identify: Identify::Either,
+        replies_per_hour: 10,
+        ..Election::plain(id, &format!("e{id}"))
+    };
+    let mut register = Register::new(election, checked.checklists.into_iter().map(Form::from).collect());
+    for i in 0..3 {
+        let own: Vec<String> =
+            phones.iter().filter(|(_, o)| i64::from(*o) == i64::from(i)).map(|(p, _)| (*p).to_owned()).collect();
+        register.add(&NewObserver {
             id: id * 100 + i,
-            code: format!("12345{i}").into(),
+            code: &format!("12345{i}"),
             language: None,
             station: Some(Station { id: i, registered_voters: Some(900) }),
-        })
-        .collect();
-    let mut by_phone: HashMap<Box<str>, Vec<u32>> = HashMap::new();
-    for (phone, observer) in phones {
-        by_phone.entry((*phone).into()).or_default().push(*observer);
+            phones: &own,
+        });
     }
-    Arc::new(Register {
-        election: Election {
-            id,
-            slug: format!("e{id}"),
-            name: format!("Election {id}"),
-            state: ElectionState::Open,
-            opened_us: Some(100),
-            closed_us,
-            language: "en".into(),
-            phone_identifies: true,
-            replies_per_hour: 10,
-        },
-        checklists: checked.checklists.into_iter().map(|c| (c.prefix.clone(), Arc::new(c))).collect(),
-        by_code: observers.iter().zip(0..).map(|(o, i)| (o.code.clone(), i)).collect(),
-        observers,
-        by_phone,
-    })
+    register.sort();
+    Arc::new(register)
 }
 
 struct World {
@@ -73,7 +65,8 @@ impl World {
         self.at += 1;
         let order =
             OrderKey { received_us: self.at, record: RecordKey { spool: Uuid::nil(), sequence: self.at as u64 } };
-        let incoming = Incoming { order, sender, sender_ton: ton, destination: "20300", text, gaps: vec![] };
+        let incoming =
+            Incoming { order, sender, sender_ton: ton, destination: "20300", text, vouched: false, gaps: vec![] };
         settle(&understand(&incoming, &self.books), &mut self.present, &Replies::built_in())
     }
 
@@ -210,9 +203,8 @@ fn replies_fit_one_segment_and_say_how_many_are_left_out() {
     let questions: Vec<String> =
         codes.iter().map(|c| format!(r#"{{"code":"{c}","type":"count","max":5,"text":"?"}}"#)).collect();
     let file = format!(r#"{{"prefix":"LONG","title":"x","questions":[{}]}}"#, questions.join(","));
-    let checklist = Arc::new(check(&file).unwrap().checklists.remove(0));
     let mut register = Arc::unwrap_or_clone(register(3, "PS", &[], None));
-    register.checklists.insert("LONG".into(), checklist);
+    register.forms.push(check(&file).unwrap().checklists.remove(0).into());
     let roster = Roster { version: 1, books: vec![Arc::new(register)] };
     let mut world = World { books: Books::new(&roster), present: PresentStates::new(), at: 1_000 };
     let (outcome, reply) = world.text("LONG 123450 QA1 QB99 QC99 QD99 QE QF1,5 QG77");

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::books::{Book, Books};
+use super::books::{Book, Books, Entry};
+use super::identify::{Who, who};
 use super::{Incoming, KnownReport, Understanding};
+use crate::domain::checklist::ChecklistState;
+use crate::domain::checklist::logic;
 use crate::domain::outcome::Outcome;
-use crate::domain::report::{Note, Report};
-use crate::domain::roster::Observer;
+use crate::domain::phone::normalise;
+use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::submission::SubmissionKey;
 use crate::grammar::{self, Found, Reading};
 
@@ -30,19 +33,19 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         language: "en".to_owned(),
         command: None,
     };
-    let phone = digits(incoming.sender);
+    let phone = normalise(incoming.sender);
     let now = incoming.order.received_us;
     let open = || books.books.iter().filter(|b| b.register.election.was_open(now));
     let owner = open().find_map(|book| book.register.sole_owner(&phone).map(|observer| (book, observer)));
     match (&owner, books.books.first()) {
-        (Some((book, observer)), _) => out.language = language(book, Some(observer)),
+        (Some((book, observer)), _) => book.register.language(observer).clone_into(&mut out.language),
         (None, _) => {
             if let Some(book) = open().next().or(books.books.first()) {
-                out.language = language(book, None);
+                out.language.clone_from(&book.register.election.language);
             }
         }
     }
-    if never_answered(incoming, &phone) {
+    if !incoming.vouched && never_answered(incoming, &phone) {
         out.refused = Some(Outcome::Ignored);
         return out;
     }
@@ -55,11 +58,11 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     }
     // The election that knows prefix and observer, else one that knows the prefix, else the newest open one.
     let mut best: Option<(u8, &Book, Reading)> = None;
-    for book in books.books.iter() {
+    for book in &books.books {
         let opened = book.register.election.was_open(now);
         let reading = grammar::read(&book.lexicon, incoming.text, &incoming.gaps);
         let prefix = reading.reports.iter().any(|f| f.checklist.is_some());
-        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && sender(book, f, &phone).is_some());
+        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && who(book, f, &phone).observer.is_some());
         let worth = match (opened, prefix, observer) {
             (true, true, true) => 5,
             (true, true, false) => 4,
@@ -86,84 +89,128 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     if worth >= 2 {
         out.election = Some(book.register.election.id);
     }
-    let closed = !book.register.election.was_open(now);
+    let at = Context { book, phone: &phone, closed: !book.register.election.was_open(now), vouched: incoming.vouched };
     for (place, found) in reading.reports.into_iter().enumerate() {
-        report(&mut out, book, &phone, place, found, closed);
+        report(&mut out, &at, place, found);
     }
     if out.known.is_empty() {
-        let worst = out.unknown.iter().map(|(_, outcome)| *outcome).max_by_key(|o| super::settle::rank(*o));
+        let worst = out.unknown.iter().map(|u| u.outcome).max_by_key(|o| super::settle::rank(*o));
         out.refused = Some(worst.unwrap_or(Outcome::UnknownChecklist));
     }
     out
 }
 
+/// Where a report is judged.
+struct Context<'a> {
+    book: &'a Book,
+    phone: &'a str,
+    closed: bool,
+    vouched: bool,
+}
+
 /// Short codes, alphanumeric senders and our own number: an answer would begin a loop or reach nobody.
 fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
     incoming.sender_ton == TON_ALPHANUMERIC
-        || incoming.sender.chars().any(char::is_alphabetic)
+        || !phone.bytes().all(|b| b.is_ascii_digit())
         || phone.len() < PHONE_DIGITS_MIN
-        || phone == digits(incoming.destination)
+        || phone == normalise(incoming.destination)
 }
 
-/// A phone in international form, digits only.
-fn digits(address: &str) -> String {
-    let digits: String = address.chars().filter(char::is_ascii_digit).collect();
-    match digits.strip_prefix("00") {
-        Some(rest) if !address.starts_with('+') => rest.to_owned(),
-        _ => digits,
-    }
-}
-
-fn language(book: &Book, observer: Option<&Observer>) -> String {
-    observer.and_then(|o| o.language.as_deref()).unwrap_or(&book.register.election.language).to_owned()
-}
-
-/// The observer who reports: by the code in the text, else by the phone where the election lets it.
-fn sender<'a>(book: &'a Book, found: &Found, phone: &str) -> Option<&'a Observer> {
-    match &found.report.observer {
-        Some(code) => book.register.observer(code),
-        None if book.register.election.phone_identifies => book.register.sole_owner(phone),
-        None => None,
-    }
-}
-
-fn report(out: &mut Understanding, book: &Book, phone: &str, place: usize, found: Found, closed: bool) {
-    let observer = sender(book, &found, phone);
+fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found) {
+    let who = who(at.book, &found, at.phone);
     let Found { mut report, checklist, doubtful, .. } = found;
-    if let Some(observer) = observer
+    let entry = checklist.as_ref().and_then(|c| at.book.entries.get(&c.prefix));
+    if let Some(observer) = who.observer
         && out.observer.is_none()
     {
         out.observer = Some(observer.id);
-        out.language = language(book, Some(observer));
+        at.book.register.language(observer).clone_into(&mut out.language);
     }
-    let refused = match (&checklist, observer) {
-        (None, _) => Some(Outcome::UnknownChecklist),
-        _ if closed => Some(Outcome::Closed),
-        _ if doubtful => Some(Outcome::Unclear),
-        (_, None) => Some(Outcome::UnknownObserver),
-        _ if is_empty(&report) => Some(Outcome::Unclear),
-        _ => None,
+    let refused = match entry {
+        None => Some(Outcome::UnknownChecklist),
+        Some(entry) => refusal(out.order.received_us, at, entry, doubtful, &who, &report),
     };
-    let (Some(checklist), Some(observer), None) = (checklist, observer, refused) else {
-        out.unknown.push((report, refused.unwrap_or(Outcome::Unclear)));
+    let (Some(entry), Some(observer), None) = (entry, who.observer, refused) else {
+        let instead = entry.and_then(|e| e.instead.clone());
+        out.unknown.push(super::Refused { report, outcome: refused.unwrap_or(Outcome::Unclear), instead });
         return;
     };
-    if !book.register.phone_belongs(phone, observer) {
-        report.notes.push(Note { kind: "unverified_phone".to_owned(), detail: String::new() });
+    if !who.verified {
+        let kind = if at.vouched { "vouched" } else { "unverified_phone" };
+        report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
+    }
+    report.prefix.clone_from(&entry.checklist.prefix);
+    if entry.checklist.version != entry.in_use.checklist.version {
+        report.notes.push(Note { kind: "version".to_owned(), detail: entry.checklist.version.to_string() });
     }
     let place = u16::try_from(place).unwrap_or(u16::MAX);
     let key = SubmissionKey {
-        election: book.register.election.id,
+        election: at.book.register.election.id,
         prefix: report.prefix.clone(),
         observer: observer.id,
         serial: report.serial.clone(),
         incident: report.incident.then_some((out.order.record, place)),
     };
-    let rules = book.rules.get(&report.prefix).cloned().unwrap_or_else(|| Arc::from([]));
-    out.known.push(KnownReport { key, checklist, station: observer.station, place, report, rules });
+    let figures = observer.station.as_ref().map_or_else(Vec::new, |s| match entry.logic.figures() {
+        [] => Vec::new(),
+        wanted => at.book.register.figures(s, wanted),
+    });
+    let refusals = refuse(&mut report, &entry.logic, &figures, &out.language);
+    let checklist = Arc::clone(&entry.checklist);
+    let logic = Arc::clone(&entry.logic);
+    out.known.push(KnownReport { key, checklist, logic, figures, station: observer.station, place, report, refusals });
 }
 
-/// Nothing of it can be recorded.
-fn is_empty(report: &Report) -> bool {
-    report.answers.is_empty() && report.comment.is_none()
+/// Why nothing of a report is recorded, the first reason that there is.
+fn refusal(
+    received_us: i64,
+    at: &Context<'_>,
+    entry: &Entry,
+    doubtful: bool,
+    who: &Who<'_>,
+    report: &Report,
+) -> Option<Outcome> {
+    let state = if at.vouched { entry.in_use.checklist.state } else { entry.in_use.state_at(received_us) };
+    match state {
+        _ if at.closed => return Some(Outcome::Closed),
+        ChecklistState::Draft => return Some(Outcome::Draft),
+        ChecklistState::Paused => return Some(Outcome::Paused),
+        ChecklistState::Closed => return Some(Outcome::Closed),
+        ChecklistState::Live => {}
+    }
+    if entry.instead.is_some() {
+        return Some(Outcome::Outdated);
+    }
+    if doubtful {
+        return Some(Outcome::Unclear);
+    }
+    if who.observer.is_none() {
+        return Some(Outcome::UnknownObserver);
+    }
+    if !at.vouched
+        && let Some(outcome) = who.refused
+    {
+        return Some(outcome);
+    }
+    // Nothing of it can be recorded.
+    (report.answers.is_empty() && report.comment.is_none()).then_some(Outcome::Unclear)
+}
+
+/// Takes out the answers that a rule refuses beside the report's other answers; what the rules say.
+/// The report alone decides, so that every host decides alike.
+fn refuse(report: &mut Report, rules: &logic::Logic, figures: &[(Box<str>, i64)], language: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut codes: Vec<String> = Vec::new();
+    for (check, of) in logic::refused(rules, &report.answers, figures) {
+        said.push(check.message(language, &logic::facts(&report.answers, figures)));
+        codes.extend(of);
+        report.notes.push(Note { kind: "rule".to_owned(), detail: check.rule.name.clone() });
+    }
+    for code in codes {
+        if let Some(value) = report.answers.remove(&code) {
+            let value = value.as_ref().map_or_else(String::new, logic::written);
+            report.rejected.push(Rejected { code, reason: Reason::Rule, value });
+        }
+    }
+    said
 }

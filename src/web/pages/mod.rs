@@ -72,7 +72,12 @@ pub(super) fn outcome_words(outcome: &crate::domain::outcome::Outcome) -> &'stat
         O::Corrected => "correction",
         O::UnknownObserver => "unknown observer",
         O::UnknownChecklist => "unknown checklist",
-        O::Closed => "election closed",
+        O::Closed => "closed",
+        O::Draft => "not in use yet",
+        O::Paused => "paused",
+        O::Outdated => "old form",
+        O::Unverified => "unverified sender",
+        O::Held => "held for staff",
         O::Unclear => "unclear",
         O::Command => "command",
         O::Ignored => "ignored",
@@ -86,8 +91,9 @@ pub(super) fn outcome_class(outcome: &crate::domain::outcome::Outcome) -> &'stat
     use crate::domain::outcome::Outcome as O;
     match outcome {
         O::Accepted | O::Corrected => "good",
-        O::Partial => "fair",
+        O::Partial | O::Held => "fair",
         O::Unclear | O::UnknownObserver | O::UnknownChecklist | O::Closed | O::SetAside => "bad",
+        O::Draft | O::Paused | O::Outdated | O::Unverified => "bad",
         O::Duplicate | O::Command | O::Ignored | O::Segment => "quiet",
     }
 }

@@ -122,6 +122,15 @@ fn strays(it: &Detail, language: &str) -> Vec<Line> {
         .collect()
 }
 
+/// What is wrong where a question was answered that, by the other answers, is not asked.
+fn uncalled(it: &Detail, name: &str) -> String {
+    let question = name.strip_prefix("applies:").and_then(|code| it.checklist.as_ref()?.question(code));
+    question.map_or_else(String::new, |q| match &q.when {
+        Some(when) => format!("{} is asked only if {when}", q.code),
+        None => format!("{} is not asked here", q.code),
+    })
+}
+
 fn broken(it: &Detail, language: &str) -> Vec<Broken> {
     let rule = |name: &str| it.checklist.iter().flat_map(|c| &c.rules).find(|r| r.name == name);
     it.broken_rules
@@ -131,9 +140,9 @@ fn broken(it: &Detail, language: &str) -> Vec<Broken> {
                 name: name.clone(),
                 expr: r.expr.clone(),
                 message: r.message.get(language).to_owned(),
-                is_error: r.severity == Severity::Error,
+                is_error: r.severity != Severity::Warning,
             },
-            None => Broken { name: name.clone(), expr: String::new(), message: String::new(), is_error: false },
+            None => Broken { name: name.clone(), expr: String::new(), message: uncalled(it, name), is_error: false },
         })
         .collect()
 }

@@ -1,55 +1,37 @@
 //! A made-up day read by the grammar and decided in memory, without processes or database: the
 //! generator and the program must agree on every text.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::election::{Election, ElectionState};
+use crate::domain::election::Election;
 use crate::domain::order::{OrderKey, RecordKey};
-use crate::domain::roster::{Observer, Register, Roster, Station};
+use crate::domain::roster::{NewObserver, Register, Roster, Station};
 use crate::generator::Day;
 use crate::intake::decide::{Books, Incoming, PresentStates, Replies, settle, understand};
 
 fn register(day: &Day) -> Register {
-    let observers: Vec<Observer> = (0..day.sample.len())
-        .map(|i| {
-            let o = day.sample.observer(i);
-            let station = day.country.station(o.station);
-            Observer {
-                id: i.cast_signed(),
-                code: o.code.into(),
-                language: Some(o.language.into()),
-                station: Some(Station {
-                    id: o.station.cast_signed(),
-                    registered_voters: Some(station.registered.cast_signed()),
-                }),
-            }
-        })
-        .collect();
-    let mut by_phone: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+    let forms = Form::ALL.map(|f| f.checklist().unwrap().into()).into();
+    let mut register = Register::new(Election::plain(1, "demo"), forms);
     for i in 0..day.sample.len() {
-        by_phone.entry(day.sample.phone(i).into()).or_default().push(i);
+        let o = day.sample.observer(i);
+        let station = day.country.station(o.station);
+        let phones = [day.sample.phone(i)];
+        register.add(&NewObserver {
+            id: i.cast_signed(),
+            code: &o.code,
+            language: Some(o.language),
+            station: Some(Station {
+                id: o.station.cast_signed(),
+                registered_voters: Some(station.registered.cast_signed()),
+            }),
+            phones: &phones,
+        });
     }
-    Register {
-        election: Election {
-            id: 1,
-            slug: "demo".into(),
-            name: "Demo".into(),
-            state: ElectionState::Open,
-            opened_us: Some(0),
-            closed_us: None,
-            language: "en".into(),
-            phone_identifies: false,
-            replies_per_hour: 60,
-        },
-        checklists: Form::ALL.map(|f| (f.prefix().to_owned(), Arc::new(f.checklist().unwrap()))).into(),
-        by_code: observers.iter().zip(0..).map(|(o, i)| (o.code.clone(), i)).collect(),
-        observers,
-        by_phone,
-    }
+    register.sort();
+    register
 }
 
 /// What is wrong with a day: each text of another outcome, other answers or without reply.
@@ -66,6 +48,7 @@ fn play(seed: u64, observers: u32) -> Vec<String> {
             sender_ton: 1,
             destination: "4040",
             text: &event.text,
+            vouched: false,
             gaps: Vec::new(),
         };
         let understanding = understand(&incoming, &books);
