@@ -1,10 +1,8 @@
 //! Records on their way from the spool to the worker: asked for in slices, each a frame made without
 //! looking into the records' bodies.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Some records.
 #[derive(Debug, Clone)]
@@ -42,12 +40,12 @@ const REQUESTS_MAX: usize = 4;
 
 /// Reads committed records.
 #[derive(Debug, Clone)]
-pub struct Reader(SyncSender<ReadRequest>);
+pub struct Reader(mpsc::Sender<ReadRequest>);
 
 impl Reader {
     /// A reader and the queue that its thread serves.
-    pub fn new() -> (Self, Receiver<ReadRequest>) {
-        let (requests, queue) = sync_channel(REQUESTS_MAX);
+    pub fn new() -> (Self, mpsc::Receiver<ReadRequest>) {
+        let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         (Self(requests), queue)
     }
 

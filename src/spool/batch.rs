@@ -10,12 +10,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::SpoolError;
 use super::remembered::Remembered;
-use super::{SpoolError, now_us};
 use crate::handoff::append::{Append, Done, InDoubt, Kind, Op};
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, SubmitOutcome, SubmitResult};
 use crate::limits::{IN_DOUBT_MAX, IN_DOUBT_SECONDS};
+use crate::world::World;
 
 /// Rows of the configured links in `link`.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(super) struct Memory {
     pub(super) remembered: Remembered,
     /// Submits under way, by outbox row and attempt, with their row in `submit`.
     pub(super) open: HashMap<(Uuid, u16), i64>,
+    pub(super) world: World,
 }
 
 /// What a transaction will change in memory once it is committed.
@@ -110,7 +112,7 @@ pub(super) fn execute(
             } else {
                 connection
                     .prepare_cached("INSERT INTO submit (id, attempt, link, at_us) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![id.as_bytes(), attempt, link, now_us()])?;
+                    .execute(params![id.as_bytes(), attempt, link, memory.world.steady_us()])?;
                 staged.intents.push((key, connection.last_insert_rowid()));
                 staged.done(append, Done::Intended { tag });
             }
@@ -131,8 +133,8 @@ pub(super) fn execute(
         }
         Op::Doubt { only } => {
             let records = match only {
-                None => doubt_unconfirmed(connection, link)?,
-                Some(sequence) => doubt_one(connection, link, *sequence)?,
+                None => doubt_unconfirmed(connection, link, memory.world.steady_us())?,
+                Some(sequence) => doubt_one(connection, link, *sequence, memory.world.steady_us())?,
             };
             staged.done(append, Done::InDoubt { tag, records });
         }
@@ -219,7 +221,7 @@ fn result(
 }
 
 /// Puts all unconfirmed records of a link in doubt, the newest [`IN_DOUBT_MAX`] at most.
-pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Vec<InDoubt>, SpoolError> {
+pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64, now_us: i64) -> Result<Vec<InDoubt>, SpoolError> {
     let confirmed: i64 = connection.query_row("SELECT confirmed FROM link WHERE id = ?1", [link], |row| row.get(0))?;
     let sequences: Vec<i64> = connection
         .prepare_cached(
@@ -231,7 +233,7 @@ pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Ve
                 confirmed,
                 link,
                 Kind::SubmitResult as u8,
-                now_us() - IN_DOUBT_SECONDS * 1_000_000,
+                now_us - IN_DOUBT_SECONDS * 1_000_000,
                 IN_DOUBT_MAX as i64
             ],
             |row| row.get(0),
@@ -239,7 +241,7 @@ pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Ve
         .collect::<Result<_, _>>()?;
     let mut records = Vec::with_capacity(sequences.len());
     for &sequence in &sequences {
-        records.extend(doubt_one(connection, link, sequence as u64)?);
+        records.extend(doubt_one(connection, link, sequence as u64, now_us)?);
     }
     if let Some(&newest) = sequences.first() {
         connection.execute("UPDATE link SET confirmed = ?2 WHERE id = ?1 AND confirmed < ?2", params![link, newest])?;
@@ -248,7 +250,7 @@ pub(super) fn doubt_unconfirmed(connection: &Connection, link: i64) -> Result<Ve
 }
 
 /// Puts one record in doubt, or the one that it repeats.
-fn doubt_one(connection: &Connection, link: i64, sequence: u64) -> Result<Vec<InDoubt>, SpoolError> {
+fn doubt_one(connection: &Connection, link: i64, sequence: u64, now_us: i64) -> Result<Vec<InDoubt>, SpoolError> {
     let Some((mut run, mut sequence, mut body)) = body_of(connection, sequence)? else { return Ok(Vec::new()) };
     if let Body::Redelivery { run: of_run, of } = body {
         match body_of(connection, of)? {
@@ -257,7 +259,7 @@ fn doubt_one(connection: &Connection, link: i64, sequence: u64) -> Result<Vec<In
         }
     }
     let Some(key) = doubt::key(&body) else { return Ok(Vec::new()) };
-    let until_us = now_us() + IN_DOUBT_SECONDS * 1_000_000;
+    let until_us = now_us + IN_DOUBT_SECONDS * 1_000_000;
     connection.prepare_cached("INSERT OR REPLACE INTO in_doubt VALUES (?1, ?2, ?3, ?4)")?.execute(params![
         sequence as i64,
         link,

@@ -6,6 +6,7 @@
 //! spool, by a lock on its folder.
 
 mod batch;
+mod inline;
 mod open;
 mod prune;
 mod read;
@@ -15,6 +16,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+pub use inline::Inline;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::handoff::append::{Append, Completions, InDoubt, Op};
 use crate::handoff::marks::Marks;
 use crate::handoff::records::Reader;
 use crate::limits::SPOOL_QUEUE_MAX;
+use crate::world::World;
 
 /// What can go wrong with a spool.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,9 @@ pub struct Options {
     pub host: String,
     /// Bytes on disk past which new records are refused.
     pub bytes_max: u64,
+    /// Time and chance. Its times are taken evenly, as they are compared: a clock that jumps must not end
+    /// what is in doubt.
+    pub world: World,
 }
 
 /// An open spool.
@@ -96,27 +103,36 @@ pub struct Spool {
 impl Spool {
     /// Opens or makes the spool, settles what the last run left open, and starts its threads.
     pub fn open(options: &Options) -> Result<Self, SpoolError> {
+        let (mut spool, writer, appends, reads) = Self::parts(options)?;
+        let thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.into())
+                .spawn(work)
+                .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })
+        };
+        spool.threads.push(thread("spool", Box::new(move || writer.run(appends)))?);
+        spool.threads.push(thread("spool-read", Box::new(move || reads.run()))?);
+        Ok(spool)
+    }
+
+    /// Opens the spool for a simulation: the same, but its work is done where the [`Inline`] runs.
+    pub fn open_inline(options: &Options) -> Result<(Self, Inline), SpoolError> {
+        let (spool, writer, appends, reads) = Self::parts(options)?;
+        Ok((spool, Inline::new(writer, appends, reads)))
+    }
+
+    fn parts(options: &Options) -> Result<(Self, writer::Writer, mpsc::Receiver<Append>, read::Server), SpoolError> {
         let opened = open::open(options)?;
         let marks = Arc::new(Marks::new(opened.runs.closed.clone(), opened.live(), opened.committed));
         let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();
         let newest_received_us = opened.newest_received_us()?;
-        let (reader, read_thread) = read::start(options)?;
+        let (reads, reader) = read::Server::open(options)?;
         let writer = writer::Writer::new(opened, options, completions.clone(), marks.clone());
-        let write_thread = std::thread::Builder::new()
-            .name("spool".into())
-            .spawn(move || writer.run(appends))
-            .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
-        Ok(Self {
-            queue,
-            completions,
-            marks,
-            threads: vec![write_thread, read_thread],
-            reader,
-            in_doubt,
-            newest_received_us,
-        })
+        let threads = Vec::new();
+        let spool = Self { queue, completions, marks, threads, reader, in_doubt, newest_received_us };
+        Ok((spool, writer, appends, reads))
     }
 
     /// The queue to its thread.
@@ -165,9 +181,4 @@ impl Spool {
             let _ = thread.join();
         }
     }
-}
-
-/// Evenly, as it is compared with: a clock that jumps must not end what is in doubt.
-fn now_us() -> i64 {
-    crate::world::World::real().steady_us()
 }

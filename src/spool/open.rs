@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::batch::{self, Links};
 use super::remembered::Remembered;
 use super::runs::{self, Runs};
-use super::{Options, SpoolError, now_us};
+use super::{Options, SpoolError};
 use crate::handoff::append::InDoubt;
 use crate::handoff::message::{Run, SubmitOutcome};
 use crate::limits::{IN_DOUBT_MAX, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
@@ -94,7 +94,7 @@ pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(runs::TABLE)?;
     let links = links(&connection, options)?;
-    let runs = runs::begin(&connection, &options.host)?;
+    let runs = runs::begin(&connection, &options.host, &options.world)?;
     let committed: i64 = connection
         .query_row("SELECT value FROM meta WHERE name = 'committed'", [], |row| row.get(0))
         .optional()?
@@ -116,7 +116,7 @@ pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
         remembered: Remembered::default(),
         in_doubt: Vec::new(),
     };
-    opened.settle_dangling()?;
+    opened.settle_dangling(options.world.steady_us())?;
     opened.remember()?;
     opened.enter_doubt(options)?;
     Ok(opened)
@@ -161,7 +161,7 @@ impl Opened {
     }
 
     /// A submit without a result was, or may have been, written when the last run ended.
-    fn settle_dangling(&mut self) -> Result<(), SpoolError> {
+    fn settle_dangling(&mut self, now_us: i64) -> Result<(), SpoolError> {
         let tx = self.connection.unchecked_transaction()?;
         let open: Vec<(i64, [u8; 16], u16, i64)> = tx
             .prepare("SELECT number, id, attempt, link FROM submit WHERE result_sequence IS NULL ORDER BY number")?
@@ -170,7 +170,7 @@ impl Opened {
         let (mut chain, mut newest) = (self.chain, self.newest);
         for (number, id, attempt, link) in open {
             let body = batch::result_body(Uuid::from_bytes(id), attempt, SubmitOutcome::Unknown)?;
-            newest = batch::insert_result(&tx, self.runs.live, link, now_us(), &body, &mut chain)?;
+            newest = batch::insert_result(&tx, self.runs.live, link, now_us, &body, &mut chain)?;
             tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, newest as i64])?;
         }
         tx.commit()?;
@@ -192,9 +192,9 @@ impl Opened {
     /// Everything not confirmed when the last run ended may come again.
     fn enter_doubt(&mut self, options: &Options) -> Result<(), SpoolError> {
         let tx = self.connection.unchecked_transaction()?;
-        tx.execute("DELETE FROM in_doubt WHERE until_us <= ?1", [now_us()])?;
+        tx.execute("DELETE FROM in_doubt WHERE until_us <= ?1", [options.world.steady_us()])?;
         for &row in &self.links.rows {
-            batch::doubt_unconfirmed(&tx, row)?;
+            batch::doubt_unconfirmed(&tx, row, options.world.steady_us())?;
         }
         // By group: a link that is configured no more may have been replaced by one of its group.
         let mut seen: Vec<&str> = Vec::new();

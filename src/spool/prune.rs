@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SpoolError, now_us};
+use super::SpoolError;
 use crate::limits::SPOOL_PRUNE_RECORDS;
 
 /// Deletes one slice of records that are committed and past their time, with their submits; the
 /// smallest sequence left when any went.
-pub(super) fn prune(connection: &Connection, committed: u64, keep: Duration) -> Result<Option<u64>, SpoolError> {
-    let cutoff_us = now_us() - keep.as_micros() as i64;
+pub(super) fn prune(
+    connection: &Connection,
+    committed: u64,
+    keep: Duration,
+    now_us: i64,
+) -> Result<Option<u64>, SpoolError> {
+    let cutoff_us = now_us - keep.as_micros() as i64;
     // By the oldest alone: records lie in the order of receipt, and the look at each slice stays short.
     let through: Option<i64> = connection
         .prepare_cached(
@@ -28,7 +33,7 @@ pub(super) fn prune(connection: &Connection, committed: u64, keep: Duration) -> 
         "DELETE FROM submit WHERE result_sequence <= ?1 AND number IN (SELECT number FROM submit ORDER BY number LIMIT ?2)",
         params![through, SPOOL_PRUNE_RECORDS],
     )?;
-    tx.execute("DELETE FROM in_doubt WHERE sequence <= ?1 OR until_us < ?2", params![through, now_us()])?;
+    tx.execute("DELETE FROM in_doubt WHERE sequence <= ?1 OR until_us < ?2", params![through, now_us])?;
     tx.commit()?;
     let oldest: Option<i64> = connection.query_row("SELECT min(sequence) FROM record", [], |row| row.get(0))?;
     Ok(Some(oldest.unwrap_or_default() as u64))

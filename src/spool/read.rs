@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, params};
+use tokio::sync::mpsc;
 
 use super::{Options, SpoolError, open};
 use crate::handoff::records::{ReadFailed, ReadRequest, Reader, RecordsFrame, Slice};
@@ -14,21 +14,30 @@ use crate::limits::{HANDOFF_RECORDS_MAX, LINKS_MAX};
 /// Bytes of records in one slice, unless one record alone has more.
 const SLICE_BYTES: usize = 256 << 10;
 
-pub(super) fn start(options: &Options) -> Result<(Reader, std::thread::JoinHandle<()>), SpoolError> {
-    let connection = open::connect(&options.folder)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
-    let (reader, queue) = Reader::new();
-    let thread = std::thread::Builder::new()
-        .name("spool-read".into())
-        .spawn(move || serve(&connection, &queue))
-        .map_err(|error| SpoolError::Folder { folder: options.folder.clone(), error })?;
-    Ok((reader, thread))
+/// Reads what is asked for, one request after the other.
+#[derive(Debug)]
+pub(super) struct Server {
+    connection: Connection,
+    links: HashMap<i64, (String, String)>,
+    pub(super) queue: mpsc::Receiver<ReadRequest>,
 }
 
-fn serve(connection: &Connection, queue: &Receiver<ReadRequest>) {
-    let mut links: HashMap<i64, (String, String)> = HashMap::with_capacity(LINKS_MAX);
-    while let Ok(request) = queue.recv() {
-        let slice = slice(connection, &mut links, &request);
+impl Server {
+    pub(super) fn open(options: &Options) -> Result<(Self, Reader), SpoolError> {
+        let connection = open::connect(&options.folder)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
+        let (reader, queue) = Reader::new();
+        Ok((Self { connection, links: HashMap::with_capacity(LINKS_MAX), queue }, reader))
+    }
+
+    pub(super) fn run(mut self) {
+        while let Some(request) = self.queue.blocking_recv() {
+            self.answer(request);
+        }
+    }
+
+    pub(super) fn answer(&mut self, request: ReadRequest) {
+        let slice = slice(&self.connection, &mut self.links, &request);
         let _ = request.answer.send(slice.map_err(|error| ReadFailed(error.to_string())));
     }
 }

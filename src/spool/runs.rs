@@ -8,9 +8,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{SpoolError, now_us};
+use super::SpoolError;
 use crate::handoff::message::Run;
 use crate::limits::SPOOL_EMPTY_RUNS_MAX;
+use crate::world::World;
 
 /// The table.
 pub(super) const TABLE: &str = "
@@ -31,13 +32,13 @@ pub(super) struct Runs {
 }
 
 /// Begins a run.
-pub(super) fn begin(connection: &Connection, host: &str) -> Result<Runs, SpoolError> {
+pub(super) fn begin(connection: &Connection, host: &str, world: &World) -> Result<Runs, SpoolError> {
     let tx = connection.unchecked_transaction()?;
     let given: i64 = tx
         .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'record'", [], |row| row.get(0))
         .optional()?
         .unwrap_or_default();
-    let uuid = Uuid::now_v7();
+    let uuid = world.uuid();
     let mut known = all(&tx)?;
     let empty = known.iter().filter(|(_, run)| run.oldest == 0).count();
     let mut over = empty.saturating_sub(SPOOL_EMPTY_RUNS_MAX);
@@ -55,7 +56,7 @@ pub(super) fn begin(connection: &Connection, host: &str) -> Result<Runs, SpoolEr
     });
     tx.execute(
         "INSERT INTO run (uuid, begins_after, begun_us, host) VALUES (?1, ?2, ?3, ?4)",
-        params![uuid.as_bytes(), given, now_us(), host],
+        params![uuid.as_bytes(), given, world.steady_us(), host],
     )?;
     let live = tx.last_insert_rowid();
     tx.commit()?;

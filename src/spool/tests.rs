@@ -18,6 +18,7 @@ fn options(folder: &std::path::Path) -> Options {
         keep: Duration::from_secs(3600),
         host: "host".into(),
         bytes_max: u64::MAX,
+        world: crate::world::World::real(),
     }
 }
 
@@ -27,7 +28,7 @@ fn body(text: &str) -> Body {
 
 fn record(text: &str) -> Op {
     Op::Record {
-        received_us: now_us(),
+        received_us: crate::world::World::real().now_us(),
         kind: Kind::Message,
         body: postcard::to_stdvec(&body(text)).unwrap(),
         repeats: None,
@@ -163,7 +164,7 @@ async fn unconfirmed_records_are_in_doubt_after_a_session_and_after_a_kill() {
     assert_eq!(found.iter().map(|r| (r.sequence, r.key)).collect::<Vec<_>>(), [(3, key("text 3")), (2, key("text 2"))]);
     // The next session stores and confirms more; one in doubt came again, the other stays.
     let redelivery = Op::Record {
-        received_us: now_us(),
+        received_us: crate::world::World::real().now_us(),
         kind: Kind::Redelivery,
         body: postcard::to_stdvec(&Body::Redelivery { run: spool.marks().live, of: 2 }).unwrap(),
         repeats: Some(2),
@@ -187,7 +188,7 @@ async fn a_redelivery_that_is_in_doubt_itself_puts_its_original_in_doubt_again()
     ask(&spool, 0, 1, record("text")).await;
     ask(&spool, 0, 2, Op::Doubt { only: None }).await;
     let again = Op::Record {
-        received_us: now_us(),
+        received_us: crate::world::World::real().now_us(),
         kind: Kind::Redelivery,
         body: postcard::to_stdvec(&Body::Redelivery { run: spool.marks().live, of: 1 }).unwrap(),
         repeats: Some(1),

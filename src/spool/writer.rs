@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::batch::{self, Memory};
 use super::open::Opened;
-use super::{Options, SpoolError, now_us, prune};
+use super::{Options, SpoolError, prune};
 use crate::handoff::append::{Append, Completions, Done, Op};
 use crate::handoff::marks::Marks;
 use crate::limits::{SPOOL_BATCH_MAX, SPOOL_RETRY_MS};
@@ -62,6 +62,7 @@ impl Writer {
                 newest: opened.newest,
                 remembered: opened.remembered,
                 open: Default::default(),
+                world: options.world.clone(),
             },
             completions,
             marks,
@@ -86,13 +87,7 @@ impl Writer {
             if waiting.is_empty() && queue.blocking_recv_many(&mut waiting, SPOOL_BATCH_MAX) == 0 {
                 break;
             }
-            let marks = self.marks.clone();
-            let busy = marks.work().begin();
-            let result = self.commit(&mut waiting);
-            drop(busy);
-            self.report(&result);
-            if result.is_err() {
-                self.give_up(&mut waiting);
+            if !self.turn(&mut waiting) {
                 let closed = self.top_up(&mut waiting, &mut queue);
                 if closed && self.marks.is_failing() {
                     // A stop: what the disk does not take now is not acknowledged.
@@ -102,6 +97,20 @@ impl Writer {
             }
         }
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Commits what waits, tells the links, and gives back what has waited too long; `false`: not all of
+    /// it is done.
+    pub(super) fn turn(&mut self, waiting: &mut Vec<Append>) -> bool {
+        let marks = self.marks.clone();
+        let busy = marks.work().begin();
+        let result = self.commit(waiting);
+        drop(busy);
+        self.report(&result);
+        if result.is_err() {
+            self.give_up(waiting);
+        }
+        result.is_ok()
     }
 
     /// Commits what waits. What the size cap holds back stays, with an error.
@@ -158,13 +167,19 @@ impl Writer {
         // Short of room, what PostgreSQL has goes before its time.
         let keep = if used > self.options.bytes_max / 4 * 3 { Duration::ZERO } else { self.options.keep };
         for _ in 0..PRUNE_SLICES {
-            let Some(oldest) = prune::prune(&self.connection, committed, keep)? else { break };
+            let Some(oldest) = prune::prune(&self.connection, committed, keep, self.options.world.steady_us())? else {
+                break;
+            };
             self.marks.set_oldest(oldest);
         }
         let used = prune::used_bytes(&self.connection, &self.options.folder)?;
         self.full = used >= self.options.bytes_max;
         self.meters.bytes.set(used as f64);
-        self.meters.uncommitted.set(prune::oldest_uncommitted_seconds(&self.connection, committed, now_us())?);
+        self.meters.uncommitted.set(prune::oldest_uncommitted_seconds(
+            &self.connection,
+            committed,
+            self.options.world.steady_us(),
+        )?);
         Ok(())
     }
 
@@ -187,7 +202,7 @@ impl Writer {
 
     /// Gives back as failed what has waited long enough.
     fn give_up(&self, waiting: &mut Vec<Append>) {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let mut failed: Vec<Vec<Done>> = self.completions.iter().map(|_| Vec::new()).collect();
         waiting.retain(|append| {
             if append.give_up.is_none_or(|at| at > now) {
@@ -204,7 +219,7 @@ impl Writer {
     }
 
     /// Takes more while the disk fails, so that what is too old is found; true: the queue is closed.
-    fn top_up(&self, waiting: &mut Vec<Append>, queue: &mut mpsc::Receiver<Append>) -> bool {
+    pub(super) fn top_up(&self, waiting: &mut Vec<Append>, queue: &mut mpsc::Receiver<Append>) -> bool {
         while waiting.len() < SPOOL_BATCH_MAX {
             match queue.try_recv() {
                 Ok(append) => waiting.push(append),

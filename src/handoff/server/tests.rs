@@ -26,10 +26,10 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gateway.sock");
     let marks = Arc::new(Marks::new(closed, Run { uuid: LIVE, begins_after, oldest: begins_after + 1, newest }, 0));
-    let (reader, requests) = Reader::new();
+    let (reader, mut requests) = Reader::new();
     let seen = marks.newest();
     std::thread::spawn(move || {
-        while let Ok(request) = requests.recv() {
+        while let Some(request) = requests.blocking_recv() {
             let mut frame = RecordsFrame::default();
             let mut last = request.after;
             let body = postcard::to_stdvec(&Body::Redelivery { run: LIVE, of: 1 }).unwrap();

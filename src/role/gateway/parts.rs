@@ -46,6 +46,7 @@ pub fn spool_options(config: &Config) -> Options {
         keep: Duration::from_secs(u64::from(config.gateway.keep_hours) * 3600),
         host: host_name(),
         bytes_max: u64::from(config.gateway.spool_megabytes_max) << 20,
+        world: World::real(),
     }
 }
 
