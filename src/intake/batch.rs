@@ -184,7 +184,7 @@ pub async fn attempt<L: Ledger>(
         done: Done::default(),
         told: Vec::new(),
     };
-    let result = session.store.transact(session.store.deadline() * 2, Batch(&mut work)).await;
+    let result = session.store.transact(session.store.deadline(), Batch(&mut work)).await;
     work.conclude(result)
 }
 
@@ -210,7 +210,7 @@ pub async fn finish_incomplete<L: Ledger>(
     };
     let mut count = 0;
     let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
-    let result = session.store.transact(session.store.deadline() * 2, incomplete).await;
+    let result = session.store.transact(session.store.deadline(), incomplete).await;
     Ok((work.conclude(result)?, count))
 }
 

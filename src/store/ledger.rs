@@ -271,7 +271,7 @@ impl Ledger for Store {
     }
 
     async fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> Result<Upkeep> {
-        self.with_conn(self.deadline() * 2, async |conn: &mut PgConnection| {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
             if !ids.is_empty() {
                 outbox::renew(conn, spool, ids).await?;
             }

@@ -39,6 +39,39 @@ impl Cluster {
         cluster
     }
 
+    /// A server whose folder `data` the caller makes; not started.
+    pub fn made_by(make: impl FnOnce(&Path)) -> Self {
+        let cluster = Self { dir: super::dir::fresh(), postmaster: Mutex::default() };
+        hand_over(cluster.socket_dir());
+        make(cluster.socket_dir());
+        cluster
+    }
+
+    /// Adds settings, for its next start.
+    pub fn configure(&self, lines: &str) {
+        use std::io::Write;
+        let conf = self.dir.path().join("data/postgresql.conf");
+        let mut conf = std::fs::File::options().append(true).open(conf).unwrap();
+        conf.write_all(format!("\n{lines}\n").as_bytes()).unwrap();
+    }
+
+    /// Tells the postmaster to stop: SIGTERM (smart), SIGINT (fast) or SIGQUIT (immediate).
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.postmaster.lock().unwrap().as_ref().map(Child::id).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end after [`Cluster::signal`].
+    pub fn wait(&self) {
+        let mut postmaster = self.postmaster.lock().unwrap().take().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while postmaster.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "PostgreSQL does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The folder with its socket.
     pub fn socket_dir(&self) -> &Path {
         self.dir.path()
@@ -194,7 +227,11 @@ fn is_running(pid: i32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-fn run(command: &mut Command) {
+/// Runs a command of the server to its end.
+///
+/// # Panics
+/// When it fails, with what it said.
+pub fn run(command: &mut Command) {
     // The server must not inherit our pipes: whoever reads them would wait for its end.
     let log = tempfile::tempfile().unwrap();
     let status = command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap()).status().unwrap();

@@ -8,11 +8,14 @@
 pub mod book;
 pub mod cluster;
 pub mod dir;
+pub mod flow;
 pub mod handoff;
+pub mod netlab;
 pub mod peer;
 pub mod pg;
 pub mod poll;
 pub mod process;
+pub mod replica;
 pub mod site;
 pub mod source;
 pub mod torture;

@@ -136,7 +136,8 @@ fn options(host: &Path, user: &str, database: &str) -> PgConnectOptions {
         .application_name("scrutineer-test")
 }
 
-async fn connect(host: &Path, user: &str, database: &str) -> PgConnection {
+/// A connection to a server by the folder of its socket.
+pub async fn connect(host: &Path, user: &str, database: &str) -> PgConnection {
     super::soon("a database connection", PgConnection::connect_with(&options(host, user, database))).await.unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The dashboard as a browser meets it: a real listener, a real PostgreSQL, the role that the web has.
 
-mod browser;
+pub(crate) mod browser;
 mod limits;
 mod outage;
 mod pages;
