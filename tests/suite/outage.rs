@@ -1,1 +1,1 @@
-//! x
+//! PostgreSQL away.

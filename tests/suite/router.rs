@@ -65,7 +65,7 @@ fn play(test: impl AsyncFnOnce(&Scene) + Send) {
 
 /// Four pages at once, so that each of the web's connections is open.
 async fn look(browser: &Browser) -> Vec<u16> {
-    let paths = ["/elections", "/elections/test", "/elections/test/messages", "/status"];
+    let paths = ["/elections", "/elections/test", "/messages", "/status"];
     let looks = paths.map(|path| {
         let mut browser = browser.clone();
         async move { browser.get(path).await.status }
@@ -76,9 +76,13 @@ async fn look(browser: &Browser) -> Vec<u16> {
 /// Waits until each page comes; returns how long that took.
 async fn until_pages(browser: &Browser) -> Duration {
     let begun = Instant::now();
-    while look(browser).await != [200; 4] {
-        assert!(begun.elapsed() < flow::STANDSTILL, "pages do not come back");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    loop {
+        let seen = look(browser).await;
+        if seen == [200; 4] {
+            break;
+        }
+        assert!(begun.elapsed() < flow::STANDSTILL, "pages do not come back: {seen:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     begun.elapsed()
 }
@@ -133,6 +137,7 @@ fn idle_connections_are_kept_alive_and_the_dead_are_found_before_they_are_needed
         flow.feed(100).await;
         let took = flow.until_stored(&mut admin, 200).await;
         assert_eq!(number(&mut admin, backends).await, made, "no connection was made anew");
+        flow.check(&mut admin).await;
         scene.lab.forget();
         flow.worker.logged("idle database connections were dead").await;
         flow.feed(50).await;

@@ -22,7 +22,7 @@ use super::options::ConnectOptions;
 use crate::limits::{DATABASE_ACQUIRE_SECONDS, DATABASE_CONNECTION_SECONDS_MAX, DATABASE_PING_MS};
 
 /// A connection that was used so lately needs no ping.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_millis(250);
 /// How long a connection has for its farewell when the pool is closed.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -94,13 +94,13 @@ impl Pool {
         if self.closed.load(Ordering::Acquire) {
             return Err(closed());
         }
-        if let Some(mut live) = self.pop()
-            && (live.answered.elapsed() < FRESH || ping(&mut live).await)
-        {
-            return Ok(Lent { live: Some(live), pool: Arc::clone(self), _slot: slot });
+        if let Some(mut live) = self.pop() {
+            if live.answered.elapsed() < FRESH || ping(&mut live).await {
+                return Ok(Lent { live: Some(live), pool: Arc::clone(self), _slot: slot });
+            }
+            // Waiting for each of the others in turn would take too long: they are the keeper's to check.
+            self.suspicion.notify_one();
         }
-        // One that did not answer was dropped. The rest is the keeper's to check: waiting for each in
-        // turn would take too long.
         match self.hosts.connect().await {
             Ok(Found { conn, identity }) => {
                 let now = Instant::now();

@@ -62,6 +62,11 @@ impl Cluster {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Has its postmaster not ended?
+    pub fn is_running(&self) -> bool {
+        self.postmaster.lock().unwrap().as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
     /// Waits for its end after [`Cluster::signal`].
     pub fn wait(&self) {
         let mut postmaster = self.postmaster.lock().unwrap().take().unwrap();
