@@ -44,6 +44,10 @@ pub const IN_DOUBT_MAX: usize = 4_096;
 /// Seconds for which a record stays in doubt: an hour, and one more by which a clock may have been set
 /// forward between two runs.
 pub const IN_DOUBT_SECONDS: i64 = 7_200;
+/// Records in doubt that are forgotten at once.
+pub const DOUBT_FORGET_SLICE: usize = 512;
+/// Submits of one session whose response may still come after their outcome was given up.
+pub const LATE_SUBMITS_MAX: usize = 1_000;
 /// Seconds between `enquire_link`s while there is traffic: each one answered confirms the responses before it.
 pub const CONFIRM_SECONDS: u64 = 2;
 /// Seconds for which a response is withheld before the SMSC is told to deliver later.

@@ -102,6 +102,7 @@ impl<'a> Checker<'a> {
         self.range("worker.lanes", worker.lanes.into(), 1, limits::LANES_MAX as u64);
         self.range("worker.hang_seconds", worker.hang_seconds.into(), 5, 3600);
         self.range("worker.segments_wait_seconds", worker.segments_wait_seconds.into(), 1, 24 * 3600);
+        self.range("worker.lease_seconds", worker.lease_seconds.into(), 20, 3600);
         self.range("worker.stop_seconds", worker.stop_seconds.into(), 1, 300);
         if let Some(folder) = &worker.replies
             && let Err(error) = std::fs::read_dir(folder)
@@ -274,6 +275,7 @@ impl<'a> Checker<'a> {
         self.range(&at("enquire_link_seconds"), link.enquire_link_seconds.into(), 1, 3600);
         self.range(&at("response_timeout_seconds"), link.response_timeout_seconds.into(), 1, 300);
         self.range(&at("reconnect_seconds_max"), link.reconnect_seconds_max.into(), 1, 3600);
+        self.range(&at("redelivery_seconds"), link.redelivery_seconds.into(), 1, 3600);
         if link.overload_status == 0 {
             self.error(
                 &at("overload_status"),

@@ -66,6 +66,10 @@ pub struct LinkConfig {
     /// Greatest pause before a new bind, seconds; the first is one second.
     #[serde(default = "default_backoff")]
     pub reconnect_seconds_max: u32,
+    /// Seconds after a bind in which what the SMSC sends again, as it had no response, is known as such.
+    /// A text that is sent again later is a message of its own.
+    #[serde(default = "default_redelivery")]
+    pub redelivery_seconds: u32,
     /// `command_status` that tells this SMSC to deliver later.
     #[serde(default = "default_overload")]
     pub overload_status: u32,
@@ -87,6 +91,9 @@ fn default_timeout() -> u32 {
     10
 }
 fn default_backoff() -> u32 {
+    60
+}
+fn default_redelivery() -> u32 {
     60
 }
 fn default_overload() -> u32 {

@@ -17,6 +17,9 @@ pub struct WorkerConfig {
     pub replies: Option<PathBuf>,
     /// Seconds after which a text that lacks segments is processed as far as it came.
     pub segments_wait_seconds: u32,
+    /// Seconds after which another host takes up the replies that this one was about to send, when
+    /// nothing is heard of it.
+    pub lease_seconds: u32,
     /// Seconds after which work that does not end counts as hung, and the watchdog is told no more.
     pub hang_seconds: u32,
     /// Seconds that a stop may take.
@@ -30,6 +33,7 @@ impl Default for WorkerConfig {
             metrics: Some(([127, 0, 0, 1], 9472).into()),
             replies: None,
             segments_wait_seconds: crate::limits::SEGMENTS_WAIT_SECONDS,
+            lease_seconds: crate::limits::LEASE_SECONDS.unsigned_abs(),
             hang_seconds: crate::limits::WORKER_HANG_SECONDS,
             stop_seconds: 10,
         }

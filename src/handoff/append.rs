@@ -77,6 +77,23 @@ pub enum Op {
         /// What happened.
         outcome: SubmitOutcome,
     },
+    /// The SMSC accepted a submit after its outcome was given up as unknown: one more result of that
+    /// attempt, the last one. No [`Done`] follows.
+    LateResult {
+        /// The outbox row.
+        id: Uuid,
+        /// Its attempt.
+        attempt: u16,
+        /// Microseconds since the epoch.
+        at_us: i64,
+        /// What happened.
+        outcome: SubmitOutcome,
+    },
+    /// Redeliveries of these records are expected no more. No [`Done`] follows.
+    Forget {
+        /// Their sequences.
+        sequences: Vec<u64>,
+    },
     /// The SMSC has the responses to all records of this link up to here. No [`Done`] follows.
     Confirmed {
         /// Greatest such sequence.

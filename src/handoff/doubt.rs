@@ -3,13 +3,13 @@
 //! Only records that are in doubt are matched, each once, by what they hold, byte for byte. A genuine
 //! resend within a living session is a message of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::append::InDoubt;
+use super::append::{InDoubt, LinkIndex};
 use super::message::{Body, Mobile};
 use crate::limits::IN_DOUBT_MAX;
 
@@ -45,22 +45,61 @@ fn hash(parts: &[&[u8]]) -> u128 {
     digest.iter().take(16).fold(0, |n, &b| n << 8 | u128::from(b))
 }
 
-/// What one link group may be sent again.
-#[derive(Debug, Default)]
-pub struct DoubtSet {
-    entries: Mutex<BTreeMap<(u128, u64), (Uuid, i64)>>,
+/// A record in doubt.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    run: Uuid,
+    until_us: i64,
+    /// The link that it came by.
+    link: LinkIndex,
+    /// When its redelivery is expected no more; `None` before a link of the group is bound again.
+    closes_us: Option<i64>,
 }
 
+impl Entry {
+    fn is_open(&self, now_us: i64) -> bool {
+        self.until_us > now_us && self.closes_us.is_none_or(|closes| closes > now_us)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: BTreeMap<(u128, u64), Entry>,
+    bound: BTreeSet<LinkIndex>,
+}
+
+/// What one link group may be sent again.
+///
+/// An SMSC sends what it has no response to soon after it is bound again; a person who sends the same
+/// text once more does so later. So what a session left in doubt is matched until a window after the
+/// next bind is over, and what comes then is a message of its own, with a reply of its own: a text
+/// recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later it
+/// will deliver, whenever that is: such a record has no window.
+#[derive(Debug, Default)]
+pub struct DoubtSet(Mutex<Inner>);
+
 impl DoubtSet {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(u128, u64), (Uuid, i64)>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds records; past [`IN_DOUBT_MAX`] the oldest are given up.
-    pub fn add(&self, records: &[InDoubt]) {
-        let mut entries = self.lock();
+    /// Adds records that came by a link whose session ended; past [`IN_DOUBT_MAX`] the oldest are given
+    /// up. Where another link of the group is bound, they may come by that one at once.
+    pub fn add(&self, link: LinkIndex, records: &[InDoubt], window_closes_us: i64) {
+        let closes_us = self.lock().bound.iter().any(|l| *l != link).then_some(window_closes_us);
+        self.insert(link, records, closes_us);
+    }
+
+    /// Adds records that the SMSC was told to deliver later.
+    pub fn add_certain(&self, link: LinkIndex, records: &[InDoubt]) {
+        self.insert(link, records, Some(i64::MAX));
+    }
+
+    fn insert(&self, link: LinkIndex, records: &[InDoubt], closes_us: Option<i64>) {
+        let entries = &mut self.lock().entries;
         for record in records {
-            entries.insert((record.key, record.sequence), (record.run, record.until_us));
+            let entry = Entry { run: record.run, until_us: record.until_us, link, closes_us };
+            entries.insert((record.key, record.sequence), entry);
         }
         if entries.len() > IN_DOUBT_MAX {
             let mut sequences: Vec<u64> = entries.keys().map(|&(_, sequence)| sequence).collect();
@@ -70,26 +109,44 @@ impl DoubtSet {
         }
     }
 
+    /// A link is bound: what waited for that is matched until then.
+    pub fn bound(&self, link: LinkIndex, window_closes_us: i64) {
+        let mut inner = self.lock();
+        inner.bound.insert(link);
+        for entry in inner.entries.values_mut() {
+            if entry.closes_us.is_none() || entry.link == link && entry.closes_us != Some(i64::MAX) {
+                entry.closes_us = Some(window_closes_us);
+            }
+        }
+    }
+
+    /// A link's session ended.
+    pub fn unbound(&self, link: LinkIndex) {
+        self.lock().bound.remove(&link);
+    }
+
     /// Is nothing in doubt? Then no key need be made.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().entries.is_empty()
     }
 
     /// Takes the oldest record in doubt with this key, which is in doubt no more.
     pub fn take(&self, key: u128, now_us: i64) -> Option<InDoubt> {
-        let mut entries = self.lock();
-        while let Some((&(_, sequence), &(run, until_us))) = entries.range((key, 0)..=(key, u64::MAX)).next() {
-            entries.remove(&(key, sequence));
-            if until_us > now_us {
-                return Some(InDoubt { run, sequence, key, until_us });
-            }
-        }
-        None
+        let entries = &mut self.lock().entries;
+        let (&at, &entry) = entries.range((key, 0)..=(key, u64::MAX)).find(|(_, entry)| entry.is_open(now_us))?;
+        entries.remove(&at);
+        Some(InDoubt { run: entry.run, sequence: at.1, key, until_us: entry.until_us })
     }
 
-    /// Forgets what is past its time.
-    pub fn expire(&self, now_us: i64) {
-        self.lock().retain(|_, &mut (_, until_us)| until_us > now_us);
+    /// Forgets what is past its time, at most so many: their sequences.
+    pub fn expire(&self, now_us: i64, most: usize) -> Vec<u64> {
+        let entries = &mut self.lock().entries;
+        let gone: Vec<(u128, u64)> =
+            entries.iter().filter(|(_, entry)| !entry.is_open(now_us)).map(|(at, _)| *at).take(most).collect();
+        for at in &gone {
+            entries.remove(at);
+        }
+        gone.into_iter().map(|(_, sequence)| sequence).collect()
     }
 }
 
@@ -105,10 +162,8 @@ mod tests {
     fn each_record_in_doubt_is_matched_once() {
         let set = DoubtSet::default();
         let key = mobile_key(&mobile(b"PS 1"));
-        set.add(&[
-            InDoubt { run: Uuid::nil(), sequence: 7, key, until_us: 10 },
-            InDoubt { run: Uuid::nil(), sequence: 9, key, until_us: 10 },
-        ]);
+        let record = |sequence| InDoubt { run: Uuid::nil(), sequence, key, until_us: 10 };
+        set.add(0, &[record(7), record(9)], 10);
         assert_eq!(set.take(mobile_key(&mobile(b"PS 2")), 0), None);
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(7));
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(9));
@@ -119,13 +174,42 @@ mod tests {
     #[test]
     fn what_is_in_doubt_is_forgotten_after_its_time() {
         let set = DoubtSet::default();
-        set.add(&[
-            InDoubt { run: Uuid::nil(), sequence: 7, key: 1, until_us: 10 },
-            InDoubt { run: Uuid::nil(), sequence: 8, key: 2, until_us: 10 },
-        ]);
+        let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 10 };
+        set.add(0, &[record(7, 1), record(8, 2)], 10);
         assert_eq!(set.take(1, 10), None);
-        set.expire(10);
+        assert_eq!((set.expire(10, 1), set.expire(10, 9)), (vec![7], vec![8]));
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn a_redelivery_is_expected_for_a_while_after_the_bind_and_what_was_told_to_come_later_whenever() {
+        let set = DoubtSet::default();
+        let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 1_000 };
+        set.bound(0, 0);
+        set.unbound(0);
+        set.add(0, &[record(1, 1), record(2, 2), record(3, 3)], 60);
+        set.add_certain(0, &[record(4, 4)]);
+        assert_eq!(set.take(1, 500).map(|r| r.sequence), Some(1), "an outage may last");
+        set.bound(0, 560);
+        assert_eq!(set.take(2, 559).map(|r| r.sequence), Some(2));
+        assert_eq!(set.take(3, 560), None, "the window is over: a message of its own");
+        assert_eq!(set.expire(560, 9), [3]);
+        assert_eq!(set.take(4, 999).map(|r| r.sequence), Some(4));
+    }
+
+    #[test]
+    fn with_another_link_of_the_group_the_window_opens_at_once_and_again_with_the_links_own_bind() {
+        let set = DoubtSet::default();
+        let record = InDoubt { run: Uuid::nil(), sequence: 1, key: 1, until_us: 1_000 };
+        set.bound(0, 60);
+        set.bound(1, 60);
+        set.unbound(0);
+        set.add(0, &[record], 160);
+        assert_eq!(set.take(1, 160), None);
+        set.bound(1, 360);
+        assert_eq!(set.take(1, 300), None, "another link's bind says nothing of it");
+        set.bound(0, 360);
+        assert_eq!(set.take(1, 300), Some(record));
     }
 
     #[test]
@@ -134,10 +218,10 @@ mod tests {
         let all: Vec<InDoubt> = (0..IN_DOUBT_MAX as u64 + 5)
             .map(|i| InDoubt { run: Uuid::nil(), sequence: i, key: u128::from(i), until_us: 10 })
             .collect();
-        set.add(&all);
+        set.add(0, &all, 10);
         assert_eq!(set.take(4, 0), None);
         assert_eq!(set.take(5, 0).map(|r| r.sequence), Some(5));
-        assert_eq!(set.lock().len(), IN_DOUBT_MAX - 1);
+        assert_eq!(set.lock().entries.len(), IN_DOUBT_MAX - 1);
     }
 
     #[test]

@@ -73,6 +73,15 @@ impl SubmitQueue {
         submit
     }
 
+    /// Takes out what waits for this outbox row: it is settled already.
+    pub fn take_out(&self, id: uuid::Uuid) -> Option<Submit> {
+        let mut waiting = self.lock();
+        let at = waiting.iter().position(|submit| submit.id == id)?;
+        let submit = waiting.remove(at)?;
+        self.count.0.fetch_sub(1, Ordering::Relaxed);
+        Some(submit)
+    }
+
     /// Waits until one may be there.
     pub async fn wait(&self) {
         self.notify.notified().await;
@@ -126,8 +135,9 @@ mod tests {
             assert!(queue.push(submit(n, expires)));
         }
         assert_eq!(queue.expired(5).len(), 1);
+        assert!(queue.take_out(Uuid::from_u128(2)).is_none());
         assert_eq!(queue.pop().map(|s| s.id), Some(Uuid::from_u128(1)));
-        assert_eq!(queue.pop().map(|s| s.id), Some(Uuid::from_u128(3)));
+        assert_eq!(queue.take_out(Uuid::from_u128(3)).map(|s| s.id), Some(Uuid::from_u128(3)));
         assert_eq!(queue.count.get(), 0);
     }
 }

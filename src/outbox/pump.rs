@@ -28,7 +28,7 @@ const IDLE_POLL: Duration = Duration::from_secs(1);
 const BUSY_POLL: Duration = Duration::from_millis(100);
 /// How often leases are seen to, and what is stale or early.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-const _: () = assert!(5 * 4 < LEASE_SECONDS, "several renewals fit a lease");
+const _: () = assert!(5 * 4 < LEASE_SECONDS, "several renewals fit a lease, of the shortest kind too: 20 s");
 
 /// Why the pump ended.
 #[derive(Debug, thiserror::Error)]

@@ -40,7 +40,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let lanes = config.worker.lanes.clamp(1, u16::try_from(LANES_MAX).unwrap_or(u16::MAX));
     let mut options = config.database.connect_options(Login::Worker, u32::from(lanes) + CONNECTIONS_BESIDE_LANES)?;
     options.settings = worker_settings();
-    let store = Store::new(&options);
+    let lease_seconds = i32::try_from(config.worker.lease_seconds).unwrap_or(i32::MAX);
+    let store = Store::new(&options).with_lease_seconds(lease_seconds);
     let stop = CancellationToken::new();
     let progress = Arc::new(Progress::new(Duration::from_secs(config.worker.hang_seconds.into())));
     let pressure = Pressure::default();

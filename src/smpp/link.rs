@@ -98,6 +98,13 @@ impl Link {
         tracing::info!(link = %self.options.name, system_id = %self.options.system_id, "bound");
         self.meters.bound.set(1.0);
         self.states.set(self.index.into(), true);
+        self.doubt.bound(self.index, self.redelivery_until());
+    }
+
+    /// When a redelivery of what is in doubt now is expected no more, if the link is bound now.
+    pub(super) fn redelivery_until(&self) -> i64 {
+        let window = i64::try_from(self.options.redelivery.as_micros()).unwrap_or(i64::MAX);
+        self.world.steady_us().saturating_add(window)
     }
 
     /// Serves the link over TCP until it is told to stop.
@@ -117,6 +124,7 @@ impl Link {
                 None => break,
             };
             self.states.set(self.index.into(), false);
+            self.doubt.unbound(self.index);
             self.meters.bound.set(0.0);
             self.meters.ended(end.word());
             self.report(&end);
@@ -213,7 +221,7 @@ impl Link {
                     if !records.is_empty() {
                         tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
                     }
-                    self.doubt.add(&records);
+                    self.doubt.add(self.index, &records, self.redelivery_until());
                     return;
                 }
             }

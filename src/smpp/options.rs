@@ -37,6 +37,8 @@ pub struct LinkOptions {
     pub response_timeout: Duration,
     /// Greatest pause before a new bind.
     pub reconnect_max: Duration,
+    /// For how long after a bind the SMSC sends again what it has no response to.
+    pub redelivery: Duration,
     /// `command_status` that tells this SMSC to deliver later.
     pub overload_status: u32,
     /// Ask for delivery receipts, where the worker wants one?

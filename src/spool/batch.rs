@@ -126,6 +126,18 @@ pub(super) fn execute(
                 staged.done(append, Done::Duplicate { tag });
             }
         }
+        Op::LateResult { id, attempt, at_us, outcome } => {
+            // Its first result said that nobody knows; nothing of it is open any more.
+            let body = result_body(*id, *attempt, outcome.clone())?;
+            staged.newest = insert_result(connection, memory.run, link, *at_us, &body, &mut staged.chain)?;
+            staged.records += 1;
+        }
+        Op::Forget { sequences } => {
+            let mut delete = connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?;
+            for sequence in sequences {
+                delete.execute([*sequence as i64])?;
+            }
+        }
         Op::Confirmed { through } => {
             connection
                 .prepare_cached("UPDATE link SET confirmed = ?2 WHERE id = ?1 AND confirmed < ?2")?

@@ -8,7 +8,6 @@ use super::StoreError;
 use super::message::MessageRows;
 use super::outbox::ReplyRows;
 use super::submission::{RevisionRows, SubmissionRows};
-use crate::limits::LEASE_SECONDS;
 
 /// Where a batch comes from and how far the spool is committed with it.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +18,8 @@ pub struct Place {
     pub spool: Uuid,
     /// UUID of the spool's live run, under which replies are leased.
     pub lease: Uuid,
+    /// For how long.
+    pub lease_seconds: i32,
     /// Lane.
     pub lane: i16,
     /// Everything up to here is committed once this batch is.
@@ -159,7 +160,7 @@ pub async fn write(
         &o.state[..] as &[&str],
         &o.expires_at,
         place.lease,
-        LEASE_SECONDS
+        place.lease_seconds
     )
     .fetch_one(conn)
     .await?;

@@ -23,6 +23,8 @@ pub use hosts::NoHost;
 pub(in crate::store) use options::pg_options;
 pub use options::{ConnectOptions, Host, TlsMode};
 
+use crate::limits::LEASE_SECONDS;
+
 use greet::Identity;
 use pool::Pool;
 
@@ -33,6 +35,7 @@ pub struct Store {
     deadline: Duration,
     /// The primary that this handle is bound to, once it was used.
     pinned: Option<Arc<OnceLock<Identity>>>,
+    lease_seconds: i32,
 }
 
 impl Store {
@@ -42,7 +45,7 @@ impl Store {
     pub fn new(options: &ConnectOptions) -> Self {
         let pool = Arc::new(Pool::new(options));
         tokio::spawn(keeper::keep(Arc::downgrade(&pool)));
-        Self { pool, deadline: options.deadline, pinned: None }
+        Self { pool, deadline: options.deadline, pinned: None, lease_seconds: LEASE_SECONDS }
     }
 
     /// A handle on the same connections that is bound to the primary of its first use: when another
@@ -51,6 +54,18 @@ impl Store {
     #[must_use]
     pub fn pinned(&self) -> Self {
         Self { pinned: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// With another time after which a reply under lease may be taken by another host's worker.
+    #[must_use]
+    pub fn with_lease_seconds(mut self, seconds: i32) -> Self {
+        self.lease_seconds = seconds;
+        self
+    }
+
+    /// Seconds after which another host's worker may take a leased reply.
+    pub fn lease_seconds(&self) -> i32 {
+        self.lease_seconds
     }
 
     /// The deadline of a use that names none.

@@ -25,6 +25,7 @@ use super::watermark::Mark;
 use super::{Store, StoreError};
 use super::{batch, message, outbox, outbox_result, phone, request, roster, segment, set_aside, submission, watermark};
 use crate::domain::submission::Assertion;
+use crate::limits::LEASE_SECONDS;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -63,6 +64,11 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     #[must_use]
     fn pinned(&self) -> Self {
         self.clone()
+    }
+
+    /// Seconds after which another host's worker may take a leased reply.
+    fn lease_seconds(&self) -> i32 {
+        LEASE_SECONDS
     }
 
     /// [`check_schema`].
@@ -232,6 +238,10 @@ impl Ledger for Store {
         Store::pinned(self)
     }
 
+    fn lease_seconds(&self) -> i32 {
+        Store::lease_seconds(self)
+    }
+
     async fn schema(&self) -> Result<Schema> {
         check_schema(self).await
     }
@@ -258,14 +268,14 @@ impl Ledger for Store {
 
     async fn own_leased(&self, live: Uuid, runs: &[Uuid], except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
-            outbox::own_leased(conn, live, runs, except, limit).await
+            outbox::own_leased(conn, live, runs, except, limit, self.lease_seconds()).await
         })
         .await
     }
 
     async fn take_due(&self, spool: Uuid, groups: &[String], limit: i64) -> Result<Vec<Leased>> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
-            outbox::take_due(conn, spool, groups, limit).await
+            outbox::take_due(conn, spool, groups, limit, self.lease_seconds()).await
         })
         .await
     }
@@ -273,7 +283,7 @@ impl Ledger for Store {
     async fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> Result<Upkeep> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| {
             if !ids.is_empty() {
-                outbox::renew(conn, spool, ids).await?;
+                outbox::renew(conn, spool, ids, self.lease_seconds()).await?;
             }
             let lapsed = outbox::settle_lapsed(conn, spool, limit).await?;
             let expired = outbox::expire(conn, limit).await?;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::limits::{LEASE_SECONDS, REPLY_ATTEMPTS_MAX};
+use crate::limits::REPLY_ATTEMPTS_MAX;
 
 /// Replies to insert, a column a vector.
 #[derive(Debug, Default)]
@@ -61,6 +61,7 @@ pub async fn own_leased(
     runs: &[Uuid],
     except: &[Uuid],
     limit: i64,
+    lease_seconds: i32,
 ) -> Result<Vec<Leased>, StoreError> {
     Ok(sqlx::query_as!(
         Leased,
@@ -73,7 +74,7 @@ pub async fn own_leased(
         runs,
         except,
         limit,
-        LEASE_SECONDS,
+        lease_seconds,
         live
     )
     .fetch_all(conn)
@@ -86,6 +87,7 @@ pub async fn take_due(
     spool: Uuid,
     groups: &[String],
     limit: i64,
+    lease_seconds: i32,
 ) -> Result<Vec<Leased>, StoreError> {
     Ok(sqlx::query_as!(
         Leased,
@@ -99,7 +101,7 @@ pub async fn take_due(
         spool,
         groups,
         limit,
-        LEASE_SECONDS
+        lease_seconds
     )
     .fetch_all(conn)
     .await?)
@@ -112,7 +114,7 @@ pub async fn settle_lapsed(conn: &mut PgConnection, spool: Uuid, limit: i64) -> 
         "UPDATE outbox SET
              state = CASE WHEN attempt < $2 AND kind = 'reply' THEN 'due' ELSE 'unknown' END,
              attempt = CASE WHEN attempt < $2 AND kind = 'reply' THEN attempt + 1 ELSE attempt END,
-             unknown_before = unknown_before + 1,
+             unknown_before = unknown_before + 1, unknown_why = 'its host went away: the lease ran out',
              due_at = now(), lease_spool = NULL, lease_until = NULL
          WHERE id IN (
              SELECT id FROM outbox WHERE state = 'leased' AND lease_until < now() AND lease_spool IS DISTINCT FROM $1
@@ -127,14 +129,14 @@ pub async fn settle_lapsed(conn: &mut PgConnection, spool: Uuid, limit: i64) -> 
 }
 
 /// Lengthens the leases of rows that are still with the gateway.
-pub async fn renew(conn: &mut PgConnection, spool: Uuid, ids: &[Uuid]) -> Result<(), StoreError> {
+pub async fn renew(conn: &mut PgConnection, spool: Uuid, ids: &[Uuid], lease_seconds: i32) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE outbox SET lease_until = now() + make_interval(secs => $3::int)
          WHERE id = ANY($2) AND state = 'leased' AND lease_spool = $1
            AND lease_until < now() + make_interval(secs => $3::int / 2)",
         spool,
         ids,
-        LEASE_SECONDS
+        lease_seconds
     )
     .execute(conn)
     .await?;

@@ -40,10 +40,11 @@ pub struct ResultRows<'a> {
 }
 
 /// Applies results. What is late counts as well: an acceptance settles a row that was given up or is
-/// due again; anything else holds for its own attempt only.
+/// due again; anything else holds for its own attempt only. A second acceptance is noted: the observer
+/// got the reply twice.
 pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Result<(), StoreError> {
-    sqlx::query!(
-        "WITH u AS MATERIALIZED (
+    let applied = sqlx::query!(
+        r#"WITH u AS MATERIALIZED (
              SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
                  $7::int[], $8::text[], $9::timestamptz[])
                  AS u (id, attempt, state, message_id, error, at, due_seconds, receipt, receipt_at)),
@@ -53,21 +54,29 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
              JOIN outbox o ON o.id = s.a
              ON CONFLICT DO NOTHING)
          UPDATE outbox o SET
-             state = CASE WHEN u.state <> 'unknown' THEN u.state
+             state = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.state
+                          WHEN u.state <> 'unknown' THEN u.state
                           WHEN o.attempt < $14 AND o.kind = 'reply' THEN 'due' ELSE 'unknown' END,
              attempt = CASE WHEN u.state = 'unknown' AND o.attempt < $14 AND o.kind = 'reply' THEN o.attempt + 1 ELSE o.attempt END,
              unknown_before = CASE WHEN u.state = 'unknown' THEN o.unknown_before + 1 ELSE o.unknown_before END,
-             message_id = coalesce(u.message_id, o.message_id),
+             unknown_why = CASE WHEN u.state = 'unknown' THEN u.error ELSE o.unknown_why END,
+             accepted = CASE WHEN u.state IN ('sent', 'delivered', 'undelivered')
+                             THEN (o.accepted | (1 << (u.attempt - 1)::int))::smallint ELSE o.accepted END,
+             message_id = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.message_id
+                               ELSE coalesce(u.message_id, o.message_id) END,
              error = u.error,
-             sent_at = CASE WHEN u.message_id IS NOT NULL OR u.state IN ('sent', 'delivered', 'undelivered') THEN u.at ELSE o.sent_at END,
+             sent_at = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.sent_at
+                            WHEN u.message_id IS NOT NULL OR u.state IN ('sent', 'delivered', 'undelivered') THEN u.at ELSE o.sent_at END,
              due_at = CASE WHEN u.state IN ('due', 'unknown') THEN now() + make_interval(secs => u.due_seconds) ELSE o.due_at END,
              receipt = coalesce(u.receipt, o.receipt),
              receipt_at = coalesce(u.receipt_at, o.receipt_at),
              lease_spool = NULL, lease_until = NULL
          FROM u
          WHERE o.id = u.id
-           AND CASE WHEN u.state IN ('sent', 'delivered', 'undelivered') THEN o.state IN ('due', 'leased', 'unknown', 'expired')
-                    ELSE o.state = 'leased' AND o.attempt = u.attempt END",
+           AND CASE WHEN u.state IN ('sent', 'delivered', 'undelivered')
+                    THEN o.state IN ('due', 'leased', 'unknown', 'expired') OR o.accepted & (1 << (u.attempt - 1)::int) = 0
+                    ELSE o.state = 'leased' AND o.attempt = u.attempt END
+         RETURNING u.state AS "state!", o.accepted & (o.accepted - 1) <> 0 AS "twice!""#,
         &rows.id,
         &rows.attempt,
         &rows.state[..] as &[&str],
@@ -83,8 +92,17 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
         &rows.segment_place,
         REPLY_ATTEMPTS_MAX
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let unknown = applied.iter().filter(|r| r.state == "unknown").count();
+    let twice = applied.iter().filter(|r| r.state != "unknown" && r.twice).count();
+    if unknown > 0 {
+        metrics::counter!("scrutineer_replies_unknown_total").increment(count(unknown));
+    }
+    if twice > 0 {
+        metrics::counter!("scrutineer_replies_doubled_total").increment(count(twice));
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::handoff::append::{Append, Op};
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
+use crate::limits::DOUBT_FORGET_SLICE;
 use crate::spool::Spool;
 use crate::vitals::clock::Receipts;
 use crate::vitals::progress::Progress;
@@ -64,7 +65,12 @@ impl Keeper {
                 }
             }
             for doubt in &self.doubts {
-                doubt.expire(now);
+                // Without a place in the spool's queue now, the next turn sees to it.
+                let Ok(place) = self.spool.try_reserve() else { break };
+                let sequences = doubt.expire(now, DOUBT_FORGET_SLICE);
+                if !sequences.is_empty() {
+                    place.send(Append { link: 0, tag: 0, give_up: None, op: Op::Forget { sequences } });
+                }
             }
             ahead.set(self.receipts.ahead_seconds());
             waiting.set(self.count.get() as f64);

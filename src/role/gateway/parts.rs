@@ -70,6 +70,7 @@ fn link_options(config: &LinkConfig, links: usize) -> LinkOptions {
         response_timeout: seconds(config.response_timeout_seconds),
         reconnect_max: seconds(config.reconnect_seconds_max),
         overload_status: config.overload_status,
+        redelivery: seconds(config.redelivery_seconds),
         receipts: config.receipts,
     }
 }
@@ -102,7 +103,7 @@ impl Parts {
                 groups.push(Group { name: options.group.clone(), first: index, queue, doubt: Arc::default() });
             }
             let Some(group) = groups.iter().find(|g| g.name == options.group) else { continue };
-            group.doubt.add(in_doubt.get(place).map(Vec::as_slice).unwrap_or_default());
+            group.doubt.add(index, in_doubt.get(place).map(Vec::as_slice).unwrap_or_default(), 0);
             let completions = spool.completions(place).ok_or_else(|| anyhow::anyhow!("a link without a place"))?;
             let work = progress.place(format!("link {}", options.name));
             work.beat();

@@ -166,7 +166,9 @@ impl Session<'_> {
                 (Pending::Intent(submit), Done::Intended { .. }) => self.intended(tag, submit),
                 (Pending::Intent(submit), Done::Failed { .. }) => self.link.queue.put_back(submit),
                 (Pending::Intent(_), _) => {}
-                (Pending::Doubt, Done::InDoubt { records, .. }) => self.link.doubt.add(&records),
+                (Pending::Doubt, Done::InDoubt { records, .. }) => {
+                    self.link.doubt.add_certain(self.link.index, &records);
+                }
                 (Pending::Doubt, _) => {}
             }
         }

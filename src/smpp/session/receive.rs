@@ -135,7 +135,7 @@ impl Session<'_> {
         self.waiting_bytes -= received.bytes;
         self.received -= 1;
         if let Some(original) = received.repeats {
-            self.link.doubt.add(&[original]);
+            self.link.doubt.add_certain(self.link.index, &[original]);
         }
         if !received.answered {
             self.answer_later(received.data, received.sequence);

@@ -154,6 +154,10 @@ pub(super) struct Session<'a> {
     /// Written, by `sequence_number`: submit, segment, time.
     pub(super) in_flight: HashMap<u32, (u64, usize, Instant)>,
     pub(super) written: VecDeque<(Instant, u32)>,
+    /// Given up, by `sequence_number`: submit and segment. Their responses may still come.
+    pub(super) given_up: HashMap<u32, (u64, usize)>,
+    /// Submits whose outcome was given up.
+    pub(super) late: BTreeMap<u64, Active>,
     pub(super) paused_until: Option<Instant>,
     pub(super) pause: std::time::Duration,
     /// When the pace allows the next segment.
@@ -195,6 +199,8 @@ impl<'a> Session<'a> {
             ready: BTreeSet::new(),
             in_flight: HashMap::new(),
             written: VecDeque::new(),
+            given_up: HashMap::new(),
+            late: BTreeMap::new(),
             paused_until: None,
             pause: std::time::Duration::ZERO,
             pace: now,

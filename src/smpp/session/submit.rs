@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::state::{Pending, Phase, Session};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
-use crate::limits::{SUBMIT_SEGMENTS_MAX, WITHHOLD_SECONDS, WRITE_BYTES_MAX};
+use crate::limits::{LATE_SUBMITS_MAX, SUBMIT_SEGMENTS_MAX, WITHHOLD_SECONDS, WRITE_BYTES_MAX};
 use crate::smpp::frame::Frame;
 use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
 use crate::smpp::{CommandId, CommandStatus, decode};
@@ -139,8 +139,7 @@ impl Session<'_> {
     /// A `submit_sm_resp`.
     pub(super) fn submit_response(&mut self, frame: &Frame) {
         let Some((order, segment, at)) = self.in_flight.remove(&frame.sequence) else {
-            tracing::debug!(link = %self.link.options.name, "a submit_sm_resp came late, or to nothing");
-            return;
+            return self.late_response(frame);
         };
         self.link.meters.response_seconds.record((self.now - at).as_secs_f64());
         let Some(active) = self.active.get_mut(&order) else { return };
@@ -177,6 +176,45 @@ impl Session<'_> {
         }
     }
 
+    /// A `submit_sm_resp` to a segment that was given up. When all of the text is accepted after all, its
+    /// outcome is unknown no more, and what waits to be sent again is not.
+    fn late_response(&mut self, frame: &Frame) {
+        let name = &self.link.options.name;
+        let Some((order, segment)) = self.given_up.remove(&frame.sequence) else {
+            tracing::debug!(link = %name, "a submit_sm_resp to nothing that was asked");
+            return;
+        };
+        let Some(active) = self.late.get_mut(&order) else { return };
+        if frame.status != 0 || frame.id != CommandId::SubmitSmResp {
+            tracing::debug!(link = %name, status = frame.status, "a submit_sm_resp came late, with a refusal");
+            self.forget_late(order);
+            return;
+        }
+        let id = if let Ok(Pdu::SubmitSmResp(id)) = decode(frame) { id } else { String::new() };
+        if let Some(place) = active.accepted.get_mut(segment) {
+            *place = Some(id);
+        }
+        if active.accepted.iter().any(Option::is_none) {
+            return;
+        }
+        let message_ids = active.accepted.iter().map(|id| id.clone().unwrap_or_default()).collect();
+        let (id, attempt) = (active.submit.id, active.submit.attempt);
+        tracing::info!(link = %name, %id, attempt, "a submit_sm_resp came late: the reply is sent after all");
+        self.forget_late(order);
+        self.link.meters.late.increment(1);
+        let (link, at_us) = (self.index(), self.link.world.now_us());
+        let op = Op::LateResult { id, attempt, at_us, outcome: SubmitOutcome::Accepted { message_ids } };
+        self.ask(Append { link, tag: 0, give_up: None, op });
+        if let Some(again) = self.link.queue.take_out(id) {
+            self.settle(&again, SubmitOutcome::NotSent { reason: NotSent::Stopping });
+        }
+    }
+
+    fn forget_late(&mut self, order: u64) {
+        self.late.remove(&order);
+        self.given_up.retain(|_, (of, _)| *of != order);
+    }
+
     /// A `generic_nack`: it may name a request of ours.
     pub(super) fn nacked(&mut self, frame: &Frame) {
         if self.in_flight.contains_key(&frame.sequence) {
@@ -195,9 +233,10 @@ impl Session<'_> {
                 return;
             }
             self.written.pop_front();
-            if let Some((order, ..)) = self.in_flight.remove(&sequence)
+            if let Some((order, segment, _)) = self.in_flight.remove(&sequence)
                 && let Some(active) = self.active.get_mut(&order)
             {
+                self.given_up.insert(sequence, (order, segment));
                 active.open -= 1;
                 active.unknown = true;
                 self.link.meters.unknown.increment(1);
@@ -220,7 +259,18 @@ impl Session<'_> {
             && let Some(active) = self.active.remove(&order)
         {
             let outcome = active.outcome();
+            let may_come = outcome == SubmitOutcome::Unknown && active.refused.is_none();
             self.settle(&active.submit, outcome);
+            if may_come {
+                self.late.insert(order, active);
+            } else {
+                self.forget_late(order);
+            }
+            if self.late.len() > LATE_SUBMITS_MAX
+                && let Some((&oldest, _)) = self.late.first_key_value()
+            {
+                self.forget_late(oldest);
+            }
         }
     }
 

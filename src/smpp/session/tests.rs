@@ -57,6 +57,7 @@ fn options() -> LinkOptions {
         default_alphabet: Default::default(),
         receive_window: 4,
         receive_bytes: 1 << 20,
+        redelivery: Duration::from_secs(60),
         submit_window: 2,
         submits_per_second: 0,
         enquire_link: Duration::from_secs(30),
@@ -184,7 +185,7 @@ impl Rig {
     async fn result(&mut self) -> (Uuid, SubmitOutcome) {
         loop {
             match self.append().await.op {
-                Op::Result { id, outcome, .. } => return (id, outcome),
+                Op::Result { id, outcome, .. } | Op::LateResult { id, outcome, .. } => return (id, outcome),
                 Op::Confirmed { .. } => {}
                 other => panic!("{other:?}"),
             }
@@ -377,7 +378,8 @@ async fn a_redelivery_of_what_is_in_doubt_is_recorded_as_one_and_only_once() {
         short_message: b"PS 1".to_vec(),
         ..Mobile::default()
     };
-    rig.doubt.add(&[InDoubt { run: Uuid::nil(), sequence: 40, key: doubt::mobile_key(&mobile), until_us: i64::MAX }]);
+    let original = InDoubt { run: Uuid::nil(), sequence: 40, key: doubt::mobile_key(&mobile), until_us: i64::MAX };
+    rig.doubt.add(0, &[original], i64::MAX);
     for (sequence, expected) in [(1, Some(40)), (2, None)] {
         rig.deliver(sequence, "PS 1").await;
         let (append, _) = rig.store().await;

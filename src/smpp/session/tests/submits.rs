@@ -109,12 +109,36 @@ async fn a_response_that_does_not_come_leaves_the_outcome_unknown() {
     let mut rig = Rig::bound().await;
     assert!(rig.queue.push(submit(1, "x")));
     rig.intend().await;
-    let (frame, _) = rig.recv().await;
+    rig.recv().await;
     let begun = Instant::now();
     assert_eq!(rig.result().await.1, SubmitOutcome::Unknown);
     assert!((10..12).contains(&begun.elapsed().as_secs()));
-    rig.send(0, frame.sequence, Pdu::SubmitSmResp("late".into())).await;
     assert!(timeout(Duration::from_secs(1), rig.appends.recv()).await.is_err(), "one result for one attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_comes_late_settles_its_attempt_once_and_what_waits_to_be_sent_again_is_not() {
+    let mut rig = Rig::bound().await;
+    assert!(rig.queue.push(submit(1, "x")));
+    rig.intend().await;
+    let (frame, _) = rig.recv().await;
+    assert_eq!(rig.result().await.1, SubmitOutcome::Unknown);
+    // The link is at its window, so that the second attempt waits.
+    for n in 2..=3 {
+        assert!(rig.queue.push(submit(n, "y")));
+        rig.intend().await;
+        rig.recv_answering().await;
+    }
+    assert!(rig.queue.push(Submit { attempt: 2, ..submit(1, "x") }));
+    for _ in 0..2 {
+        rig.send(0, frame.sequence, Pdu::SubmitSmResp("late".into())).await;
+    }
+    let (id, outcome) = rig.result().await;
+    assert_eq!((id, outcome), (Uuid::from_u128(1), SubmitOutcome::Accepted { message_ids: vec!["late".into()] }));
+    let Op::Result { id, attempt, outcome, .. } = rig.append().await.op else { panic!() };
+    assert_eq!((id, attempt), (Uuid::from_u128(1), 2));
+    assert_eq!(outcome, SubmitOutcome::NotSent { reason: NotSent::Stopping });
+    assert!(timeout(Duration::from_secs(1), rig.appends.recv()).await.is_err(), "settled once");
 }
 
 #[tokio::test(start_paused = true)]
