@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 #![allow(unreachable_pub, reason = "helpers are public to the topics")]
 
+mod acknowledge;
 mod albania_2017;
 mod architecture;
 mod bad_input;
+mod clock;
 mod config;
 mod demo;
 mod doctor;
@@ -16,12 +18,15 @@ mod gateway;
 mod grammar_corpus;
 mod grammar_fixtures;
 mod guide;
+mod hang;
 mod harness;
 mod imports;
 mod intake;
 mod kill;
+mod memory;
 mod offline_sql;
 mod outage;
+mod overload;
 mod poison;
 mod router;
 mod support;

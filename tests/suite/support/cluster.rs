@@ -124,6 +124,24 @@ impl Cluster {
         }
     }
 
+    /// SIGSTOP to the postmaster and each of its children: it is there, and answers nothing.
+    pub fn stop_still(&self) {
+        self.signal_all(rustix::process::Signal::STOP);
+    }
+
+    /// Undoes [`Cluster::stop_still`].
+    pub fn go_on(&self) {
+        self.signal_all(rustix::process::Signal::CONT);
+    }
+
+    fn signal_all(&self, signal: rustix::process::Signal) {
+        use rustix::process::{Pid, kill_process};
+        let pid: i32 = self.postmaster.lock().unwrap().as_ref().map_or(0, |child| child.id().try_into().unwrap());
+        for pid in std::iter::once(pid).chain(children(pid)).filter_map(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
     /// What the server logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()

@@ -6,14 +6,17 @@
 #![allow(dead_code, reason = "each topic uses some of it")]
 
 pub mod book;
+pub mod cgroup;
 pub mod cluster;
 pub mod dir;
+pub mod flood;
 pub mod flow;
 pub mod handoff;
 pub mod netlab;
 pub mod peer;
 pub mod pg;
 pub mod poll;
+pub mod preload;
 pub mod process;
 pub mod replica;
 pub mod site;

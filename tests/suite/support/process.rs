@@ -2,7 +2,7 @@
 //! killed; their logs kept and awaited.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,12 +17,24 @@ use super::{PATIENCE, soon, within};
 /// The program that was built for this run.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_scrutineer");
 
+/// How to start a role, beyond the usual.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// More environment.
+    pub env: Vec<(String, String)>,
+    /// The file of a cgroup that takes the process before it begins.
+    pub cgroup: Option<PathBuf>,
+    /// `WatchdogSec=` of its unit.
+    pub watchdog: Option<Duration>,
+}
+
 /// A running role. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Process {
     name: String,
     child: Child,
-    notify: UnixDatagram,
+    /// What it told systemd.
+    told: Lines,
     lines: Lines,
     _dir: tempfile::TempDir,
 }
@@ -37,15 +49,33 @@ impl Process {
 
     /// Starts a role and waits for nothing.
     pub fn spawn(role: &str, config: &Path) -> Self {
+        Self::launch(role, config, &Launch::default())
+    }
+
+    /// Starts a role as told and waits for nothing.
+    pub fn launch(role: &str, config: &Path, launch: &Launch) -> Self {
         let dir = super::dir::fresh();
         let socket = dir.path().join("notify");
         let notify = UnixDatagram::bind(&socket).unwrap();
-        let mut child = Command::new(PROGRAM)
+        let mut command = match &launch.cgroup {
+            None => Command::new(PROGRAM),
+            Some(procs) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(procs).arg(PROGRAM);
+                shell
+            }
+        };
+        match launch.watchdog {
+            Some(limit) => command.env("WATCHDOG_USEC", limit.as_micros().to_string()),
+            None => command.env_remove("WATCHDOG_USEC"),
+        };
+        let mut child = command
             .arg("--config")
             .arg(config)
             .arg(role)
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .env("NOTIFY_SOCKET", &socket)
-            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,7 +85,9 @@ impl Process {
         let lines = Lines::default();
         lines.follow(child.stdout.take().unwrap());
         lines.follow(child.stderr.take().unwrap());
-        Self { name: role.to_owned(), child, notify, lines, _dir: dir }
+        let told = Lines::default();
+        told.hear(notify);
+        Self { name: role.to_owned(), child, told, lines, _dir: dir }
     }
 
     /// Waits for `READY=1`.
@@ -63,21 +95,60 @@ impl Process {
     /// # Panics
     /// When it does not come, with what the process logged.
     pub async fn ready(&mut self) {
-        let said = async {
-            let mut buffer = [0; 4096];
-            loop {
-                let n = self.notify.recv(&mut buffer).await.unwrap();
-                if String::from_utf8_lossy(&buffer[..n]).lines().any(|line| line == "READY=1") {
-                    return;
-                }
-            }
-        };
         let wrong = tokio::select! {
-            () = said => return,
+            _ = self.told.find("READY=1") => return,
             status = self.child.wait() => format!("ended: {}", status.unwrap()),
             () = tokio::time::sleep(PATIENCE) => format!("was not ready within {PATIENCE:?}"),
         };
         panic!("{} {wrong}; it said:\n{}", self.name, self.log());
+    }
+
+    /// How often it has told the watchdog that it lives.
+    pub fn pings(&self) -> usize {
+        self.told.from(0).iter().filter(|line| line.contains("WATCHDOG=1")).count()
+    }
+
+    /// Waits until the watchdog has not been told for so long, as systemd does before it kills; what it
+    /// would do is the caller's. Panics when that does not come about by the deadline.
+    pub async fn until_silent(&self, limit: Duration, deadline: Duration) {
+        let begun = tokio::time::Instant::now();
+        let (mut seen, mut since) = (self.pings(), begun);
+        while since.elapsed() < limit {
+            assert!(begun.elapsed() < deadline, "the watchdog of {} is told on and on:\n{}", self.name, self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let pings = self.pings();
+            if pings != seen {
+                (seen, since) = (pings, tokio::time::Instant::now());
+            }
+        }
+    }
+
+    /// Watches for so long that the watchdog is told at least each `limit`.
+    pub async fn stays_lively(&self, limit: Duration, watch: Duration) {
+        let begun = tokio::time::Instant::now();
+        let (mut seen, mut since) = (self.pings(), begun);
+        while begun.elapsed() < watch {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let pings = self.pings();
+            if pings != seen {
+                (seen, since) = (pings, tokio::time::Instant::now());
+            }
+            assert!(
+                since.elapsed() < limit,
+                "the watchdog of {} was not told for {limit:?}:\n{}",
+                self.name,
+                self.log()
+            );
+        }
+    }
+
+    /// Its runtime's threads.
+    pub fn runtime_threads(&self) -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let runtime = tasks.filter(|task| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("tokio"))
+        });
+        runtime.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
     }
 
     /// The process id.
@@ -225,6 +296,19 @@ impl Lines {
                 line.clear();
                 let mut lines = this.lines.lock().unwrap();
                 lines.push(text);
+                this.count.send_replace(lines.len());
+            }
+        });
+    }
+
+    /// Takes what is told on a datagram socket, in a task: a socket that nobody reads would block who tells.
+    pub fn hear(&self, socket: UnixDatagram) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = socket.recv(&mut buffer).await {
+                let mut lines = this.lines.lock().unwrap();
+                lines.extend(String::from_utf8_lossy(&buffer[..n]).lines().map(str::to_owned));
                 this.count.send_replace(lines.len());
             }
         });

@@ -1,0 +1,133 @@
+//! `acknowledge = "spooled" | "committed"` on the real processes: what an acknowledgement promises, and
+//! what the SMSC is told while the promise cannot be kept.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scrutineer::limits::{OVERLOAD_UNBIND_SECONDS, WITHHOLD_SECONDS};
+use sqlx::Row;
+
+use super::support::cluster::{Cluster, Durability};
+use super::support::flood::{self, Flood, Make};
+use super::support::pg::{self, Database};
+use super::support::site::Site;
+use super::support::torture::{figure, rounds};
+
+const LONG: Duration = Duration::from_secs(120);
+
+fn make() -> Make {
+    Arc::new(|number| flood::text(&format!("3556{:07}", 5_000_000 + number % 1_000), &format!("note {number}")))
+}
+
+/// Numbers that PostgreSQL has, each once.
+pub async fn stored(database: &Database) -> HashSet<u64> {
+    let rows = sqlx::query("SELECT text FROM message WHERE text LIKE 'note %'")
+        .fetch_all(&mut database.admin().await)
+        .await
+        .unwrap();
+    let mut numbers = HashSet::new();
+    for row in &rows {
+        let text: &str = row.get(0);
+        let number = text.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(numbers.insert(number), "stored twice: {text:.40}");
+    }
+    numbers
+}
+
+/// Waits until PostgreSQL has all of these, and checks that it has each once.
+pub async fn until_stored(database: &Database, wanted: &HashSet<u64>, deadline: Duration) {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let stored = stored(database).await;
+        let lacking = wanted.difference(&stored).count();
+        if lacking == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < deadline, "{lacking} of {} acknowledged messages are not stored", wanted.len());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn spooled_acknowledges_though_worker_and_database_are_away() {
+    let flood = Flood::start(50, 0, make()).await;
+    let site = Site::without_database().link(flood.port);
+    let _gateway = site.start("gateway").await;
+    flood.offer(2_000);
+    flood.until_acknowledged(2_000, LONG).await;
+    assert_eq!(flood.seen(|seen| seen.refused), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn committed_acknowledges_what_postgresql_has_and_has_the_smsc_store_while_it_is_away() {
+    let postgres = Cluster::start(Durability::Synced);
+    let database = pg::database_on(&postgres).await;
+    let flood = Flood::start(20, 0, make()).await;
+    let mut site = Site::new(&database).link_with("smsc", flood.port, "reconnect_seconds_max = 1");
+    site.gateway = "acknowledge = \"committed\"".to_owned();
+    let gateway = site.start("gateway").await;
+    let mut worker = site.start("worker").await;
+    flood.offer(500);
+    for _ in 0..10 {
+        // What is acknowledged now is in PostgreSQL by then.
+        let acknowledged = flood.seen(|seen| seen.acknowledged.clone());
+        let stored = stored(&database).await;
+        assert!(acknowledged.is_subset(&stored), "acknowledged before it was committed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    flood.until_acknowledged(500, LONG).await;
+
+    for round in 0..rounds(1, 3) {
+        // The worker goes, or the database: nothing is acknowledged, the SMSC told to deliver later, then to store.
+        let from_worker = round % 2 == 0;
+        if from_worker {
+            worker.kill().await;
+        } else {
+            tokio::task::block_in_place(|| postgres.kill());
+        }
+        let before = flood.acknowledged();
+        let (refused, unbinds) = flood.seen(|seen| (seen.refused, seen.unbinds));
+        flood.offer(100);
+        let begun = tokio::time::Instant::now();
+        let reached = async |what: &str, limit: u64, reached: &dyn Fn() -> bool| {
+            let limit = Duration::from_secs(limit);
+            super::support::within(limit, what, async {
+                while !reached() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            })
+            .await;
+            begun.elapsed()
+        };
+        let told = reached("an answer to deliver later", 60, &|| flood.seen(|seen| seen.refused > refused)).await;
+        assert!(told >= Duration::from_secs(WITHHOLD_SECONDS - 1), "withheld first: {told:?}");
+        gateway.logged("reason=\"worker_not_committing\"").await;
+        let unbound =
+            reached("an unbind", OVERLOAD_UNBIND_SECONDS + 60, &|| flood.seen(|seen| seen.unbinds > unbinds)).await;
+        assert_eq!(flood.acknowledged(), before, "nothing is acknowledged that PostgreSQL lacks");
+        if from_worker {
+            worker = site.start("worker").await;
+        } else {
+            tokio::task::block_in_place(|| postgres.up());
+        }
+        let healed = tokio::time::Instant::now();
+        flood.until_acknowledged(before + 100, LONG).await;
+        let all = flood.seen(|seen| seen.acknowledged.clone());
+        until_stored(&database, &all, LONG).await;
+        figure(
+            if from_worker {
+                "worker away, acknowledge = \"committed\""
+            } else {
+                "PostgreSQL away, acknowledge = \"committed\""
+            },
+            &format!(
+                "responses withheld, told to deliver later after {:.1} s, unbound after {:.0} s; bound again and all acknowledged {:.0} s after it was back | {:.0} s | nothing; what was stored and came again stands once",
+                told.as_secs_f64(),
+                unbound.as_secs_f64(),
+                healed.elapsed().as_secs_f64(),
+                healed.duration_since(begun).as_secs_f64(),
+            ),
+        );
+    }
+}

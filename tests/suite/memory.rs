@@ -1,0 +1,354 @@
+//! Each process in a memory cgroup at its cap, under far more load than it can take: it is not killed,
+//! the SMSC or the browser is told to wait, and nothing that was acknowledged is lost. Then the cap does
+//! kill it, and it comes back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scrutineer::limits::{self, GATEWAY_MEMORY_BYTES_MAX, WEB_MEMORY_BYTES_MAX, WORKER_MEMORY_BYTES_MAX};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::acknowledge::until_stored;
+use super::support::book::{Book, Place, Watcher};
+use super::support::cgroup::Cgroup;
+use super::support::flood::{self, Flood, Make};
+use super::support::pg;
+use super::support::preload::SlowSync;
+use super::support::process::{Launch, Process};
+use super::support::site::Site;
+use super::support::torture::{figure, rounds, skip};
+
+const LONG: Duration = Duration::from_secs(400);
+/// Between the numbers of two links.
+const APART: u64 = 10_000_000;
+
+/// The greatest amount of anonymous memory that a process had, looked at now and then.
+async fn watch_anon(group: &Cgroup, watch: Duration) -> u64 {
+    let begun = tokio::time::Instant::now();
+    let mut greatest = 0;
+    while begun.elapsed() < watch {
+        greatest = greatest.max(group.usage().anon);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    greatest
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Squeezes until the kernel kills; the load goes on meanwhile.
+async fn until_killed(process: &mut Process, group: &Cgroup) {
+    let begun = tokio::time::Instant::now();
+    while process.is_running() {
+        assert!(begun.elapsed() < LONG, "the cap does not kill: {}", group.usage());
+        group.squeeze();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(group.usage().kills > 0, "{}", group.usage());
+}
+
+/// Now and then one as large as a message can be.
+fn mixed() -> Make {
+    Arc::new(|number| {
+        let phone = format!("3556{:07}", 5_000_000 + number % 5_000);
+        let mut message = flood::text(&phone, &format!("note {number}"));
+        if number.is_multiple_of(40) {
+            let text = format!("note {number} {}", "x".repeat(60_000));
+            (message.short_message, message.payload) = (Vec::new(), Some(text.into_bytes()));
+        }
+        message
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_at_its_cap_tells_the_smsc_to_wait_is_not_killed_and_loses_nothing() {
+    let group = match Cgroup::memory(GATEWAY_MEMORY_BYTES_MAX) {
+        Ok(group) => group,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let mut site = Site::new(&database);
+    let slow = match SlowSync::build(site.path()) {
+        Ok(slow) => slow,
+        Err(missing) => return skip(&missing),
+    };
+    let mut floods = Vec::new();
+    for link in 0..6 {
+        let flood = Flood::start(1_000, link * APART, mixed()).await;
+        let keys = "receive_window = 1000\nreconnect_seconds_max = 1";
+        site = site.link_with(&format!("link{link}"), flood.port, keys);
+        floods.push(flood);
+    }
+    let config = site.config();
+    let launch = Launch { env: slow.env(), cgroup: Some(group.procs()), ..Launch::default() };
+    let mut gateway = Process::launch("gateway", &config, &launch);
+    gateway.ready().await;
+    // The worker is away, and the disk takes a batch a second, then none for longer than the SMSC may wait.
+    for flood in &floods {
+        flood.offer(APART);
+    }
+    slow.set_ms(1_000);
+    let phase = Duration::from_secs(rounds(8, 90) as u64);
+    let mut anon = watch_anon(&group, phase).await;
+    slow.set_ms(9_000);
+    anon = anon.max(watch_anon(&group, phase.max(Duration::from_secs(12))).await);
+    assert!(gateway.is_running(), "{}\n{}", group.usage(), gateway.log());
+    let usage = group.usage();
+    assert_eq!(usage.kills, 0, "{usage}");
+    let refused: u64 = floods.iter().map(|flood| flood.seen(|seen| seen.refused)).sum();
+    let acknowledged: usize = floods.iter().map(Flood::acknowledged).sum();
+    assert!(refused > 0, "the SMSC was told to wait");
+    let (sum, parts) = (limits::gateway_memory_bytes(), limits::GATEWAY_MEMORY_PARTS);
+    println!(
+        "gateway: {usage}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}",
+        mib(anon),
+        mib(sum as u64)
+    );
+    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    figure(
+        "gateway at its cap of 48 MiB, 6 links with full windows, a disk that takes seconds a sync",
+        &format!(
+            "{:.1} MiB of its own at most (the bounds add up to {:.1}), told {refused} times to deliver later | {} s | nothing of {acknowledged}",
+            mib(anon),
+            mib(sum as u64),
+            2 * phase.as_secs()
+        ),
+    );
+
+    // Killed by the cap, under load.
+    slow.set_ms(300);
+    until_killed(&mut gateway, &group).await;
+    gateway.ended().await;
+    group.set_cap(GATEWAY_MEMORY_BYTES_MAX as u64).unwrap();
+    slow.set_ms(0);
+    let mut gateway = Process::launch("gateway", &config, &launch);
+    gateway.ready().await;
+    let before: usize = floods.iter().map(Flood::acknowledged).sum();
+    for flood in &floods {
+        flood.hold();
+    }
+    for (link, flood) in floods.iter().enumerate() {
+        let given = flood.given() - link as u64 * APART;
+        flood.until_acknowledged(given as usize, LONG).await;
+    }
+    let _worker = site.start("worker").await;
+    let all: HashSet<u64> = floods.iter().flat_map(|flood| flood.seen(|seen| seen.acknowledged.clone())).collect();
+    assert!(all.len() > before);
+    until_stored(&database, &all, LONG).await;
+    figure(
+        "gateway killed by its cap",
+        &format!("comes back, the SMSC delivers again | the restart | nothing of {}, nothing twice", all.len()),
+    );
+}
+
+/// As many observers as a large election has.
+const OBSERVERS: u64 = 50_000;
+
+fn observers() -> Book {
+    let place = |code: String, level, parent: &str| Place {
+        name: code.clone(),
+        code,
+        level,
+        parent: parent.to_owned(),
+        registered_voters: Some(900),
+    };
+    let mut places = vec![place("R1".into(), "region", "")];
+    places.extend((0..500).map(|n| place(format!("S{n}"), "station", "R1")));
+    let watchers = (0..OBSERVERS)
+        .map(|n| Watcher { code: format!("{}", 100_000 + n), phone: phone(n), station: format!("S{}", n % 500) })
+        .collect();
+    let questions: Vec<_> = (0..40)
+        .map(|n| json!({"code": format!("{}{}", (b'A' + n / 20) as char, (b'A' + n % 20) as char), "text": "Count", "type": "count", "max": 9999}))
+        .collect();
+    Book {
+        slug: "full",
+        places,
+        watchers,
+        checklists: vec![json!({"prefix": "KT", "title": "Full", "questions": questions})],
+        options: &[],
+    }
+}
+
+fn phone(n: u64) -> String {
+    format!("3556{:07}", 1_000_000 + n)
+}
+
+fn reports() -> Make {
+    Arc::new(|number| {
+        if number.is_multiple_of(50) {
+            let phone = format!("3557{:07}", 1_000_000 + number);
+            let mut message = flood::text(&phone, "");
+            message.payload = Some(format!("note {number} {}", "x".repeat(60_000)).into_bytes());
+            return message;
+        }
+        let n = number % OBSERVERS;
+        flood::text(&phone(n), &format!("KT{} AA{} AB{} BC{}", 100_000 + n, number % 997, number % 4001, number % 31))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_at_its_cap_with_fifty_thousand_observers_and_a_full_spool_is_not_killed_and_loses_nothing() {
+    let group = match Cgroup::memory(WORKER_MEMORY_BYTES_MAX) {
+        Ok(group) => group,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let flood = Flood::start(500, 0, reports()).await;
+    let site = Site::new(&database).link_with("smsc", flood.port, "receive_window = 1000");
+    observers().set_up(&site).await;
+    let _gateway = site.start("gateway").await;
+    let messages = rounds(12_000, 120_000) as u64;
+    flood.offer(messages);
+    flood.until_acknowledged(messages as usize, LONG).await;
+    // A slow database: each batch waits in it.
+    sqlx::raw_sql(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END';
+         CREATE TRIGGER slowly AFTER INSERT ON message FOR EACH STATEMENT EXECUTE FUNCTION slowly()",
+    )
+    .execute(&mut database.admin().await)
+    .await
+    .unwrap();
+    let config = site.config();
+    let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
+    let mut worker = Process::launch("worker", &config, &launch);
+    worker.ready().await;
+    let (mut anon, mut killed_at) = (0, None);
+    let begun = tokio::time::Instant::now();
+    let mut admin = database.admin().await;
+    loop {
+        anon = anon.max(group.usage().anon);
+        let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM message").fetch_one(&mut admin).await.unwrap();
+        if killed_at.is_none() && stored as u64 > messages / 2 {
+            let usage = group.usage();
+            assert_eq!(usage.kills, 0, "{usage}\n{}", worker.log());
+            println!("worker: {usage}");
+            until_killed(&mut worker, &group).await;
+            worker.ended().await;
+            group.set_cap(WORKER_MEMORY_BYTES_MAX as u64).unwrap();
+            worker = Process::launch("worker", &config, &launch);
+            worker.ready().await;
+            killed_at = Some(stored);
+        }
+        if stored as u64 >= messages {
+            break;
+        }
+        assert!(begun.elapsed() < LONG, "{stored} of {messages} stored\n{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(killed_at.is_some() && worker.is_running());
+    assert_eq!(group.usage().kills, 1, "{}", group.usage());
+    let doubled: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM message WHERE redelivered > 0 OR outcome = 'set_aside'")
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
+    assert_eq!(doubled, 0);
+    let (sum, parts) =
+        (limits::worker_memory_bytes(OBSERVERS as usize), limits::worker_memory_parts(OBSERVERS as usize));
+    println!(
+        "worker: {}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}",
+        group.usage(),
+        mib(anon),
+        mib(sum as u64)
+    );
+    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    figure(
+        "worker at its cap of 96 MiB, 50,000 observers, a full spool, a slow database; then killed by the cap",
+        &format!(
+            "{:.1} MiB of its own at most (the bounds add up to {:.1}); comes back and reads on | the restart | nothing of {messages}, nothing twice",
+            mib(anon),
+            mib(sum as u64)
+        ),
+    );
+}
+
+/// One request; the status, or `None` when the connection was not served.
+async fn request(address: &str, head: &str, body: &str) -> Option<u16> {
+    let mut io = TcpStream::connect(address).await.ok()?;
+    let request =
+        format!("{head}\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    io.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(60), io.read_to_end(&mut answer)).await.ok()?;
+    String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dashboard_at_its_cap_under_thousands_of_connections_is_not_killed_and_serves_again() {
+    let group = match Cgroup::memory(WEB_MEMORY_BYTES_MAX) {
+        Ok(group) => group,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let site = Site::new(&database);
+    let config = site.config();
+    let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
+    let mut web = Process::launch("web", &config, &launch);
+    web.ready().await;
+    let line = web.logged("the dashboard listens").await;
+    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    // Heads that never end, each as long as is taken.
+    let mut held = Vec::new();
+    for _ in 0..rounds(1_500, 3_000) {
+        let Ok(mut io) = TcpStream::connect(&address).await else { break };
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Pad: {}", "x".repeat(limits::WEB_HEAD_BYTES_MAX - 100));
+        let _ = tokio::time::timeout(Duration::from_millis(20), io.write_all(head.as_bytes())).await;
+        held.push(io);
+    }
+    let until = tokio::time::Instant::now() + Duration::from_secs(rounds(10, 120) as u64);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let address = address.clone();
+        tasks.spawn(async move {
+            let mut statuses: Vec<Option<u16>> = Vec::new();
+            while tokio::time::Instant::now() < until {
+                let form = "name=nobody&password=wrong-password-of-nobody";
+                statuses.push(match n % 3 {
+                    0 => request(&address, "POST /sign-in HTTP/1.1\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded", form).await,
+                    1 => request(&address, "GET /sign-in HTTP/1.1", "").await,
+                    _ => request(&address, "POST /sign-in HTTP/1.1", &"x".repeat(limits::WEB_BODY_BYTES_MAX)).await,
+                });
+            }
+            statuses
+        });
+    }
+    let mut anon = 0;
+    let mut statuses = std::collections::BTreeMap::<Option<u16>, usize>::new();
+    while !tasks.is_empty() {
+        anon = anon.max(group.usage().anon);
+        if let Ok(Some(done)) = tokio::time::timeout(Duration::from_millis(50), tasks.join_next()).await {
+            for status in done.unwrap() {
+                *statuses.entry(status).or_default() += 1;
+            }
+        }
+    }
+    drop(held);
+    let usage = group.usage();
+    assert_eq!(usage.kills, 0, "{usage}\n{}", web.log());
+    assert!(web.is_running());
+    let (sum, parts) = (limits::web_memory_bytes(), limits::WEB_MEMORY_PARTS);
+    println!(
+        "web: {usage}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}; answers {statuses:?}",
+        mib(anon),
+        mib(sum as u64)
+    );
+    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    let begun = tokio::time::Instant::now();
+    while request(&address, "GET /sign-in HTTP/1.1", "").await != Some(200) {
+        assert!(begun.elapsed() < LONG, "it does not serve again\n{}", web.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    figure(
+        "dashboard at its cap of 64 MiB, more connections and requests than it takes",
+        &format!(
+            "{:.1} MiB of its own at most (the bounds add up to {:.1}); answers by status {statuses:?} | {:.1} s until it served all again | nothing",
+            mib(anon),
+            mib(sum as u64),
+            begun.elapsed().as_secs_f64()
+        ),
+    );
+}
