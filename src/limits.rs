@@ -126,6 +126,8 @@ pub const ELECTIONS_MAX: i64 = 64;
 pub const FORMS_MAX: i64 = 512;
 /// Steps of the grammar's search for one text.
 pub const GRAMMAR_STEPS_MAX: usize = 200_000;
+/// Segments of one reply.
+pub const REPLY_SEGMENTS_MAX: u32 = 3;
 /// Reports in one text.
 pub const REPORTS_PER_TEXT_MAX: usize = 8;
 /// Questions of one checklist.
@@ -193,6 +195,12 @@ pub const REPLY_ATTEMPTS_MAX: i16 = 2;
 pub const REPLY_RETRY_SECONDS: i32 = 15;
 /// Replies an hour to a phone whose election is not known.
 pub const REPLIES_PER_HOUR_DEFAULT: u32 = 60;
+/// Replies an hour to the commands of one phone.
+pub const COMMAND_REPLIES_PER_HOUR: u32 = 10;
+/// Replies an hour to a phone that nobody has and whose texts are no reports.
+pub const STRANGER_REPLIES_PER_HOUR: u32 = 5;
+/// Replies an hour to one and the same text of a phone that is no report.
+pub const SAME_TEXT_REPLIES_PER_HOUR: u32 = 2;
 /// Seconds for which a reply is worth sending.
 pub const REPLY_EXPIRES_SECONDS: i64 = 6 * 3600;
 

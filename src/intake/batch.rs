@@ -3,7 +3,7 @@
 //! Invariant: nothing outside the transaction changes unless it committed; what was reserved for it is
 //! given back when it did not.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use super::decide::{Incoming, Present, PresentStates, Replies, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
 use super::judge;
-use super::limiter::ReplyLimiter;
+use super::limiter::{Counted, ReplyLimiter};
 use super::phones::PhoneIds;
 use super::roster::{Known, RosterCell};
 use super::rows::{self, Judged};
@@ -29,6 +29,7 @@ use crate::outbox::reply_id::{bucket, reply_id};
 use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
 use crate::store::segment::Part;
+use crate::store::sender::SenderChange;
 use crate::store::set_aside::{self, SetAside};
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
 use crate::vitals::pressure::Pressure;
@@ -115,8 +116,8 @@ pub struct Done {
     pub submits: Vec<Submit>,
     /// Replies whose result came, each with its attempt.
     pub settled: Vec<(Uuid, u16)>,
-    /// Phones that get a reply, with the message's time.
-    pub answered: Vec<(i64, i64)>,
+    /// What replies are counted against, with the message's time.
+    pub answered: Vec<(Counted, i64)>,
     /// Messages by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Some replies are due, as they found no place or must be sent again.
@@ -183,6 +184,8 @@ pub async fn attempt<L: Ledger>(
         aside: BTreeMap::new(),
         trouble: None,
         done: Done::default(),
+        stopped: HashSet::new(),
+        senders: Vec::new(),
         told: Vec::new(),
     };
     let result = session.store.transact(session.store.deadline(), Batch(&mut work)).await;
@@ -214,6 +217,8 @@ pub async fn finish_incomplete<L: Ledger>(
         aside: BTreeMap::new(),
         trouble: None,
         done: Done::default(),
+        stopped: HashSet::new(),
+        senders: Vec::new(),
         told: Vec::new(),
     };
     let mut count = 0;
@@ -298,6 +303,10 @@ struct Work<'a, L> {
     aside: BTreeMap<usize, String>,
     trouble: Option<Trouble>,
     done: Done,
+    /// Phones that want no messages, as far as this batch has come.
+    stopped: HashSet<i64>,
+    /// What STOP and START of this batch change.
+    senders: Vec<SenderChange>,
     /// What became of each text, for those who asked.
     told: Vec<Told>,
 }
@@ -447,6 +456,9 @@ impl<L: Ledger> Work<'_, L> {
         let replies = rows::replies(&judged, self.place.spool_id);
         if !tx.write(self.place, &rows, &submissions, &revisions, &replies).await? {
             return Err(self.give_up(Trouble::Lost));
+        }
+        if !self.senders.is_empty() {
+            tx.note_senders(&self.senders).await?;
         }
         for one in &judged {
             if let Some(finished) = one.finished().filter(|_| !self.how.bare) {

@@ -5,6 +5,7 @@
 //! [`settle`] applies it to their present state and writes the reply.
 
 mod books;
+mod command;
 mod identify;
 mod reply;
 mod settle;
@@ -14,7 +15,8 @@ mod understand;
 mod tests;
 
 pub use books::Books;
-pub use reply::{Replies, RepliesError, explain};
+pub use command::Command;
+pub use reply::{Longest, Replies, RepliesError, explain};
 pub use settle::settle;
 pub use understand::understand;
 
@@ -103,8 +105,30 @@ pub struct Understanding {
     pub notes: Vec<Note>,
     /// Language of the reply.
     pub language: String,
-    /// For `Outcome::Command`: the command in upper case English (`HELP`).
-    pub command: Option<String>,
+    /// For `Outcome::Command`.
+    pub command: Option<Command>,
+    /// For STATUS: the submissions that it asks about, which must be among the present states.
+    pub asks: Vec<Ask>,
+    /// For HELP: the election's own answer.
+    pub help: Option<String>,
+}
+
+/// A submission that STATUS asks about.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Which one.
+    pub key: SubmissionKey,
+    /// Its checklist's conditions.
+    pub logic: Arc<Logic>,
+    /// See [`KnownReport::figures`].
+    pub figures: Vec<(Box<str>, i64)>,
+}
+
+impl Understanding {
+    /// Every submission whose present state [`settle`] needs.
+    pub fn keys(&self) -> impl Iterator<Item = &SubmissionKey> {
+        self.known.iter().map(|k| &k.key).chain(self.asks.iter().map(|a| &a.key))
+    }
 }
 
 /// A submission's present state, as the store has it.
@@ -116,6 +140,8 @@ pub struct Present {
     pub history: Vec<Assertion>,
     /// Revisions stored so far; 0 when the submission is new.
     pub revisions: i32,
+    /// The comment that stands.
+    pub comment: Option<String>,
 }
 
 /// What a report changes.
@@ -158,6 +184,8 @@ pub struct Decision {
     pub reading: serde_json::Value,
     /// The answer to the observer; `None` when there is none to give.
     pub reply: Option<String>,
+    /// The phone wants no messages from now on (STOP), or wants them again (START).
+    pub silence: Option<bool>,
 }
 
 /// The submissions that a batch touches, as they stand; [`settle`] keeps them up to date.

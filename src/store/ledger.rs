@@ -19,11 +19,14 @@ use super::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
 use super::request::{Closed, Open};
 use super::roster::Loaded;
 use super::segment::{Part, SetKey};
+use super::sender::SenderChange;
 use super::set_aside::{Kept, SetAside};
 use super::submission::{Found, RevisionRows, SubmissionRows};
 use super::watermark::Mark;
 use super::{Store, StoreError};
-use super::{batch, message, outbox, outbox_result, phone, request, roster, segment, set_aside, submission, watermark};
+use super::{
+    batch, message, outbox, outbox_result, phone, request, roster, segment, sender, set_aside, submission, watermark,
+};
 use crate::domain::submission::Assertion;
 use crate::limits::LEASE_SECONDS;
 
@@ -174,7 +177,13 @@ pub trait Tx: Send {
         elections: &[i32],
         ids: &[Uuid],
         sets: &[&SetKey],
+        phones: &[i64],
     ) -> impl Future<Output = Result<Found>> + Send;
+
+    /// [`sender::note`].
+    fn note_senders(&mut self, _changes: &[SenderChange]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// [`submission::history`].
     fn history(
@@ -357,8 +366,18 @@ impl Tx for PgConnection {
         segment::remove_sets(self, sets).await
     }
 
-    async fn lock_submissions(&mut self, elections: &[i32], ids: &[Uuid], sets: &[&SetKey]) -> Result<Found> {
-        submission::lock(self, elections, ids, sets).await
+    async fn lock_submissions(
+        &mut self,
+        elections: &[i32],
+        ids: &[Uuid],
+        sets: &[&SetKey],
+        phones: &[i64],
+    ) -> Result<Found> {
+        submission::lock(self, elections, ids, sets, phones).await
+    }
+
+    async fn note_senders(&mut self, changes: &[SenderChange]) -> Result<()> {
+        sender::note(self, changes).await
     }
 
     async fn history(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, Assertion)>> {

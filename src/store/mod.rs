@@ -22,6 +22,7 @@ pub mod phone;
 pub mod request;
 pub mod roster;
 pub mod segment;
+pub mod sender;
 pub mod session;
 pub mod set_aside;
 pub mod submission;

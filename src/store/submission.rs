@@ -22,6 +22,8 @@ pub struct Stored {
     pub last: OrderKey,
     /// Revisions stored.
     pub revisions: i32,
+    /// The comment that stands.
+    pub comment: Option<String>,
 }
 
 /// What a batch finds before it decides.
@@ -33,15 +35,18 @@ pub struct Found {
     pub submissions: Vec<Stored>,
     /// Are parts kept of any of the texts asked for?
     pub segments: bool,
+    /// Those of the phones asked for that want no messages.
+    pub stopped: Vec<i64>,
 }
 
 /// Reads the roster's version, locks these submissions, in the order of their keys, and looks whether
-/// parts are kept of texts that came whole.
+/// parts are kept of texts that came whole and which of these phones want no messages.
 pub async fn lock(
     conn: &mut PgConnection,
     elections: &[i32],
     ids: &[Uuid],
     sets: &[&SetKey],
+    phones: &[i64],
 ) -> Result<Found, StoreError> {
     let groups: Vec<&str> = sets.iter().map(|k| k.link_group.as_str()).collect();
     let sources: Vec<&str> = sets.iter().map(|k| k.source.as_str()).collect();
@@ -51,16 +56,17 @@ pub async fn lock(
     let rows = sqlx::query!(
         r#"WITH wanted AS (SELECT * FROM UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)),
                 locked AS (
-                    SELECT s.election_id, s.id, s.answers, s.last_received_at, s.last_spool, s.last_sequence, s.revisions
+                    SELECT s.election_id, s.id, s.answers, s.last_received_at, s.last_spool, s.last_sequence, s.revisions, s.comment
                     FROM wanted w JOIN submission s ON s.election_id = w.election_id AND s.id = w.id
                     ORDER BY s.election_id, s.id FOR UPDATE OF s)
            SELECT v.version, EXISTS (
                       SELECT FROM UNNEST($3::text[], $4::text[], $5::text[], $6::int[], $7::smallint[]) AS u (a, b, c, d, e)
                       JOIN segment_set s ON s.link_group = u.a AND s.source = u.b AND s.destination = u.c
                                         AND s.reference = u.d AND s.total = u.e) AS "segments!",
+                  ARRAY(SELECT phone_id FROM sender WHERE phone_id = ANY($8) AND stopped) AS "stopped!",
                   l.id AS "id?", l.answers AS "answers?: Json<Answers>",
                   l.last_received_at AS "last_received_at?", l.last_spool AS "last_spool?",
-                  l.last_sequence AS "last_sequence?", l.revisions AS "revisions?"
+                  l.last_sequence AS "last_sequence?", l.revisions AS "revisions?", l.comment AS "comment?"
            FROM roster_version v LEFT JOIN locked l ON true"#,
         elections,
         ids,
@@ -68,18 +74,22 @@ pub async fn lock(
         &sources[..] as &[&str],
         &destinations[..] as &[&str],
         &references,
-        &totals
+        &totals,
+        phones
     )
     .fetch_all(conn)
     .await?;
-    let mut found = Found { roster_version: 0, submissions: Vec::with_capacity(rows.len()), segments: false };
+    let mut found =
+        Found { roster_version: 0, submissions: Vec::with_capacity(rows.len()), segments: false, stopped: Vec::new() };
     for row in rows {
         found.roster_version = row.version;
         found.segments = row.segments;
+        found.stopped = row.stopped;
         if let (Some(id), Some(answers), Some(at), Some(spool), Some(sequence), Some(revisions)) =
             (row.id, row.answers, row.last_received_at, row.last_spool, row.last_sequence, row.revisions)
         {
-            found.submissions.push(Stored { id, answers: answers.0, last: order_key(at, spool, sequence), revisions });
+            let last = order_key(at, spool, sequence);
+            found.submissions.push(Stored { id, answers: answers.0, last, revisions, comment: row.comment });
         }
     }
     Ok(found)

@@ -94,6 +94,8 @@ pub async fn again<L: Ledger>(
         aside: BTreeMap::new(),
         trouble: None,
         done: Done::default(),
+        stopped: HashSet::new(),
+        senders: Vec::new(),
         told: Vec::new(),
     };
     let mut answer = Answer::Gone;

@@ -1,6 +1,17 @@
 //! Settling texts in order, and the replies to them with their place in the outbox.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::super::decide::Decision;
 use super::*;
+use crate::limits::{COMMAND_REPLIES_PER_HOUR, SAME_TEXT_REPLIES_PER_HOUR, STRANGER_REPLIES_PER_HOUR};
+
+/// What replies are counted as.
+const ALL: u64 = 0;
+const COMMANDS: u64 = 1;
+const STRANGERS: u64 = 2;
+/// Bit that no other tag has: the rest is a text's hash.
+const TEXTS: u64 = 1 << 63;
 
 impl<L: Ledger> Work<'_, L> {
     pub(super) fn settle(
@@ -12,7 +23,7 @@ impl<L: Ledger> Work<'_, L> {
         let now_us = self.session.world.now_us();
         let limiter = Arc::clone(&self.session.limiter);
         let limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pending: HashMap<i64, u32> = HashMap::new();
+        let mut pending: HashMap<(i64, u64), u32> = HashMap::new();
         let mut all = Vec::with_capacity(understood.len());
         for (text, understanding) in understood {
             let decision = understanding.and_then(|u| judge::settle(&u, present, &self.session.replies));
@@ -32,15 +43,32 @@ impl<L: Ledger> Work<'_, L> {
                     for change in &decision.changes {
                         judged.submissions.push(ids.get(&change.key).map_or_else(|| change.key.id(), |(id, _)| *id));
                     }
+                    let silent = match decision.silence {
+                        // Its own confirmation goes out; a STOP after a STOP is not answered.
+                        Some(true) => !self.stopped.insert(phone_id),
+                        Some(false) => {
+                            self.stopped.remove(&phone_id);
+                            false
+                        }
+                        None => self.stopped.contains(&phone_id),
+                    };
+                    let at_us = judged.text.order.received_us;
+                    if let Some(stopped) = decision.silence {
+                        self.senders.push(SenderChange { phone_id, stopped, at: crate::store::instant(at_us) });
+                    }
                     if let Some(reply) = &decision.reply {
                         let submit = self.submit(&judged.text, reply);
-                        let limit = self.reply_limit(decision.election);
-                        let waiting = pending.entry(phone_id).or_default();
-                        let state = if !limiter.allows(phone_id, judged.text.order.received_us, limit, *waiting) {
+                        let limits = limits(decision, self.reply_limit(decision.election), &judged.text.whole.text);
+                        let counts = || limits.iter().flatten().map(|(tag, limit)| ((phone_id, *tag), *limit));
+                        let waiting = |key| pending.get(&key).copied().unwrap_or(0);
+                        let allowed = counts().all(|(key, limit)| limiter.allows(key, at_us, limit, waiting(key)));
+                        let state = if silent || !allowed {
                             "withheld"
                         } else {
-                            *waiting += 1;
-                            self.done.answered.push((phone_id, judged.text.order.received_us));
+                            for (key, _) in counts() {
+                                *pending.entry(key).or_default() += 1;
+                                self.done.answered.push((key, at_us));
+                            }
                             self.place_for(&submit, now_us)
                         };
                         judged.reply = Some((submit, state));
@@ -91,4 +119,21 @@ impl<L: Ledger> Work<'_, L> {
             "due"
         }
     }
+}
+
+/// What a reply is counted against, each with its replies an hour: all replies to the phone; commands; and,
+/// where nothing of a text was understood, those to phones that nobody has and those to one and the same
+/// text. An auto-responder's answer to our answer is one of these.
+fn limits(decision: &Decision, all: u32, text: &str) -> [Option<(u64, u32)>; 3] {
+    let (first, second) = match decision.outcome {
+        Outcome::Command => (Some((COMMANDS, COMMAND_REPLIES_PER_HOUR)), None),
+        Outcome::UnknownChecklist => {
+            let mut hash = DefaultHasher::new();
+            text.trim().hash(&mut hash);
+            let stranger = decision.observer.is_none().then_some((STRANGERS, STRANGER_REPLIES_PER_HOUR));
+            (stranger, Some((hash.finish() | TEXTS, SAME_TEXT_REPLIES_PER_HOUR)))
+        }
+        _ => (None, None),
+    };
+    [Some((ALL, all)), first, second]
 }

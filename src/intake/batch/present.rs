@@ -17,9 +17,9 @@ impl<L: Ledger> Work<'_, L> {
             return Ok((present, ids));
         }
         for (_, understanding) in understood {
-            for known in understanding.iter().flat_map(|u| &u.known) {
-                if !ids.contains_key(&known.key) {
-                    ids.insert(known.key.clone(), (known.key.id(), 0));
+            for key in understanding.iter().flat_map(Understanding::keys) {
+                if !ids.contains_key(key) {
+                    ids.insert(key.clone(), (key.id(), 0));
                 }
             }
         }
@@ -27,7 +27,9 @@ impl<L: Ledger> Work<'_, L> {
         wanted.sort_unstable();
         let (elections, uuids): (Vec<i32>, Vec<Uuid>) = wanted.into_iter().unzip();
         let sets: Vec<&segment::SetKey> = whole_here.iter().collect();
-        let found = tx.lock_submissions(&elections, &uuids, &sets).await?;
+        let phones: Vec<i64> = self.phones.values().copied().collect();
+        let found = tx.lock_submissions(&elections, &uuids, &sets, &phones).await?;
+        self.stopped = found.stopped.into_iter().collect();
         if found.roster_version != self.known.roster.version {
             return Err(self.give_up(Trouble::Roster { seen: self.known.roster.version }));
         }
@@ -44,6 +46,7 @@ impl<L: Ledger> Work<'_, L> {
                         submission: Submission { answers: stored.answers.clone(), last: Some(stored.last) },
                         history: Vec::new(),
                         revisions: stored.revisions,
+                        comment: stored.comment.clone(),
                     },
                 );
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::checklist::logic::Logic;
-use crate::domain::checklist::{Checklist, ChecklistState};
+use crate::domain::checklist::{Checklist, ChecklistState, Kind};
 use crate::domain::roster::{Form, Register, Roster};
 use crate::grammar::{Lexicon, Setting};
 
@@ -19,6 +19,17 @@ pub(super) struct Entry {
     pub in_use: Form,
     /// What the text should begin with, where its version is not taken or not told.
     pub instead: Option<String>,
+}
+
+impl Entry {
+    /// Is a report of it expected of each observer now?
+    pub(super) fn is_expected(&self) -> bool {
+        let form = &self.in_use.checklist;
+        form.state == ChecklistState::Live
+            && form.kind == Kind::Checklist
+            && !form.serial
+            && form.version == self.checklist.version
+    }
 }
 
 /// One election, ready.

@@ -1,7 +1,7 @@
 //! What a text changes, and its outcome.
 
 use super::reply::{self, Told};
-use super::{Decision, PresentStates, Replies, SubmissionChange, Understanding};
+use super::{Command, Decision, KnownReport, PresentStates, Replies, SubmissionChange, Understanding};
 use crate::domain::checklist::Severity;
 use crate::domain::checklist::formula::Facts;
 use crate::domain::checklist::logic::Check;
@@ -12,62 +12,17 @@ use crate::domain::submission::Assertion;
 /// Applies a text to the present state of the submissions that it touches (a submission that is not in
 /// `present` is new), brings `present` up to date, and writes the reply.
 pub fn settle(understanding: &Understanding, present: &mut PresentStates, replies: &Replies) -> Decision {
-    let mut changes = Vec::with_capacity(understanding.known.len());
-    let mut told = Vec::with_capacity(understanding.known.len());
-    for known in &understanding.known {
-        let state = present.entry(known.key.clone()).or_default();
-        let assertion = Assertion { order: understanding.order, answers: known.report.answers.clone() };
-        let change = state.submission.apply(&assertion, &state.history);
-        let is_new = state.revisions == 0;
-        state.history.push(assertion.clone());
-        state.revisions += 1;
-        let after = state.submission.clone();
-        let facts = Facts { answers: &after.answers, figures: &known.figures };
-        let missing: Vec<String> = known.logic.missing(facts).map(str::to_owned).collect();
-        let uncalled: Vec<&str> = known.logic.uncalled(facts).collect();
-        let broken: Vec<&Check> = known.logic.broken(facts).collect();
-        let mut check = known.refusals.clone();
-        check.extend(
-            broken
-                .iter()
-                .filter(|c| c.rule.severity != Severity::Warning)
-                .map(|c| c.message(&understanding.language, &facts)),
-        );
-        let outcome = if is_complaint(&known.report) {
-            Outcome::Partial
-        } else if is_new {
-            Outcome::Accepted
-        } else if !change.replaced.is_empty() {
-            Outcome::Corrected
-        } else if change.added.is_empty() && known.report.comment.is_none() {
-            Outcome::Duplicate
-        } else {
-            Outcome::Accepted
-        };
+    let settled: Vec<Settled<'_>> = understanding.known.iter().map(|k| report(understanding, k, present)).collect();
+    let mut told: Vec<Told<'_>> = Vec::with_capacity(settled.len() + understanding.unknown.len());
+    for (one, known) in settled.iter().zip(&understanding.known) {
         told.push(Told {
-            outcome,
+            outcome: one.outcome,
             report: &known.report,
             checklist: Some(&known.checklist),
             instead: None,
-            missing: missing.clone(),
-            uncalled: uncalled.iter().map(|c| (*c).to_owned()).collect(),
-            check,
-        });
-        changes.push(SubmissionChange {
-            key: known.key.clone(),
-            checklist: known.checklist.clone(),
-            station: known.station.map(|s| s.id),
-            place: known.place,
-            assertion,
-            change,
-            missing,
-            broken_rules: broken
-                .iter()
-                .map(|c| c.rule.name.clone())
-                .chain(uncalled.iter().map(|code| format!("applies:{code}")))
-                .collect(),
-            comment: known.report.comment.clone(),
-            after,
+            missing: &one.change.missing,
+            uncalled: &one.uncalled,
+            check: one.check.clone(),
         });
     }
     told.extend(understanding.unknown.iter().map(|u| Told {
@@ -75,8 +30,8 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         report: &u.report,
         checklist: None,
         instead: u.instead.as_deref(),
-        missing: Vec::new(),
-        uncalled: Vec::new(),
+        missing: &[],
+        uncalled: &[],
         check: Vec::new(),
     }));
     let outcome = understanding
@@ -85,14 +40,105 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         .unwrap_or(Outcome::UnknownChecklist);
     let outcome =
         if outcome == Outcome::Accepted && !understanding.leftover.is_empty() { Outcome::Partial } else { outcome };
+    let reply = match understanding.command {
+        Some(command) => Some(answer(understanding, command, present, replies)),
+        None => reply::write(replies, understanding, outcome, &told),
+    };
     Decision {
         outcome,
         election: understanding.election,
         observer: understanding.observer,
         reading: reading(understanding),
-        reply: reply::write(replies, understanding, outcome, &told),
-        changes,
+        reply,
+        silence: match understanding.command {
+            Some(Command::Stop) => Some(true),
+            Some(Command::Start) => Some(false),
+            _ => None,
+        },
+        changes: settled.into_iter().map(|s| s.change).collect(),
     }
+}
+
+/// One report, settled.
+struct Settled<'a> {
+    outcome: Outcome,
+    change: SubmissionChange,
+    uncalled: Vec<&'a str>,
+    /// What rules say to the observer.
+    check: Vec<String>,
+}
+
+fn report<'a>(understanding: &Understanding, known: &'a KnownReport, present: &mut PresentStates) -> Settled<'a> {
+    let state = present.entry(known.key.clone()).or_default();
+    let assertion = Assertion { order: understanding.order, answers: known.report.answers.clone() };
+    let change = state.submission.apply(&assertion, &state.history);
+    let is_new = state.revisions == 0;
+    state.history.push(assertion.clone());
+    state.revisions += 1;
+    let comment = &known.report.comment;
+    let same_comment = comment.is_none() || *comment == state.comment;
+    if comment.is_some() && state.submission.last == Some(understanding.order) {
+        state.comment.clone_from(comment);
+    }
+    let after = state.submission.clone();
+    let (missing, uncalled, broken, check) = {
+        let facts = Facts { answers: &after.answers, figures: &known.figures };
+        let missing: Vec<String> = known.logic.missing(facts).map(str::to_owned).collect();
+        let uncalled: Vec<String> = known.logic.uncalled(facts).map(str::to_owned).collect();
+        let broken: Vec<&Check> = known.logic.broken(facts).collect();
+        let mut check = known.refusals.clone();
+        let told = broken.iter().filter(|c| c.rule.severity != Severity::Warning);
+        check.extend(told.map(|c| c.message(&understanding.language, &facts)));
+        let names: Vec<String> = broken.iter().map(|c| c.rule.name.clone()).collect();
+        (missing, uncalled, names, check)
+    };
+    let outcome = if is_complaint(&known.report) {
+        Outcome::Partial
+    } else if is_new {
+        Outcome::Accepted
+    } else if !change.replaced.is_empty() {
+        Outcome::Corrected
+    } else if change.added.is_empty() && same_comment {
+        Outcome::Duplicate
+    } else {
+        Outcome::Accepted
+    };
+    let codes = uncalled.iter().filter_map(|code| known.checklist.question(code)).map(|q| q.code.as_str()).collect();
+    let broken_rules = broken.into_iter().chain(uncalled.iter().map(|code| format!("applies:{code}"))).collect();
+    let change = SubmissionChange {
+        key: known.key.clone(),
+        checklist: known.checklist.clone(),
+        station: known.station.map(|s| s.id),
+        place: known.place,
+        assertion,
+        change,
+        after,
+        missing,
+        broken_rules,
+        comment: comment.clone(),
+    };
+    Settled { outcome, change, uncalled: codes, check }
+}
+
+/// The answer to a command.
+fn answer(understanding: &Understanding, command: Command, present: &PresentStates, replies: &Replies) -> String {
+    let language = &understanding.language;
+    if command != Command::Status || understanding.asks.is_empty() {
+        return reply::command(replies, language, command.word(), understanding.help.as_deref());
+    }
+    let stands: Vec<(&str, Option<Vec<String>>)> = understanding
+        .asks
+        .iter()
+        .map(|ask| {
+            let state = present.get(&ask.key).filter(|p| p.revisions > 0);
+            let missing = state.map(|p| {
+                let facts = Facts { answers: &p.submission.answers, figures: &ask.figures };
+                ask.logic.missing(facts).map(str::to_owned).collect()
+            });
+            (ask.key.prefix.as_str(), missing)
+        })
+        .collect();
+    reply::status(replies, language, &stands)
 }
 
 /// Something that was sent is not recorded, and the observer must hear of it.
@@ -132,7 +178,7 @@ fn reading(understanding: &Understanding) -> serde_json::Value {
             fields.insert("comment".to_owned(), comment.clone().into());
         }
         if let Some(command) = &understanding.command {
-            fields.insert("command".to_owned(), command.clone().into());
+            fields.insert("command".to_owned(), command.word().into());
         }
     }
     out

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::books::{Book, Books, Entry};
+use super::command::{self, Called, Command};
 use super::identify::{Who, who};
-use super::{Incoming, KnownReport, Understanding};
+use super::{Ask, Incoming, KnownReport, Understanding};
 use crate::domain::checklist::ChecklistState;
 use crate::domain::checklist::logic;
 use crate::domain::outcome::Outcome;
@@ -17,6 +18,8 @@ use crate::grammar::{self, Found, Reading};
 const PHONE_DIGITS_MIN: usize = 7;
 /// `TON` of alphanumeric senders (SMPP 3.4 section 5.2.5).
 const TON_ALPHANUMERIC: u8 = 5;
+/// Checklists that one answer to STATUS looks up.
+const STATUS_CHECKLISTS_MAX: usize = 8;
 
 /// What a text means, and which submissions it touches.
 pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
@@ -32,6 +35,8 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         notes: Vec::new(),
         language: "en".to_owned(),
         command: None,
+        asks: Vec::new(),
+        help: None,
     };
     let phone = normalise(incoming.sender);
     let now = incoming.order.received_us;
@@ -49,11 +54,10 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         out.refused = Some(Outcome::Ignored);
         return out;
     }
-    if let Some(word) = grammar::command(incoming.text) {
-        if let Some((book, observer)) = owner {
-            (out.election, out.observer) = (Some(book.register.election.id), Some(observer.id));
-        }
-        (out.refused, out.command) = (Some(Outcome::Command), Some(word.to_owned()));
+    if let Some(called) = command::find(incoming.text)
+        && !books.books.iter().any(|b| b.entries.contains_key(&called.word))
+    {
+        called_for(&mut out, books, &phone, called);
         return out;
     }
     // The election that knows prefix and observer, else one that knows the prefix, else the newest open one.
@@ -98,6 +102,57 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         out.refused = Some(worst.unwrap_or(Outcome::UnknownChecklist));
     }
     out
+}
+
+/// A command: who asks, in which language, and what STATUS must look up.
+fn called_for(out: &mut Understanding, books: &Books, phone: &str, called: Called) {
+    out.refused = Some(Outcome::Command);
+    out.command = Some(called.command);
+    let mut elections = 0;
+    for book in books.books.iter().filter(|b| b.register.election.was_open(out.order.received_us)) {
+        let register = &book.register;
+        let help = |language: &str| register.election.help.as_ref().map(|h| h.get(language).to_owned());
+        if elections == 0 {
+            out.help = help(&out.language);
+        }
+        elections += 1;
+        let owner = match &called.observer {
+            Some(code) => register.observer(code).filter(|o| register.phone_belongs(phone, o)),
+            None => register.sole_owner(phone),
+        };
+        let Some(observer) = owner else { continue };
+        if out.observer.is_none() {
+            (out.election, out.observer) = (Some(register.election.id), Some(observer.id));
+            register.language(observer).clone_into(&mut out.language);
+            out.help = help(&out.language);
+        }
+        if called.command != Command::Status {
+            continue;
+        }
+        let mut asked: Vec<&Entry> = book.entries.values().filter(|e| e.is_expected()).collect();
+        asked.sort_unstable_by_key(|e| &e.checklist.prefix);
+        asked.dedup_by_key(|e| &e.checklist.prefix);
+        let room = STATUS_CHECKLISTS_MAX.saturating_sub(out.asks.len());
+        out.asks.extend(asked.into_iter().take(room).map(|entry| {
+            let figures = observer.station.as_ref().map(|s| register.figures(s, entry.logic.figures()));
+            Ask {
+                key: SubmissionKey {
+                    election: register.election.id,
+                    prefix: entry.checklist.prefix.clone(),
+                    observer: observer.id,
+                    serial: None,
+                    incident: None,
+                },
+                logic: Arc::clone(&entry.logic),
+                figures: figures.unwrap_or_default(),
+            }
+        }));
+    }
+    if elections == 0
+        && let Some(language) = called.language
+    {
+        language.clone_into(&mut out.language);
+    }
 }
 
 /// Where a report is judged.

@@ -1,0 +1,157 @@
+//! How much room a text takes in a short message, and spellings that take less.
+
+use std::borrow::Cow;
+
+use crate::text::gsm7;
+
+/// Septets of one segment, and of each of several; units likewise in UCS2.
+const SEPTETS: (u32, u32) = (160, 153);
+const UNITS: (u32, u32) = (70, 67);
+
+/// Length of a text in both alphabets. Lengths are added, so that a reply is measured before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Length {
+    septets: u32,
+    units: u32,
+    /// GSM 7-bit holds it.
+    plain: bool,
+}
+
+impl Default for Length {
+    fn default() -> Self {
+        Self { septets: 0, units: 0, plain: true }
+    }
+}
+
+impl Length {
+    pub(super) fn of(text: &str) -> Self {
+        let mut length = Self::default();
+        for c in text.chars() {
+            match gsm7::septets(c) {
+                Some((escape, _)) => length.septets += 1 + u32::from(escape.is_some()),
+                None => length.plain = false,
+            }
+            length.units += u32::try_from(c.len_utf16()).unwrap_or(2);
+        }
+        length
+    }
+
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            septets: self.septets + other.septets,
+            units: self.units + other.units,
+            plain: self.plain && other.plain,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn times(self, n: usize) -> Self {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            septets: self.septets.saturating_mul(n),
+            units: self.units.saturating_mul(n),
+            plain: self.plain || n == 0,
+        }
+    }
+
+    /// As part of this text, which may need the larger alphabet.
+    #[must_use]
+    pub(super) fn in_alphabet_of(self, text: &str) -> Self {
+        Self { plain: self.plain && Self::of(text).plain, ..self }
+    }
+
+    /// Does it fit so many segments?
+    pub(super) fn fits(self, segments: u32) -> bool {
+        let (length, (one, each)) = if self.plain { (self.septets, SEPTETS) } else { (self.units, UNITS) };
+        length <= if segments <= 1 { one } else { each * segments }
+    }
+
+    /// Length in the smallest alphabet that holds it, and the room of one segment.
+    pub(super) fn of_one_segment(self) -> (u32, u32) {
+        if self.plain { (self.septets, SEPTETS.0) } else { (self.units, UNITS.0) }
+    }
+}
+
+/// The text in letters of the GSM alphabet, where each of its letters has one that reads the same or is
+/// its base letter; else as it is. One curly apostrophe would more than halve a reply's room.
+pub(super) fn spelled(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.contains('`') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if gsm7::septets(c).is_some() {
+            out.push(c);
+            continue;
+        }
+        match plain(c) {
+            Some(plain) => out.push_str(plain),
+            None => return Cow::Borrowed(text),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn plain(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{2018}' | '\u{2019}' | '\u{201B}' | '\u{2032}' | '\u{02BC}' | '\u{B4}' | '`' => "'",
+        '\u{201C}' | '\u{201D}' | '\u{201E}' | '\u{AB}' | '\u{BB}' | '\u{2033}' => "\"",
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => "-",
+        '\u{2026}' => "...",
+        '\u{A0}' | '\u{202F}' | '\u{2009}' | '\t' => " ",
+        '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}' => "",
+        '\u{2022}' | '\u{B7}' => "*",
+        '\u{D7}' => "x",
+        'á' | 'â' | 'ã' | 'ā' | 'ă' | 'ą' | 'ª' => "a",
+        'Á' | 'Â' | 'Ã' | 'À' | 'Ā' => "A",
+        'ç' | 'ć' | 'č' => "c",
+        'Ć' | 'Č' => "C",
+        'ê' | 'ë' | 'ē' | 'ę' | 'ě' => "e",
+        'È' | 'Ê' | 'Ë' | 'Ē' => "E",
+        'í' | 'î' | 'ï' | 'ī' | 'ı' => "i",
+        'Ì' | 'Í' | 'Î' | 'Ï' | 'İ' => "I",
+        'ó' | 'ô' | 'õ' | 'ō' | 'º' => "o",
+        'Ò' | 'Ó' | 'Ô' | 'Õ' | 'Ō' => "O",
+        'ú' | 'û' | 'ū' => "u",
+        'Ù' | 'Ú' | 'Û' | 'Ū' => "U",
+        'ý' | 'ÿ' => "y",
+        'œ' => "oe",
+        'Œ' => "OE",
+        'š' | 'ş' => "s",
+        'Š' | 'Ş' => "S",
+        'ž' | 'ż' => "z",
+        'Ž' => "Z",
+        'ł' => "l",
+        'ń' => "n",
+        'ğ' => "g",
+        'đ' => "d",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::segments::measure;
+
+    #[test]
+    fn lengths_agree_with_what_is_sent() {
+        for n in [1, 69, 70, 71, 152, 159, 160, 161, 300] {
+            for text in ["a".repeat(n), "é€"[..].repeat(n / 2), "م".repeat(n), format!("{}ç", "a".repeat(n - 1))] {
+                let segments = u32::try_from(measure(&text).segments).unwrap();
+                if segments == 1 {
+                    assert!(Length::of(&text).fits(1), "{n}");
+                } else {
+                    assert!(!Length::of(&text).fits(1), "{n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_letter_that_the_alphabet_lacks_is_spelled_with_one_that_it_has() {
+        assert_eq!(spelled("l\u{2019}été déjà reçu… São «ok»"), "l'été déjà recu... Sao \"ok\"");
+        assert_eq!(spelled("شكرا، l\u{2019}été"), "شكرا، l\u{2019}été", "no spelling helps here");
+    }
+}

@@ -1,0 +1,399 @@
+//! Templates of replies by language, read and checked once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::length::{Length, spelled};
+use crate::domain::checklist::placeholders;
+
+/// Templates that come with the program, by language.
+const BUILT_IN: [(&str, &str); 6] = [
+    ("en", include_str!("../../../../config/replies/en.toml")),
+    ("fr", include_str!("../../../../config/replies/fr.toml")),
+    ("pt", include_str!("../../../../config/replies/pt.toml")),
+    ("es", include_str!("../../../../config/replies/es.toml")),
+    ("ar", include_str!("../../../../config/replies/ar.toml")),
+    ("sw", include_str!("../../../../config/replies/sw.toml")),
+];
+
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    Report,
+    Answers,
+    Prefix,
+    Observer,
+    Text,
+    Form,
+    Count,
+    List,
+    Code,
+    Reason,
+    Value,
+    Min,
+    Max,
+}
+
+impl Slot {
+    const ALL: [Self; 13] = [
+        Self::Report,
+        Self::Answers,
+        Self::Prefix,
+        Self::Observer,
+        Self::Text,
+        Self::Form,
+        Self::Count,
+        Self::List,
+        Self::Code,
+        Self::Reason,
+        Self::Value,
+        Self::Min,
+        Self::Max,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Answers => "answers",
+            Self::Prefix => "prefix",
+            Self::Observer => "observer",
+            Self::Text => "text",
+            Self::Form => "form",
+            Self::Count => "count",
+            Self::List => "list",
+            Self::Code => "code",
+            Self::Reason => "reason",
+            Self::Value => "value",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+}
+
+macro_rules! templates {
+    ($($key:ident $name:literal [$($slot:ident),*];)*) => {
+        /// A template.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Key { $($key,)* }
+
+        /// Every template with the placeholders that it may have, in the order of [`Key`].
+        const TEMPLATES: &[(Key, &str, &[Slot])] = &[$((Key::$key, $name, &[$(Slot::$slot),*]),)*];
+    };
+}
+
+templates! {
+    Accepted "accepted" [Report, Answers];
+    Incident "incident" [Report, Answers];
+    Comment "comment" [Report];
+    Partial "partial" [Report, Answers];
+    Corrected "corrected" [Report, Answers];
+    Duplicate "duplicate" [Report];
+    Unclear "unclear" [Report];
+    Empty "empty" [];
+    UnknownObserver "unknown_observer" [Prefix, Observer];
+    NoObserver "no_observer" [Prefix];
+    UnknownChecklist "unknown_checklist" [Text];
+    Closed "closed" [Prefix];
+    Draft "draft" [Prefix];
+    Paused "paused" [Prefix];
+    Outdated "outdated" [Prefix, Form];
+    Unverified "unverified" [Report];
+    Held "held" [Report];
+    Help "help" [];
+    Status "status" [];
+    StatusList "status_list" [List];
+    StatusComplete "status_complete" [Prefix];
+    StatusMissing "status_missing" [Prefix, List];
+    StatusNothing "status_nothing" [Prefix];
+    Stop "stop" [];
+    Start "start" [];
+    AnswersOne "answers_one" [];
+    AnswersMany "answers_many" [Count];
+    Wrong "wrong" [List];
+    Missing "missing" [List];
+    Leftover "leftover" [Text];
+    Check "check" [Text];
+    Uncalled "uncalled" [List];
+    Item "item" [Code, Reason];
+    Separator "separator" [];
+    More "more" [Count];
+    ReasonRange "reason_range" [Value, Min, Max];
+    ReasonOption "reason_option" [Value];
+    ReasonUnknown "reason_unknown" [];
+    ReasonEmpty "reason_empty" [];
+    ReasonUnclear "reason_unclear" [Value];
+    ReasonRule "reason_rule" [Value];
+}
+
+/// Why templates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RepliesError {
+    /// Not TOML, or not texts.
+    #[error("replies/{language}.toml: {message}")]
+    File {
+        /// Language.
+        language: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// No such template.
+    #[error("replies/{language}.toml: unknown key `{key}`; the keys are {}", names())]
+    Key {
+        /// Language.
+        language: String,
+        /// The key.
+        key: String,
+    },
+    /// A placeholder that the template cannot have.
+    #[error("replies/{language}.toml, `{key}`: unknown placeholder {{{placeholder}}}; it may have {known}")]
+    Placeholder {
+        /// Language.
+        language: String,
+        /// The key.
+        key: String,
+        /// The placeholder.
+        placeholder: String,
+        /// Those that are known.
+        known: String,
+    },
+    /// A template without text.
+    #[error("replies/{language}.toml, `{key}` is empty: leave it out for the built-in text")]
+    Empty {
+        /// Language.
+        language: String,
+        /// The key.
+        key: String,
+    },
+}
+
+fn names() -> String {
+    TEMPLATES.iter().map(|t| t.1).collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    Slot(Slot),
+}
+
+/// One language's templates, each there.
+#[derive(Debug, Clone)]
+pub(super) struct Set {
+    templates: Vec<Vec<Piece>>,
+    /// Of `separator`, and of `more` with two digits.
+    pub separator: String,
+}
+
+impl Set {
+    fn pieces(&self, key: Key) -> &[Piece] {
+        self.templates.get(key as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Fills a template at the end of `out`.
+    pub(super) fn fill(&self, out: &mut String, key: Key, values: &[(Slot, &str)]) {
+        for piece in self.pieces(key) {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot) => out.push_str(values.iter().find(|(s, _)| s == slot).map_or("", |(_, v)| v)),
+            }
+        }
+    }
+
+    /// A template filled.
+    pub(super) fn text(&self, key: Key, values: &[(Slot, &str)]) -> String {
+        let mut out = String::with_capacity(64);
+        self.fill(&mut out, key, values);
+        out
+    }
+
+    /// What stands before and after a slot, the others filled.
+    pub(super) fn around(&self, key: Key, around: Slot, values: &[(Slot, &str)]) -> (String, String) {
+        let (mut before, mut after, mut seen) = (String::new(), String::new(), false);
+        for piece in self.pieces(key) {
+            let out = if seen { &mut after } else { &mut before };
+            match piece {
+                Piece::Slot(slot) if *slot == around => seen = true,
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot) => out.push_str(values.iter().find(|(s, _)| s == slot).map_or("", |(_, v)| v)),
+            }
+        }
+        (before, after)
+    }
+}
+
+/// Templates by language.
+#[derive(Debug, Clone)]
+pub struct Replies {
+    by_language: BTreeMap<String, Arc<Set>>,
+    english: Arc<Set>,
+}
+
+/// How long what is filled in can be, in characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Longest {
+    /// A checklist's prefix, with its version's letter.
+    pub prefix: usize,
+    /// An observer code.
+    pub observer: usize,
+    /// A question's code.
+    pub code: usize,
+}
+
+impl Default for Longest {
+    /// What most groups stay within.
+    fn default() -> Self {
+        Self { prefix: 4, observer: 8, code: 3 }
+    }
+}
+
+type Texts = BTreeMap<&'static str, String>;
+
+impl Replies {
+    /// The templates that come with the program, with those of a deployment over them: language and TOML.
+    /// A template that a language lacks is taken from English.
+    ///
+    /// # Errors
+    /// The first file with an unknown key or placeholder, or that is no TOML of texts.
+    pub fn new(overrides: &[(String, String)]) -> Result<Self, RepliesError> {
+        let mut texts: BTreeMap<String, Texts> = BTreeMap::new();
+        for (language, text) in BUILT_IN {
+            add(texts.entry(language.to_owned()).or_default(), language, text)?;
+        }
+        for (language, text) in overrides {
+            add(texts.entry(language.clone()).or_default(), language, text)?;
+        }
+        let english = texts.get("en").cloned().unwrap_or_default();
+        let by_language: BTreeMap<String, Arc<Set>> =
+            texts.into_iter().map(|(language, own)| (language, Arc::new(ready(&own, &english)))).collect();
+        let english = by_language.get("en").cloned().unwrap_or_else(|| Arc::new(ready(&english, &Texts::new())));
+        Ok(Self { by_language, english })
+    }
+
+    /// The templates that come with the program.
+    pub fn built_in() -> Self {
+        Self::new(&[]).unwrap_or_else(|_| {
+            let english = Arc::new(ready(&Texts::new(), &Texts::new()));
+            Self { by_language: BTreeMap::new(), english }
+        })
+    }
+
+    /// Languages that there are templates for.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.by_language.keys().map(String::as_str)
+    }
+
+    /// Templates of a language; of `pt` for `pt-br`, else of English.
+    pub(super) fn set(&self, language: &str) -> Arc<Set> {
+        let base = language.split(['-', '_']).next().unwrap_or_default();
+        let found = self.by_language.get(language).or_else(|| self.by_language.get(base));
+        Arc::clone(found.unwrap_or(&self.english))
+    }
+
+    /// Templates whose reply passes one segment at its longest, lists cut to one code each: where, how long
+    /// it is, and how long it may be.
+    pub fn too_long(&self, longest: &Longest) -> Vec<String> {
+        let mut out = Vec::new();
+        for (language, set) in &self.by_language {
+            for (key, name, _) in TEMPLATES.iter().filter(|t| (t.0 as usize) < Key::AnswersOne as usize) {
+                let (length, room) = worst(set, *key, longest).of_one_segment();
+                if length > room {
+                    out.push(format!(
+                        "replies/{language}.toml, `{name}`: {length} characters at its longest, and one segment has {room}: shorten it"
+                    ));
+                }
+            }
+        }
+        out
+    }
+
+    /// Characters by which what a rule says in a language passes one segment beside the report's name; 0
+    /// when it fits.
+    pub fn message_over(&self, language: &str, message: &str, longest: &Longest) -> u32 {
+        let set = self.set(language);
+        let own = Length::of(&spelled(message)).and(Length::of(" "));
+        let (length, room) = worst_head(&set, Key::Accepted, longest).and(own).of_one_segment();
+        length.saturating_sub(room)
+    }
+}
+
+/// Adds one file's templates, checked.
+fn add(texts: &mut Texts, language: &str, file: &str) -> Result<(), RepliesError> {
+    let broken = |message: String| RepliesError::File { language: language.to_owned(), message };
+    let table: BTreeMap<String, String> = toml::from_str(file).map_err(|e| broken(e.to_string()))?;
+    for (key, template) in table {
+        let Some((_, name, known)) = TEMPLATES.iter().find(|(_, name, _)| *name == key) else {
+            return Err(RepliesError::Key { language: language.to_owned(), key });
+        };
+        if template.trim().is_empty() {
+            return Err(RepliesError::Empty { language: language.to_owned(), key });
+        }
+        for placeholder in placeholders(&template) {
+            if !known.iter().any(|slot| slot.name() == placeholder) {
+                let known: Vec<&str> = known.iter().map(|s| s.name()).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let placeholder = placeholder.to_owned();
+                return Err(RepliesError::Placeholder { language: language.to_owned(), key, placeholder, known });
+            }
+        }
+        texts.insert(name, template);
+    }
+    Ok(())
+}
+
+fn ready(own: &Texts, english: &Texts) -> Set {
+    let read = |name: &str| pieces(&spelled(own.get(name).or_else(|| english.get(name)).map_or("", String::as_str)));
+    let mut set =
+        Set { templates: TEMPLATES.iter().map(|(_, name, _)| read(name)).collect(), separator: String::new() };
+    set.separator = set.text(Key::Separator, &[]);
+    set
+}
+
+fn pieces(template: &str) -> Vec<Piece> {
+    let mut out = Vec::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        if !before.is_empty() {
+            out.push(Piece::Text(before.into()));
+        }
+        let Some((name, after)) = after.split_once('}') else { break };
+        out.extend(Slot::ALL.into_iter().find(|s| s.name() == name).map(Piece::Slot));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        out.push(Piece::Text(rest.into()));
+    }
+    out
+}
+
+/// The longest that a template becomes by itself.
+fn worst_head(set: &Set, key: Key, longest: &Longest) -> Length {
+    let (prefix, code) = ("M".repeat(longest.prefix), "M".repeat(longest.code));
+    let observer = "8".repeat(longest.observer);
+    let report = format!("{prefix} {observer}");
+    let answers = set.text(Key::AnswersMany, &[(Slot::Count, "500")]);
+    let list = format!("{code} {}", set.text(Key::More, &[(Slot::Count, "499")]));
+    let text = if key == Key::UnknownChecklist { "M".repeat(super::write::QUOTED_CHARS) } else { String::new() };
+    let values = [
+        (Slot::Report, report.as_str()),
+        (Slot::Answers, &answers),
+        (Slot::Prefix, &prefix),
+        (Slot::Observer, &observer),
+        (Slot::Form, &prefix),
+        (Slot::List, &list),
+        (Slot::Text, &text),
+    ];
+    Length::of(&set.text(key, &values))
+}
+
+/// The longest that a reply of this outcome becomes when its lists are cut to one code each.
+fn worst(set: &Set, key: Key, longest: &Longest) -> Length {
+    let space = Length::of(" ");
+    let clause = |key: Key| space.and(worst_head(set, key, longest));
+    let head = worst_head(set, key, longest);
+    match key {
+        Key::Partial => head.and(clause(Key::Wrong)).and(clause(Key::Missing)),
+        Key::Accepted | Key::Corrected => head.and(clause(Key::Missing)),
+        Key::Unclear => head.and(clause(Key::Wrong)),
+        _ => head,
+    }
+}
