@@ -157,6 +157,15 @@ pub const WORKER_HANG_SECONDS: u32 = 180;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
+/// Messages of one request that are read anew; the rest is for another request.
+pub const REREAD_MESSAGES_MAX: u64 = 10_000;
+/// Messages read anew in one transaction.
+pub const REREAD_SLICE: i64 = 50;
+/// Slices of one request after which others have their turn.
+pub const REREAD_SLICES_A_TURN: usize = 20;
+/// Messages that the result of a request shows one by one.
+pub const REREAD_SHOWN_MAX: usize = 50;
+
 // ---- Database ---------------------------------------------------------------------------------
 
 /// Seconds that one use of the database may take, by default.

@@ -15,4 +15,5 @@ pub mod phone;
 pub mod report;
 pub mod roster;
 pub mod submission;
+pub mod trouble;
 pub mod value;

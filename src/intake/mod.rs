@@ -11,6 +11,7 @@ pub mod limiter;
 pub mod phones;
 pub mod reassemble;
 pub mod requests;
+pub mod reread;
 pub mod roster;
 pub mod rows;
 pub mod session;

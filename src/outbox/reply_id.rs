@@ -22,8 +22,16 @@ pub fn bucket(phone: &str) -> u8 {
 /// UUID version 8: milliseconds of receipt (rows of one time lie together in the index), the phone's
 /// bucket, and a hash of the record's key.
 pub fn reply_id(order: OrderKey, bucket: u8) -> Uuid {
+    reply_id_of_reading(order, bucket, 0)
+}
+
+/// The key of the reply to a message that was read anew, for the `number`th time.
+pub fn reply_id_of_reading(order: OrderKey, bucket: u8, number: i16) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(b"reply\0");
+    if number > 0 {
+        hash.update(number.to_be_bytes());
+    }
     hash.update(order.record.spool.as_bytes());
     hash.update(order.record.sequence.to_be_bytes());
     let digest = hash.finalize();

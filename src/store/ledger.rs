@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::batch::Place;
@@ -16,6 +17,7 @@ use super::message::{Finished, MessageRows};
 use super::migrate::{Schema, check_schema};
 use super::outbox::{Leased, ReplyRows};
 use super::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use super::reading::{RawPart, ReadAnew, TextRow, Which};
 use super::request::{Closed, Open};
 use super::roster::Loaded;
 use super::segment::{Part, SetKey};
@@ -25,9 +27,12 @@ use super::submission::{Found, RevisionRows, SubmissionRows};
 use super::watermark::Mark;
 use super::{Store, StoreError};
 use super::{
-    batch, message, outbox, outbox_result, phone, request, roster, segment, sender, set_aside, submission, watermark,
+    batch, message, outbox, outbox_result, phone, reading, request, roster, segment, sender, set_aside, submission,
+    watermark,
 };
+use crate::domain::order::OrderKey;
 use crate::domain::submission::Assertion;
+use crate::domain::value::Answers;
 use crate::limits::LEASE_SECONDS;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -220,6 +225,66 @@ pub trait Tx: Send {
         std::future::ready(Ok(false))
     }
 
+    /// [`reading::lock_texts`]. A ledger without readings has none, nor what follows.
+    fn lock_texts(&mut self, _which: &Which, _limit: i64) -> impl Future<Output = Result<Vec<TextRow>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// [`reading::lock_text`].
+    fn lock_text(&mut self, _spool: Uuid, _sequence: i64) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// [`reading::texts`].
+    fn texts(&mut self, _records: &[(Uuid, i64)]) -> impl Future<Output = Result<Vec<TextRow>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// [`reading::other_parts`].
+    fn other_parts(&mut self, _spool_id: i32, _sequence: i64) -> impl Future<Output = Result<Vec<RawPart>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// [`reading::write`].
+    fn write_reading(&mut self, _it: &ReadAnew<'_>) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// [`reading::set_answers`].
+    fn set_answers(
+        &mut self,
+        _election: i32,
+        _id: Uuid,
+        _answers: &Answers,
+        _last: OrderKey,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// [`reading::refresh`].
+    fn refresh_submissions(&mut self, _elections: &[i32], _ids: &[Uuid]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// [`reading::comments`].
+    fn comments(
+        &mut self,
+        _elections: &[i32],
+        _ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<(Uuid, OrderKey, String)>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// [`reading::progress`].
+    fn progress(&mut self, _id: i64) -> impl Future<Output = Result<(Option<Value>, OffsetDateTime)>> + Send {
+        std::future::ready(Ok((None, OffsetDateTime::UNIX_EPOCH)))
+    }
+
+    /// [`reading::set_progress`].
+    fn set_progress(&mut self, _id: i64, _progress: &Value) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// [`outbox_result::apply_results`].
     fn apply_results(&mut self, rows: &ResultRows<'_>) -> impl Future<Output = Result<()>> + Send;
 
@@ -409,6 +474,46 @@ impl Tx for PgConnection {
 
     async fn close_request(&mut self, id: i64, how: Closed, result: &Value) -> Result<bool> {
         request::close(self, id, how, result).await
+    }
+
+    async fn lock_texts(&mut self, which: &Which, limit: i64) -> Result<Vec<TextRow>> {
+        reading::lock_texts(self, which, limit).await
+    }
+
+    async fn lock_text(&mut self, spool: Uuid, sequence: i64) -> Result<bool> {
+        reading::lock_text(self, spool, sequence).await
+    }
+
+    async fn texts(&mut self, records: &[(Uuid, i64)]) -> Result<Vec<TextRow>> {
+        reading::texts(self, records).await
+    }
+
+    async fn other_parts(&mut self, spool_id: i32, sequence: i64) -> Result<Vec<RawPart>> {
+        reading::other_parts(self, spool_id, sequence).await
+    }
+
+    async fn write_reading(&mut self, it: &ReadAnew<'_>) -> Result<()> {
+        reading::write(self, it).await
+    }
+
+    async fn set_answers(&mut self, election: i32, id: Uuid, answers: &Answers, last: OrderKey) -> Result<()> {
+        reading::set_answers(self, election, id, answers, last).await
+    }
+
+    async fn refresh_submissions(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<()> {
+        reading::refresh(self, elections, ids).await
+    }
+
+    async fn comments(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, OrderKey, String)>> {
+        reading::comments(self, elections, ids).await
+    }
+
+    async fn progress(&mut self, id: i64) -> Result<(Option<Value>, OffsetDateTime)> {
+        reading::progress(self, id).await
+    }
+
+    async fn set_progress(&mut self, id: i64, progress: &Value) -> Result<()> {
+        reading::set_progress(self, id, progress).await
     }
 
     async fn apply_results(&mut self, rows: &ResultRows<'_>) -> Result<()> {

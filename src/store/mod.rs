@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod outbox_result;
 pub mod pages;
 pub mod phone;
+pub mod reading;
 pub mod request;
 pub mod roster;
 pub mod segment;

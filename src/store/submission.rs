@@ -95,7 +95,7 @@ pub async fn lock(
     Ok(found)
 }
 
-/// All assertions of these submissions, each with its submission.
+/// All assertions of these submissions that count, each with its submission.
 pub async fn history(
     conn: &mut PgConnection,
     elections: &[i32],
@@ -105,6 +105,7 @@ pub async fn history(
         r#"SELECT r.submission_id, r.received_at, r.spool, r.sequence, r.answers AS "answers: Json<Answers>"
            FROM UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)
            JOIN revision r ON r.election_id = u.election_id AND r.submission_id = u.id
+           WHERE r.superseded IS NULL
            ORDER BY r.submission_id, r.received_at, r.spool, r.sequence, r.place"#,
         elections,
         ids

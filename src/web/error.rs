@@ -18,6 +18,9 @@ pub(super) enum PageError {
     /// The address or form can't be understood.
     #[error("{0}")]
     Bad(&'static str),
+    /// The person's role does not let them.
+    #[error("{0}")]
+    Refused(&'static str),
     /// More at once than the bound.
     #[error("too many requests at once: {0}")]
     Busy(&'static str),
@@ -90,6 +93,7 @@ impl IntoResponse for PageError {
                     .to_owned(),
             ),
             Self::Bad(words) => (StatusCode::BAD_REQUEST, None, "Not understood", (*words).to_owned()),
+            Self::Refused(words) => (StatusCode::FORBIDDEN, None, "Not yours to do", (*words).to_owned()),
             Self::Busy(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("2"),

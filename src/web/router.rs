@@ -25,6 +25,9 @@ pub fn router(app: App) -> Router {
         .route("/messages", get(pages::messages::page))
         .route("/messages/{spool}/{sequence}", get(pages::message::page))
         .route("/set-aside", get(pages::set_aside::page))
+        .route("/trouble", get(pages::trouble::page))
+        .route("/requests", get(pages::request::list).post(pages::request::submit))
+        .route("/requests/{id}", get(pages::request::page))
         .route("/status", get(pages::status::page))
         .route_layer(from_fn_with_state(app.clone(), auth::require));
     let open = Router::new()

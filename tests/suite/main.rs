@@ -28,6 +28,7 @@ mod offline_sql;
 mod outage;
 mod overload;
 mod poison;
+mod readings;
 mod router;
 mod support;
 mod tidy;

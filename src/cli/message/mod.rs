@@ -1,6 +1,8 @@
-//! `scrutineer message`: the log of messages, and those that were set aside.
+//! `scrutineer message`: the log of messages, those that were not understood, and those that were set aside.
 
+mod reread;
 mod retry;
+mod trouble;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,6 +35,16 @@ enum Command {
         after_help = "The worker carries it out, through the same steps as the first time; `scrutineer worker` must run."
     )]
     Retry(retry::Args),
+    /// What was not understood: why, and what was answered
+    Trouble(trouble::Args),
+    /// Have another text read in the place of what came, which is kept
+    #[command(
+        after_help = "The worker carries it out at the message's own place in the order of receipt, so that it never overwrites a newer report; `scrutineer worker` must run."
+    )]
+    Correct(reread::Correct),
+    /// Read messages once more, after a checklist, the roster or a setting was mended
+    #[command(after_help = "The worker carries it out; begin with --preview.")]
+    Reread(reread::Reread),
     /// The newest messages with their replies, phones masked
     Log {
         /// Only this election's (short name)
@@ -66,6 +78,9 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::SetAside { command: SetAside::List { json } } => list_set_aside(config, json).await,
         Command::Retry(args) => retry::run(config, args).await,
+        Command::Trouble(args) => trouble::run(config, args).await,
+        Command::Correct(args) => reread::correct(config, args).await,
+        Command::Reread(args) => reread::reread(config, args).await,
         Command::Log { election, limit, json } => log(config, election.as_deref(), limit as usize, json).await,
     }
 }

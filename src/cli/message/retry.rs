@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
 }
 
 /// Spool's first digits and sequence.
-fn parse(key: &str) -> anyhow::Result<(String, i64)> {
+pub(super) fn parse(key: &str) -> anyhow::Result<(String, i64)> {
     let wrong =
         || format!("`{key}` is no message's name: it looks like 1f3a09c2:42 (`scrutineer message set-aside list`)");
     let (spool, sequence) = key.split_once(':').with_context(wrong)?;
@@ -113,7 +113,7 @@ async fn ask(store: &Store, one: Option<(String, i64)>, preview: bool) -> anyhow
 }
 
 /// Who asks.
-fn person() -> String {
+pub(super) fn person() -> String {
     let name =
         ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|n| !n.is_empty()));
     let name: String = name.unwrap_or_else(|| "command".to_owned()).chars().take(80).collect();
@@ -121,7 +121,7 @@ fn person() -> String {
 }
 
 /// The answer, if it comes in time.
-async fn answered(store: &Store, id: i64, deadline: Instant) -> anyhow::Result<Option<(String, Value)>> {
+pub(super) async fn answered(store: &Store, id: i64, deadline: Instant) -> anyhow::Result<Option<(String, Value)>> {
     loop {
         let found =
             store.with_conn(store.deadline(), async |conn: &mut PgConnection| request::find(conn, id).await).await?;

@@ -3,6 +3,7 @@
 //! Invariant: a request is locked, carried out and closed in one transaction; where its work breaks,
 //! it is closed as failed in another one, and nothing else has changed.
 
+mod reread;
 mod retry;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::store::{Ledger, Store};
 use crate::vitals::progress::Work;
 
 /// Kinds that this worker knows.
-const KINDS: [&str; 1] = [retry::KIND];
+const KINDS: [&str; 2] = [retry::KIND, reread::KIND];
 /// How often it is looked whether there are any.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -90,6 +91,7 @@ impl<L: Ledger> Requests<L> {
     async fn carry_out(&self, request: &Open) -> Result<(Done, Answer), Trouble> {
         match request.kind.as_str() {
             retry::KIND => retry::carry_out(&self.session, request).await,
+            reread::KIND => reread::carry_out(&self.session, request).await,
             _ => Ok((Done::default(), Answer::Gone)),
         }
     }

@@ -7,10 +7,12 @@ pub mod election;
 pub mod message;
 pub mod messages;
 pub mod overview;
+pub mod reading;
 pub mod set_aside;
 pub mod state;
 pub mod submission;
 pub mod submissions;
+pub mod trouble;
 
 use time::{OffsetDateTime, PrimitiveDateTime};
 

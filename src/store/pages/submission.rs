@@ -62,6 +62,10 @@ pub struct Revision {
     pub sequence: i64,
     /// `sms` and others.
     pub channel: String,
+    /// Who had it read anew.
+    pub made_by: Option<String>,
+    /// It was read anew since, and counts no more.
+    pub superseded: bool,
     /// Answers that it asserted, a withdrawn one as `None`.
     pub answers: Answers,
     /// Its comment.
@@ -136,7 +140,8 @@ pub async fn by_id(store: &Store, election: &Election, id: Uuid) -> Result<Optio
 
 async fn history(conn: &mut PgConnection, election: &Election, id: Uuid) -> Result<Vec<Revision>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT r.received_at, r.received_at AT TIME ZONE $3 AS "received_local!", r.spool, r.sequence, r.channel,
+        r#"SELECT r.received_at, r.received_at AT TIME ZONE $3 AS "received_local!", r.spool, r.sequence, r.channel, r.made_by,
+             r.superseded IS NOT NULL AS "superseded!",
              r.answers AS "answers!: Json<Answers>", r.comment, m.text AS "text?", m.outcome AS "outcome?",
              p.masked AS "phone?", b.text AS "reply?", b.state AS "reply_state?"
          FROM revision r
@@ -145,7 +150,7 @@ async fn history(conn: &mut PgConnection, election: &Election, id: Uuid) -> Resu
          LEFT JOIN phone p ON p.id = m.phone_id
          LEFT JOIN outbox b ON b.id = m.reply_id
          WHERE r.election_id = $1 AND r.submission_id = $2
-         ORDER BY r.received_at, r.spool, r.sequence, r.place LIMIT $4"#,
+         ORDER BY r.received_at, r.spool, r.sequence, r.place, r.reading LIMIT $4"#,
         election.id,
         id,
         election.timezone,
@@ -160,6 +165,8 @@ async fn history(conn: &mut PgConnection, election: &Election, id: Uuid) -> Resu
             spool: r.spool,
             sequence: r.sequence,
             channel: r.channel,
+            made_by: r.made_by,
+            superseded: r.superseded,
             answers: r.answers.0,
             comment: r.comment,
             message: r.outcome.as_deref().and_then(Outcome::from_word).zip(r.phone).map(|(outcome, phone)| Message {

@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use uuid::Uuid;
 
 use super::reading::Reading;
-use crate::store::pages::election;
 use crate::store::pages::message::{Detail, by_key};
+use crate::store::pages::{Moment, election, reading};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
@@ -23,9 +23,21 @@ struct Page {
     sequence: i64,
     it: Detail,
     reading: Reading,
+    readings: Vec<reading::Reading>,
+    may_ask: bool,
 }
 
 impl Page {
+    /// What is read of it now.
+    fn text_read(&self) -> &str {
+        let instead = self.readings.iter().rev().find_map(|r| r.text.as_deref());
+        instead.or(self.it.text.as_deref()).unwrap_or_default()
+    }
+
+    fn utc(at: &time::OffsetDateTime) -> format::Time {
+        format::time(&Moment { at: *at, local: time::PrimitiveDateTime::new(at.date(), at.time()) })
+    }
+
     /// Bytes as `00 48 00 65`, sixteen a line.
     fn bytes(&self) -> String {
         let lines = self.it.raw.get(..BYTES_SHOWN.min(self.it.raw.len())).unwrap_or_default().chunks(16);
@@ -46,6 +58,8 @@ pub(in crate::web) async fn page(
     let spool = Uuid::try_parse(&spool).map_err(|_| PageError::NotFound)?;
     let sequence: i64 = sequence.parse().map_err(|_| PageError::NotFound)?;
     let it = by_key(app.store(), spool, sequence).await?.ok_or(PageError::NotFound)?;
+    let readings = reading::of_message(app.store(), spool, sequence).await?;
+    let may_ask = super::request::may_ask(&who);
     let mut layout = Layout::new(format!("Message {sequence}"), Some(who)).at("messages");
     let mut checklists = Vec::new();
     let mut language = "en".to_owned();
@@ -57,5 +71,5 @@ pub(in crate::web) async fn page(
         layout = layout.of(&election);
     }
     let reading = it.reading.as_ref().map_or_else(Reading::default, |r| Reading::of(r, &checklists, &language));
-    render(&Page { layout, spool, sequence, it, reading })
+    render(&Page { layout, spool, sequence, it, reading, readings, may_ask })
 }

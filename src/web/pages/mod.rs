@@ -4,11 +4,13 @@ pub(super) mod elections;
 pub(super) mod message;
 pub(super) mod messages;
 pub(super) mod overview;
+pub(super) mod request;
 pub(super) mod set_aside;
 pub(super) mod sign_in;
 pub(super) mod status;
 pub(super) mod submission;
 pub(super) mod submissions;
+pub(super) mod trouble;
 
 mod answer;
 mod cursor;

@@ -164,7 +164,9 @@ fn history(revisions: Vec<Revision>, it: &Detail, language: &str) -> Vec<(Revisi
                     let new = words(code, value.as_ref());
                     changes.push(Change { code: code.clone(), old: words(code, old.as_ref()), new });
                 }
-                now.insert(code.clone(), value.clone());
+                if !revision.superseded {
+                    now.insert(code.clone(), value.clone());
+                }
             }
             (revision, changes)
         })

@@ -7,6 +7,7 @@ mod pages;
 mod process;
 mod rights;
 mod sign_in;
+mod trouble;
 
 use std::net::SocketAddr;
 use std::time::Duration;

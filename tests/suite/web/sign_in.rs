@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 /// Every private page, with addresses that exist in the fixture.
-pub const PRIVATE: [&str; 10] = [
+pub const PRIVATE: [&str; 13] = [
     "/",
     "/elections",
     "/elections/general-2026",
@@ -18,6 +18,9 @@ pub const PRIVATE: [&str; 10] = [
     "/messages/0190a0a0-0000-7000-8000-000000000001/20",
     "/set-aside",
     "/status",
+    "/trouble",
+    "/trouble?election=general-2026&outcome=unclear",
+    "/requests",
 ];
 
 #[tokio::test]
