@@ -275,6 +275,7 @@ impl<'a> Checker<'a> {
         self.range(&at("enquire_link_seconds"), link.enquire_link_seconds.into(), 1, 3600);
         self.range(&at("response_timeout_seconds"), link.response_timeout_seconds.into(), 1, 300);
         self.range(&at("reconnect_seconds_max"), link.reconnect_seconds_max.into(), 1, 3600);
+        self.range(&at("withhold_seconds"), link.withhold_seconds.into(), 2, 30);
         self.range(&at("redelivery_seconds"), link.redelivery_seconds.into(), 1, 3600);
         if link.overload_status == 0 {
             self.error(

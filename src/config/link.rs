@@ -70,6 +70,9 @@ pub struct LinkConfig {
     /// A text that is sent again later is a message of its own.
     #[serde(default = "default_redelivery")]
     pub redelivery_seconds: u32,
+    /// Seconds for which a response is withheld under overload, before the SMSC is told to deliver later.
+    #[serde(default = "default_withhold")]
+    pub withhold_seconds: u32,
     /// `command_status` that tells this SMSC to deliver later.
     #[serde(default = "default_overload")]
     pub overload_status: u32,
@@ -95,6 +98,9 @@ fn default_backoff() -> u32 {
 }
 fn default_redelivery() -> u32 {
     60
+}
+fn default_withhold() -> u32 {
+    u32::try_from(crate::limits::WITHHOLD_SECONDS).unwrap_or(5)
 }
 fn default_overload() -> u32 {
     0x08

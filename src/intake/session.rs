@@ -386,6 +386,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         tasks.spawn(requests.run());
         tasks.spawn(watch_idle(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
         let pump = Pump {
+            work: self.progress.place("outbox"),
             store: session.store.clone(),
             spool: session.lease,
             runs,

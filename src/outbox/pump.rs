@@ -21,6 +21,7 @@ use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
 use crate::store::ledger::Upkeep;
 use crate::store::outbox::Leased;
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, micros};
+use crate::vitals::progress::Work;
 
 /// How often the outbox is looked at while nothing says that something is due.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -65,6 +66,8 @@ pub struct Pump<L = Store> {
     pub in_flight: Arc<InFlight>,
     /// Which groups can send.
     pub links: Arc<Links>,
+    /// For the watchdog.
+    pub work: Arc<Work>,
     /// Frames for the gateway.
     pub to_gateway: mpsc::Sender<FromWorker>,
     /// Is everything committed that the gateway had at the start?
@@ -76,7 +79,9 @@ impl<L: Ledger> Pump<L> {
     pub async fn run(mut self) -> Result<(), PumpError> {
         let mut adopted = false;
         let mut upkeep: Option<Instant> = None;
+        let work = Arc::clone(&self.work);
         loop {
+            let busy = work.begin();
             for submit in self.in_flight.take_busy() {
                 self.hand_over(submit).await?;
             }
@@ -96,6 +101,7 @@ impl<L: Ledger> Pump<L> {
             if more {
                 continue;
             }
+            drop(busy);
             let wait = if self.in_flight.any_busy() { BUSY_POLL } else { IDLE_POLL };
             tokio::select! {
                 biased;

@@ -39,6 +39,8 @@ pub struct LinkOptions {
     pub reconnect_max: Duration,
     /// For how long after a bind the SMSC sends again what it has no response to.
     pub redelivery: Duration,
+    /// How long a response is withheld before the SMSC is told to deliver later: less than it waits itself.
+    pub withhold: Duration,
     /// `command_status` that tells this SMSC to deliver later.
     pub overload_status: u32,
     /// Ask for delivery receipts, where the worker wants one?

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limits::{OVERLOAD_CALM_SECONDS, OVERLOAD_SLOW_SECONDS, OVERLOAD_UNBIND_SECONDS, WITHHOLD_SECONDS};
+use crate::limits::{OVERLOAD_CALM_SECONDS, OVERLOAD_SLOW_SECONDS, OVERLOAD_UNBIND_SECONDS};
 
 /// How far up a link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -81,8 +81,9 @@ pub struct Sight {
 }
 
 /// Where a link stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ladder {
+    withhold: Duration,
     rung: Rung,
     reason: Option<Reason>,
     /// Since when, and until when last, a state held.
@@ -105,6 +106,11 @@ pub enum Change {
 }
 
 impl Ladder {
+    /// At its foot; a response is withheld for so long before the SMSC is told to deliver later.
+    pub fn new(withhold: Duration) -> Self {
+        Self { withhold, rung: Rung::Open, reason: None, state: None, refusing: None, told: Rung::Open, stressed: None }
+    }
+
     /// The rung now.
     pub fn rung(&self) -> Rung {
         self.rung
@@ -129,23 +135,23 @@ impl Ladder {
     /// One turn.
     pub fn look(&mut self, now: Instant, sight: &Sight) -> Option<Change> {
         let calm = Duration::from_secs(OVERLOAD_CALM_SECONDS);
-        let long = |at: Instant, seconds: u64| now.saturating_duration_since(at) >= Duration::from_secs(seconds);
+        let long = |at: Instant, limit: Duration| now.saturating_duration_since(at) >= limit;
+        let unbind = Duration::from_secs(OVERLOAD_UNBIND_SECONDS).saturating_sub(self.withhold);
         self.state = self.state.filter(|&(_, last)| now - last < calm);
         self.refusing = self.refusing.filter(|&(_, last, _)| now - last < calm);
         if sight.state.is_some() {
             self.state = Some((self.state.map_or(now, |(since, _)| since), now));
         }
         let waits = [(sight.syncs, Reason::SlowSync), (sight.commits, Reason::WorkerNotCommitting)];
-        let slow =
-            waits.into_iter().find_map(|(at, reason)| Some((at?, reason)).filter(|w| long(w.0, OVERLOAD_SLOW_SECONDS)));
-        // What was refused a moment ago and comes again is the same trouble.
-        let lasting = self.refusing.filter(|&(since, last, _)| {
-            long(since, OVERLOAD_UNBIND_SECONDS - WITHHOLD_SECONDS) && !long(last, WITHHOLD_SECONDS)
+        let slow = waits.into_iter().find_map(|(at, reason)| {
+            Some((at?, reason)).filter(|w| long(w.0, Duration::from_secs(OVERLOAD_SLOW_SECONDS)))
         });
+        // What was refused a moment ago and comes again is the same trouble.
+        let lasting = self.refusing.filter(|&(since, last, _)| long(since, unbind) && !long(last, self.withhold));
         let lasting = lasting.map(|(.., reason)| reason);
         self.reason = sight.state.or(slow.map(|(_, reason)| reason)).or(lasting);
         let since_state = self.state.filter(|_| sight.state.is_some()).map(|(since, _)| since);
-        let refuses = [since_state, slow.map(|(at, _)| at)].into_iter().flatten().any(|at| long(at, WITHHOLD_SECONDS));
+        let refuses = [since_state, slow.map(|(at, _)| at)].into_iter().flatten().any(|at| long(at, self.withhold));
         if let Some(reason) = self.reason
             && refuses
         {
@@ -181,11 +187,12 @@ impl Ladder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::WITHHOLD_SECONDS;
 
     const MEMORY: Sight = Sight { state: Some(Reason::Memory), syncs: None, commits: None };
 
     fn start() -> (Ladder, Instant) {
-        (Ladder::default(), Instant::now() + Duration::from_secs(1_000))
+        (Ladder::new(Duration::from_secs(WITHHOLD_SECONDS)), Instant::now() + Duration::from_secs(1_000))
     }
 
     fn s(seconds: u64) -> Duration {

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain", "limits", "text", "grammar", "analysis"]),
     ("intake::decide", &["domain", "limits", "text", "grammar"]),
     ("intake", &["domain", "limits", "world", "text", "grammar", "handoff", "store", "outbox", "vitals"]),
-    ("outbox", &["domain", "limits", "world", "text", "handoff", "store"]),
+    ("outbox", &["domain", "limits", "world", "text", "handoff", "store", "vitals"]),
     ("archive", &["domain", "limits", "text", "grammar", "analysis", "store"]),
     ("web", &["domain", "limits", "text", "grammar", "analysis", "store", "intake", "outbox", "archive", "vitals"]),
     ("config", &["domain", "limits", "store"]),

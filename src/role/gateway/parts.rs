@@ -69,6 +69,7 @@ fn link_options(config: &LinkConfig, links: usize) -> LinkOptions {
         enquire_link: seconds(config.enquire_link_seconds),
         response_timeout: seconds(config.response_timeout_seconds),
         reconnect_max: seconds(config.reconnect_seconds_max),
+        withhold: seconds(config.withhold_seconds),
         overload_status: config.overload_status,
         redelivery: seconds(config.redelivery_seconds),
         receipts: config.receipts,

@@ -8,7 +8,7 @@ use super::state::{Pending, Phase, Received, Session};
 use crate::handoff::append::{Append, Kind, Op};
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, Mobile};
-use crate::limits::{BEFORE_BIND_MAX, OVERLOAD_ANSWER_SECONDS, WITHHOLD_SECONDS};
+use crate::limits::{BEFORE_BIND_MAX, OVERLOAD_ANSWER_SECONDS};
 use crate::smpp::frame::Frame;
 use crate::smpp::overload::{Change, Reason, Rung, Sight};
 use crate::smpp::pdu::{Pdu, ShortMessage};
@@ -82,7 +82,7 @@ impl Session<'_> {
         self.received += 1;
         self.pending.insert(tag, Pending::Received(received));
         self.by_age.push_back((self.now, tag));
-        let give_up = Some((self.now + Duration::from_secs(WITHHOLD_SECONDS)).into_std());
+        let give_up = Some((self.now + self.link.options.withhold).into_std());
         let repeats = repeats.map(|original| original.sequence);
         let op = Op::Record { received_us, kind, body, repeats };
         let link = self.index();
@@ -208,7 +208,7 @@ impl Session<'_> {
                 self.answer_later(data, sequence);
             }
         }
-        let limit = Duration::from_secs(WITHHOLD_SECONDS);
+        let limit = self.link.options.withhold;
         while let Some(&(at, tag)) = self.by_age.front() {
             match self.pending.get_mut(&tag) {
                 Some(Pending::Received(received)) if self.now - at >= limit => {

@@ -167,6 +167,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(link: &'a mut Link) -> Self {
         let now = Instant::now();
+        let ladder = Ladder::new(link.options.withhold);
         Self {
             link,
             phase: Phase::Binding,
@@ -191,7 +192,7 @@ impl<'a> Session<'a> {
             enquiry: None,
             enquired: now,
             misses: 0,
-            ladder: Ladder::default(),
+            ladder,
             stopping: false,
             stop_by: now,
             intents: 0,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::state::{Pending, Phase, Session};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
-use crate::limits::{LATE_SUBMITS_MAX, SUBMIT_SEGMENTS_MAX, WITHHOLD_SECONDS, WRITE_BYTES_MAX};
+use crate::limits::{LATE_SUBMITS_MAX, SUBMIT_SEGMENTS_MAX, WRITE_BYTES_MAX};
 use crate::smpp::frame::Frame;
 use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
 use crate::smpp::{CommandId, CommandStatus, decode};
@@ -59,7 +59,7 @@ impl Session<'_> {
             let op = Op::Intent { id: submit.id, attempt: submit.attempt };
             self.intents += 1;
             self.pending.insert(tag, Pending::Intent(submit));
-            let give_up = Some((self.now + Duration::from_secs(WITHHOLD_SECONDS)).into_std());
+            let give_up = Some((self.now + self.link.options.withhold).into_std());
             self.ask(Append { link, tag, give_up, op });
         }
     }

@@ -63,6 +63,7 @@ fn options() -> LinkOptions {
         enquire_link: Duration::from_secs(30),
         response_timeout: Duration::from_secs(10),
         reconnect_max: Duration::from_secs(60),
+        withhold: Duration::from_secs(crate::limits::WITHHOLD_SECONDS),
         overload_status: 0x08,
         receipts: true,
     }
