@@ -9,6 +9,9 @@
 //   {"close": true}        drop each session
 //   {"unbind": true}       unbind each session
 //   {"submit_status": n}   answer submit_sm with this command_status from now on
+//   {"deaf": true}         hear nothing any more on the sessions that are bound: what is acknowledged now
+//                          is not seen, and delivered again on the next session
+//   {"mute": true}         leave submit_sm without response from now on; {"mute": false} gives those left out
 // Its end ends the SMSC.
 //
 // Standard output is the journal, a JSON object a line: listening, bound, refused, acknowledged,
@@ -30,6 +33,8 @@ let next = 0;                // index into waiting
 const again = [];            // deliveries to repeat before anything else
 const bound = new Set();     // sessions
 let submitStatus = 0;
+let mute = false;
+const unanswered = [];       // responses left out while mute
 let ids = 0;
 
 const bytes = (m) => (m.hex !== undefined ? Buffer.from(m.hex, 'hex') : smpp.encodings.ASCII.encode(m.text));
@@ -146,7 +151,8 @@ const server = smpp.createServer((session) => {
             registered_delivery: pdu.registered_delivery,
             udh,
         });
-        session.send(pdu.response({ message_id: id }));
+        if (mute) unanswered.push([session, pdu.response({ message_id: id })]);
+        else session.send(pdu.response({ message_id: id }));
         if (options.receipts && (pdu.registered_delivery & 1)) {
             waiting.push(receiptFor(pdu, id));
             pumpAll();
@@ -165,6 +171,11 @@ commands.on('line', (line) => {
     }
     if (command.raw) for (const session of bound) session.socket.write(Buffer.from(command.raw, 'hex'));
     if (command.submit_status !== undefined) submitStatus = command.submit_status;
+    if (command.deaf) for (const session of bound) session.pause();
+    if (command.mute !== undefined) {
+        mute = command.mute;
+        if (!mute) for (const [session, response] of unanswered.splice(0)) if (bound.has(session)) session.send(response);
+    }
     if (command.close) for (const session of [...bound]) session.destroy();
     if (command.unbind) for (const session of bound) session.unbind();
 });

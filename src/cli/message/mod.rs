@@ -135,6 +135,7 @@ async fn log(config: &Config, slug: Option<&str>, limit: usize, json: bool) -> a
                     "phone": r.phone, "text": r.text, "outcome": r.outcome, "election": r.election, "observer": r.observer,
                     "redelivered": r.redelivered,
                     "reply": r.reply.as_ref().map(|(text, _)| text), "reply_state": r.reply.as_ref().map(|(_, state)| state),
+                    "reply_repeated": r.repeated,
                 }))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
@@ -150,7 +151,10 @@ async fn log(config: &Config, slug: Option<&str>, limit: usize, json: bool) -> a
             r.text.as_deref().unwrap_or("(no text)")
         );
         if let Some((text, state)) = &r.reply {
-            println!("    {state}: {text}");
+            match &r.repeated {
+                Some(why) => println!("    {state}, perhaps more than once ({why}): {text}"),
+                None => println!("    {state}: {text}"),
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -56,6 +56,8 @@ pub struct Row {
     pub observer: Option<String>,
     /// The reply's text and state.
     pub reply: Option<(String, String)>,
+    /// Why the reply was sent again: what became of an earlier attempt is unknown.
+    pub repeated: Option<String>,
     /// Times that the SMSC delivered it again.
     pub redelivered: i32,
 }
@@ -75,7 +77,8 @@ pub async fn page(store: &Store, filter: &Filter) -> Result<(Vec<Row>, bool), St
                 r#"SELECT m.spool_id, s.uuid AS spool, m.sequence, m.received_at,
                      m.received_at AT TIME ZONE coalesce(e.timezone, 'UTC') AS "received_local!",
                      p.masked AS "phone!", left(m.text, $7) AS text, coalesce(length(m.text), 0) AS "chars!", m.outcome,
-                     e.slug AS "election?", o.code AS "observer?", b.text AS "reply?", b.state AS "reply_state?", m.redelivered
+                     e.slug AS "election?", o.code AS "observer?", b.text AS "reply?", b.state AS "reply_state?", m.redelivered,
+                     b.unknown_why AS "repeated?"
                  FROM message m
                  JOIN spool s ON s.id = m.spool_id
                  JOIN phone p ON p.id = m.phone_id
@@ -113,6 +116,7 @@ pub async fn page(store: &Store, filter: &Filter) -> Result<(Vec<Row>, bool), St
                     election: r.election,
                     observer: r.observer,
                     reply: r.reply.zip(r.reply_state),
+                    repeated: r.repeated,
                     redelivered: r.redelivered,
                 })
                 .collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scrutineer::handoff::message::{Body, Mobile, NotSent, SubmitOutcome, SubmitResult};
 use sqlx::Executor;
 
-use super::gateway::{Gateway, now_us};
+use super::gateway::{Gateway, message, now_us};
 use super::{Worker, database, number, phone, replies, report, until};
 
 fn receipt(observer: u32, id: &str, word: &str) -> Body {
@@ -157,5 +157,25 @@ async fn replies_leased_by_a_worker_that_went_away_are_sent_once() {
     gateway.settled(25).await;
     until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'sent' AND attempt = 2 AND unknown_before = 1", 5).await;
     assert_eq!(gateway.submits().len(), 25);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_outage_of_hours_stale_replies_expire_and_the_others_go_out_in_the_order_of_their_texts() {
+    let (database, gateway) = (database().await, Gateway::new());
+    let hour = 3_600_000_000;
+    for n in 1..=20 {
+        // From eight hours ago to now; six is the limit.
+        let Body::Message(text) = message(&phone(n), &report(n, "AA1")) else { unreachable!() };
+        gateway.append(now_us() - i64::from(20 - n) * 8 * hour / 20 - 60_000_000, Body::Message(text));
+    }
+    let worker = Worker::start(&database, &gateway);
+    gateway.settled(15).await;
+    let mut db = database.owner().await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM submission").await, 20, "every report is recorded, however late");
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'expired'").await, 5);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'sent'").await, 15);
+    let answered: Vec<String> = gateway.submits().into_iter().map(|s| s.destination).collect();
+    assert!((1..=5).all(|n| !answered.contains(&phone(n))), "stale ones were not sent");
     worker.stop().await;
 }

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod dir;
 pub mod flood;
 pub mod flow;
+pub mod gate;
 pub mod handoff;
 pub mod netlab;
 pub mod peer;

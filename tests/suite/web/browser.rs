@@ -53,6 +53,11 @@ impl Answer {
 }
 
 impl Browser {
+    /// The dashboard listens at another address now.
+    pub fn moved(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     pub fn new(address: SocketAddr) -> Self {
         Self { address, cookie: None }
     }
