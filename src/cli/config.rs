@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::config::{Config, EXIT_CONFIG, Part, Problem};
-use crate::role::support;
+use crate::intake::decide::Longest;
+use crate::role::{support, worker};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -69,7 +70,10 @@ fn check(path: &Path, part: Option<PartName>, json: bool) -> anyhow::Result<Exit
         None => Config::load(path),
     };
     let (errors, warnings): (Vec<Problem>, Vec<Problem>) = match loaded {
-        Ok(config) => (Vec::new(), config.warnings),
+        Ok(config) => {
+            let (wrong, long) = replies(path, &config);
+            (wrong, config.warnings.into_iter().chain(long).collect())
+        }
         Err(error) => (error.problems, Vec::new()),
     };
     if json {
@@ -86,6 +90,25 @@ fn check(path: &Path, part: Option<PartName>, json: bool) -> anyhow::Result<Exit
         }
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) })
+}
+
+/// Templates of replies that can't be used, and those that are too long for one segment.
+fn replies(path: &Path, config: &Config) -> (Vec<Problem>, Vec<Problem>) {
+    let problem = |what: String, mend: &str| Problem {
+        place: path.display().to_string(),
+        key: "worker.replies".to_owned(),
+        what,
+        mend: mend.to_owned(),
+    };
+    match worker::replies(config.worker.replies.as_deref()) {
+        Ok(replies) => {
+            let long = replies.too_long(&Longest::default());
+            (Vec::new(), long.into_iter().map(|what| problem(what, "a longer one is sent as two messages")).collect())
+        }
+        // A folder that is not there is named already.
+        Err(_) if config.worker.replies.as_ref().is_some_and(|folder| !folder.is_dir()) => (Vec::new(), Vec::new()),
+        Err(error) => (vec![problem(format!("{error:#}"), "mend the template")], Vec::new()),
+    }
 }
 
 fn show(path: &Path, json: bool) -> anyhow::Result<ExitCode> {

@@ -115,7 +115,7 @@ fn early(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinErro
 }
 
 /// Templates of replies: those built in, with a deployment's own over them, `<language>.toml` each.
-fn replies(folder: Option<&Path>) -> anyhow::Result<Replies> {
+pub(crate) fn replies(folder: Option<&Path>) -> anyhow::Result<Replies> {
     let mut own = Vec::new();
     if let Some(folder) = folder {
         let unreadable = || format!("can't read the reply templates in {} (`replies` in [worker])", folder.display());

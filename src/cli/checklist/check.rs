@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::domain::checklist::{Checked, Fault, check};
+use crate::domain::checklist::{Checked, Fault, Severity, Translated, check};
+use crate::intake::decide::{Longest, Replies};
 
 /// Bytes of a checklist file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -37,6 +38,32 @@ pub(super) fn print_faults(file: &Path, faults: &[Fault]) {
     }
     let s = if faults.len() == 1 { "" } else { "s" };
     eprintln!("{} fault{s} in {}", faults.len(), file.display());
+}
+
+/// What is sound and yet worth a look: replies about these checklists that pass one segment.
+fn warnings(checked: &Checked) -> Vec<String> {
+    let replies = Replies::built_in();
+    let observer = checked.observer_digits.map_or_else(|| Longest::default().observer, usize::from);
+    let mut out = Vec::new();
+    for c in &checked.checklists {
+        let code = c.questions.iter().map(|q| q.code.len()).max().unwrap_or(0);
+        let longest = Longest { prefix: c.opening().len(), observer, code };
+        out.extend(replies.too_long(&longest).into_iter().map(|w| format!("{}: {w}", c.prefix)));
+        for rule in c.rules.iter().filter(|r| r.severity != Severity::Warning) {
+            let over = |language: &str| replies.message_over(language, rule.message.get(language), &longest);
+            let languages: Vec<&str> = match &rule.message {
+                Translated::One(_) => vec!["en"],
+                Translated::Many(by) => by.keys().map(String::as_str).collect(),
+            };
+            for (language, over) in languages.into_iter().map(|l| (l, over(l))).filter(|(_, over)| *over > 0) {
+                out.push(format!(
+                    "{}, rule {}: its message in `{language}` passes one segment by {over} characters: shorten it",
+                    c.prefix, rule.name
+                ));
+            }
+        }
+    }
+    out
 }
 
 /// Runs the command.
@@ -74,6 +101,9 @@ pub(super) fn main(args: &Args) -> ExitCode {
                     c.questions.len(),
                     c.rules.len()
                 );
+            }
+            for warning in warnings(&checked) {
+                println!("warning: {warning}");
             }
             println!("{} is sound", args.file.display());
             ExitCode::SUCCESS

@@ -35,6 +35,42 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
+/// Arguments of `state`.
+#[derive(Debug, clap::Args)]
+pub(super) struct StateArgs {
+    /// Short name of the election
+    election: String,
+    /// Prefix of the checklist
+    prefix: String,
+    /// live takes reports, paused refuses them for now, closed for good, draft is not in use yet
+    #[arg(value_parser = ["draft", "live", "paused", "closed"])]
+    state: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Changes the state of a checklist.
+pub(super) fn state(config: &Path, args: StateArgs) -> ExitCode {
+    support::run_command(config, Part::Owner, async move |config| run_state(&config, &args).await)
+}
+
+async fn run_state(config: &Config, args: &StateArgs) -> anyhow::Result<ExitCode> {
+    let store = support::open_owner(config).await?;
+    let id = election::find(&store, &args.election).await?.id;
+    let prefix = args.prefix.to_uppercase();
+    let done = checklist::set_state(&store, id, &prefix, &args.state).await?;
+    let done = done.with_context(|| {
+        format!("election {} has no checklist {prefix}; `scrutineer checklist list` shows those it has", args.election)
+    })?;
+    if args.json {
+        support::print_json(&done)?;
+    } else {
+        println!("checklist {} version {}: {} ({})", done.prefix, done.version, args.state, done.done);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Imports a checklist file.
 pub(super) fn import(config: &Path, args: ImportArgs) -> ExitCode {
     support::run_command(config, Part::Owner, async move |config| run_import(&config, &args).await)

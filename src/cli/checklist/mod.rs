@@ -25,6 +25,8 @@ enum Command {
     Guide(guide::Args),
     /// Import a checklist file into an election
     Import(import::ImportArgs),
+    /// Put the newest version of a checklist into use, pause it, or close it
+    State(import::StateArgs),
     /// List an election's checklists
     List(import::ListArgs),
 }
@@ -36,6 +38,7 @@ pub fn main(config: &Path, args: Args) -> ExitCode {
         Command::Try(args) => try_text::main(&args),
         Command::Guide(args) => guide::main(&args),
         Command::Import(args) => import::import(config, args),
+        Command::State(args) => import::state(config, args),
         Command::List(args) => import::list(config, args),
     }
 }

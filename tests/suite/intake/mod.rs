@@ -8,6 +8,7 @@ mod poison;
 mod replay;
 mod segments;
 mod speed;
+mod understand;
 
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What a checklist file may say, and what is named when it may not.
+
 use super::*;
 
 fn faults(questions: &str, more: &str) -> Vec<String> {

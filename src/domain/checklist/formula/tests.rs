@@ -1,3 +1,5 @@
+//! Formulas: what they mean, and what is wrong with those that cannot be read.
+
 use super::*;
 use crate::domain::checklist::{Question, check};
 

@@ -1,3 +1,5 @@
+//! Templates: complete, short enough, in the right alphabet and direction.
+
 use super::*;
 use crate::text::segments::{Alphabet, measure};
 
