@@ -1,0 +1,102 @@
+//! Statements that hang or are slow, and those whose reader has gone.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Executor;
+
+use super::{change, said_away, server};
+use crate::support::flow::{self, Flow, STANDSTILL};
+use crate::support::process::{self, Process};
+use crate::support::replica::until;
+use crate::support::torture::{figure, rounds};
+use crate::web::browser::Browser;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_hangs_is_left_and_done_once_when_it_can_be() {
+    let (_cluster, database) = server("").await;
+    let mut flow = Flow::start(&database, None, "deadline_seconds = 2").await;
+    let mut admin = database.admin().await;
+    flow.feed(100).await;
+    flow.until_stored(&mut admin, 100).await;
+    let mut holder = database.admin().await;
+    holder.execute("BEGIN; LOCK TABLE message IN EXCLUSIVE MODE").await.unwrap();
+    flow.feed(300).await;
+    flow.until_acknowledged(400).await;
+    flow.worker.logged("the database is away").await;
+    tokio::time::sleep(Duration::from_secs(rounds(6, 60) as u64)).await;
+    assert!(said_away(&flow) <= 2, "{}", flow.worker.log());
+    holder.execute("ROLLBACK").await.unwrap();
+    let took = flow.until_stored(&mut admin, 101).await;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let doubled = flow.check(&mut admin).await;
+    figure(
+        "a statement hangs (a table is locked)",
+        &format!("its deadline ends it, here and on the server | work goes on {took:.1?} after the lock is free | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+    );
+    flow.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_database_gets_smaller_batches_until_they_fit_its_deadline() {
+    let (_cluster, database) = server("").await;
+    change(
+        &database,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+         CREATE TRIGGER slow AFTER INSERT ON message FOR EACH ROW EXECUTE FUNCTION slow()",
+    )
+    .await;
+    let mut flow = Flow::start(&database, None, "deadline_seconds = 1\n").await;
+    let mut admin = database.admin().await;
+    let begun = Instant::now();
+    flow.feed(400).await;
+    flow.until_stored(&mut admin, 400).await;
+    let took = begun.elapsed();
+    let doubled = flow.check(&mut admin).await;
+    said_away(&flow);
+    figure(
+        "PostgreSQL is slow (50 ms a message, deadline 1 s)",
+        &format!("batches shrink until they fit | 400 messages in {took:.1?} | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+    );
+    flow.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_reader_has_gone_or_whose_deadline_passed_leaves_no_statement_behind() {
+    let (_cluster, database) = server("").await;
+    let site = crate::support::site::Site::new(&database);
+    let config = site.config();
+    let add = ["user", "add", "amina", "--role", "analyst", "--password-file", "-"];
+    assert!(process::run_with_input(&config, add, "correct horse battery\n").await.status.success());
+    let web = Process::start("web", &config).await;
+    let mut browser = Browser::new(flow::web_address(&web).await);
+    assert_eq!(browser.sign_in("amina", "correct horse battery").await.status, 303);
+    let mut admin = database.admin().await;
+    let mut holder = database.admin().await;
+    holder.execute("BEGIN; LOCK TABLE submission IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let waits = "SELECT least(count(*), 1) FROM pg_stat_activity WHERE usename = 'test-web' AND state = 'active' AND wait_event_type = 'Lock'";
+    let mut reader = browser.clone();
+    let request = tokio::spawn(async move { reader.get("/elections/test").await });
+    until(&mut admin, waits, 1).await;
+    request.abort();
+    let gone = Instant::now();
+    until(&mut admin, waits, 0).await;
+    let reader_gone = gone.elapsed();
+    assert!(reader_gone < Duration::from_secs(4), "{reader_gone:?}");
+    // And one who waits: the deadline ends it on both sides.
+    let begun = Instant::now();
+    let answer = browser.get("/elections/test").await;
+    assert!(answer.status >= 500, "{}", answer.status);
+    let told = begun.elapsed();
+    until(&mut admin, waits, 0).await;
+    let both = begun.elapsed();
+    assert!(both < told + Duration::from_secs(2), "{both:?}");
+    holder.execute("ROLLBACK").await.unwrap();
+    while browser.get("/elections/test").await.status != 200 {
+        assert!(begun.elapsed() < STANDSTILL, "the page does not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    figure(
+        "a page whose reader has gone, or whose deadline passed",
+        &format!("its statement ends on the server too | {reader_gone:.1?} after the reader went; told after {told:.1?} | nothing"),
+    );
+}
