@@ -184,9 +184,11 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             match end {
                 // A run that has ended is committed: the next one is begun at once.
                 Ok(()) => continue,
+                // A batch that lost every race, which was said; the database is there.
+                Err(End::Database(StoreError::GivenUp)) => {}
                 Err(End::Database(error)) => {
                     metrics::gauge!("scrutineer_database_up").set(0.0);
-                    if !error.is_transient() && !matches!(error, StoreError::GivenUp) {
+                    if !error.is_transient() {
                         error!(%error, "the database refuses the worker's statements: is it migrated, and are its rights granted? (`scrutineer doctor`)");
                     } else if state != State::NoDatabase {
                         warn!(%error, "the database is away; records wait in the spool");
@@ -379,7 +381,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             };
             lanes.spawn(lane.run(items, stop.clone()));
         }
-        let writer = tokio::spawn(write(sink, frames));
+        let over = CancellationToken::new();
+        let writer = tokio::spawn(write(sink, frames, over.clone()));
         tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links), stop.clone()));
         tasks.spawn(self.segments(Arc::clone(&session)));
         let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
@@ -421,7 +424,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         };
         tasks.shutdown().await;
         lanes.shutdown().await;
-        // All senders are gone, so the writer ends when it has written what there was.
+        // Nothing more is said: the writer ends when it has written what there was.
+        over.cancel();
         let mut writer = writer;
         if tokio::time::timeout(Duration::from_secs(2), &mut writer).await.is_err() {
             writer.abort();
@@ -491,17 +495,28 @@ async fn send<S: dial::Stream>(stream: &mut Stream<S>, frame: &FromWorker) -> Re
 async fn write<S: dial::Stream>(
     mut sink: futures_util::stream::SplitSink<Stream<S>, bytes::Bytes>,
     mut frames: mpsc::Receiver<FromWorker>,
+    over: CancellationToken,
 ) -> Result<(), End> {
     let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
     let mut some = Vec::new();
-    while frames.recv_many(&mut some, HANDOFF_QUEUE_MAX).await > 0 {
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = frames.recv_many(&mut some, HANDOFF_QUEUE_MAX) => count,
+            () = over.cancelled(), if !frames.is_closed() => {
+                frames.close();
+                continue;
+            }
+        };
+        if count == 0 {
+            return Ok(());
+        }
         for frame in some.drain(..) {
             let body = codec::encode(&frame).map_err(|e| gone(&e))?;
             sink.feed(body).await.map_err(|e| gone(&e))?;
         }
         sink.flush().await.map_err(|e| gone(&e))?;
     }
-    Ok(())
 }
 
 /// Hands records to their lanes.

@@ -1,4 +1,4 @@
-//! PostgreSQL away, refusing, slow, stuck, full: each on the real processes. Nothing is lost, nothing
+//! PostgreSQL away, refusing, stuck, full: each on the real processes. Nothing is lost, nothing
 //! doubled, the log says the state once a change, and the watchdog has nothing to say.
 
 mod away;

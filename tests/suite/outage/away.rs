@@ -35,7 +35,10 @@ async fn texts_of_an_hour_are_acknowledged_while_the_database_is_away_and_stored
     let doubled = flow.check(&mut admin).await;
     figure(
         "PostgreSQL away while texts come in",
-        &format!("{load} texts acknowledged and spooled meanwhile, in {acknowledged:.1?} | first stored {first:.1?} after its return, all {drained:.1?} | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+        &format!(
+            "{load} texts acknowledged and spooled meanwhile, in {acknowledged:.1?} | first stored {first:.1?} after its return, all {drained:.1?} | 0 of {} lost, {doubled} replies doubled",
+            flow.fed()
+        ),
     );
     flow.stop().await;
 }
@@ -99,7 +102,10 @@ async fn a_server_that_shuts_down_or_refuses_is_waited_for_whatever_its_reason()
     let doubled = flow.check(&mut database.admin().await).await;
     figure(
         "PostgreSQL shuts down (smart, fast, immediate), is full of clients, or lets nobody in",
-        &format!("waited for | all stored {worst:.1?} at most after its end | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+        &format!(
+            "waited for | all stored {worst:.1?} at most after its end | 0 of {} lost, {doubled} replies doubled",
+            flow.fed()
+        ),
     );
     flow.stop().await;
 }

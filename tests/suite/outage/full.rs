@@ -101,7 +101,10 @@ async fn a_full_disk_under_postgresql_is_an_outage_that_ends_with_it() {
     said_away(&flow);
     figure(
         "the disk under PostgreSQL is full",
-        &format!("{how}; texts are acknowledged and spooled | work goes on {took:.1?} after there is room | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+        &format!(
+            "{how}; texts are acknowledged and spooled | work goes on {took:.1?} after there is room | 0 of {} lost, {doubled} replies doubled",
+            flow.fed()
+        ),
     );
     flow.stop().await;
 }

@@ -51,7 +51,10 @@ async fn deadlocks_and_serialization_failures_cost_a_try_and_nothing_else() {
     assert_eq!(said_away(&flow), 0, "a race that was lost is no outage\n{}", flow.worker.log());
     figure(
         "deadlocks and serialization failures",
-        &format!("{deadlocks} deadlocks, {failures} serialization failures: the batch is tried again | at once | 0 of {} lost, {doubled} replies doubled", flow.fed()),
+        &format!(
+            "{deadlocks} deadlocks, {failures} serialization failures: the batch is tried again | at once | 0 of {} lost, {doubled} replies doubled",
+            flow.fed()
+        ),
     );
     flow.stop().await;
 }

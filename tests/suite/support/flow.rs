@@ -189,14 +189,14 @@ impl Flow {
         assert_eq!(number(db, "SELECT count(*) FROM revision").await, fed, "each report counts once");
         assert_eq!(number(db, "SELECT count(*) FROM outbox").await, fed, "each text has one reply");
         assert_eq!(number(db, "SELECT count(*) FROM set_aside").await, 0, "nothing was set aside");
-        let sql = "SELECT p.msisdn, count(*) AS replies, count(*) FILTER (WHERE o.state = 'expired') AS expired,
+        let sql = "SELECT p.msisdn, count(*) AS replies, count(*) FILTER (WHERE o.state IN ('expired', 'withheld')) AS unsent,
                           sum(o.unknown_before)::int8 AS unknown
                    FROM outbox o JOIN phone p ON p.id = o.phone_id GROUP BY 1";
         let mut doubled = 0;
         for row in sqlx::query(sql).fetch_all(&mut *db).await.unwrap() {
             let phone: &str = row.get("msisdn");
             let (wanted, unknown): (i64, i64) = (row.get("replies"), row.get("unknown"));
-            let wanted = usize::try_from(wanted - row.get::<i64, _>("expired")).unwrap();
+            let wanted = usize::try_from(wanted - row.get::<i64, _>("unsent")).unwrap();
             let got = self.replies.get(phone).copied().unwrap_or(0);
             let most = wanted + usize::try_from(unknown).unwrap();
             assert!((wanted..=most).contains(&got), "{phone}: {got} replies of {wanted}, {unknown} unknown before");
