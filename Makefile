@@ -29,6 +29,7 @@ torture: tools build peers  ## The long forms of the tests of faults, for hours,
 	@tests/figures $(SCRUTINEER_FIGURES)
 
 bench: postgresql  ## Measure this machine: the whole chain, latency, memory
+	cargo bench --bench understanding -- $(ARGS)
 	cargo bench --bench chain -- $(ARGS)
 
 lint: tools  ## Format, clippy, licences and sources of dependencies

@@ -225,6 +225,11 @@ fn junk(
     };
     // Places of what is left once unknown codes are taken out.
     let mut left: Option<(usize, usize)> = None;
+    let flush = |found: &mut Found, left: &mut Option<(usize, usize)>| {
+        if let Some((from, to)) = left.take() {
+            leave(found, Some(book), source, from, to);
+        }
+    };
     let mut remark = false;
     let only_codes = book.has_flags
         && stretch.iter().all(|p| p.step != Step::Junk(Junk::Letters) || book.code_length == Some(p.to - p.from));
@@ -241,6 +246,7 @@ fn junk(
         };
         match value {
             Some(steps) if unknown => {
+                flush(found, &mut left);
                 step += steps;
                 let digits = stretch.get(i + steps).map_or((piece.to, piece.to), |p| (p.from, p.to));
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
@@ -249,6 +255,7 @@ fn junk(
                 found.spans.push(source.span(piece.from, digits.1, Part::UnknownCode));
             }
             None if unknown && only_codes => {
+                flush(found, &mut left);
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
                 enter(entries, &mut found.report, code, Err(Reason::UnknownCode), String::new());
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
@@ -261,9 +268,7 @@ fn junk(
         }
         i += step;
     }
-    if let Some((from, to)) = left {
-        leave(found, Some(book), source, from, to);
-    }
+    flush(found, &mut left);
     (remark, first + length)
 }
 

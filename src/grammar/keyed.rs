@@ -48,7 +48,7 @@ fn begins_token(text: &[u8], from: usize, at: usize) -> bool {
     let before = |n: usize| at.checked_sub(n).filter(|i| *i >= from).and_then(|i| text.get(i)).copied();
     match before(1) {
         None => true,
-        Some(b' ' | b'\t' | b'\n' | b'\r' | b';' | b'#' | b'!') => true,
+        Some(b' ' | b'\t' | b'\n' | b'\r' | b';' | b'#' | b'!' | b'~' | b'"' | b'(') => true,
         Some(b',') => !before(2).is_some_and(|b| b.is_ascii_digit()),
         Some(_) => false,
     }
@@ -154,11 +154,32 @@ impl Walk<'_> {
             for next in (i + 2..=i + 1 + KEYS_IN_A_VALUE).take_while(|n| *n <= self.keys.len()) {
                 let longer = self.segment(question, i, next)?;
                 if longer.clean && longer.right {
-                    return Some((next, longer));
+                    return Some((next, self.or_torn(i, next, longer)?));
                 }
             }
         }
         Some((i + 1, first))
+    }
+
+    /// `7. 8.30`: 8.30 may be the answer to 7, and 30 the one to 8. Then neither is sure.
+    fn or_torn(&mut self, i: usize, next: usize, longer: Segment) -> Option<Segment> {
+        let (book, keys) = (self.book, self.keys);
+        let Some(own) = keys.get(i) else { return Some(longer) };
+        let mut torn = vec![own.number];
+        for place in i + 1..next {
+            let Some(other) = keys.get(place).filter(|k| k.number != own.number) else { continue };
+            if let Some(question) = book.numbered(other.number)
+                && self.segment(question, place, place + 1)?.right
+            {
+                torn.push(other.number);
+            }
+        }
+        if torn.len() == 1 {
+            return Some(longer);
+        }
+        let to = longer.pieces.last().map_or(own.after, |p| p.to);
+        let step = Step::Unclear(torn.into_iter().filter_map(|n| u16::try_from(n - 1).ok()).collect());
+        Some(Segment { pieces: vec![Piece { from: own.at, to, step }], clean: true, right: false })
     }
 
     fn segment(&mut self, question: &Ready, i: usize, next: usize) -> Option<Segment> {
@@ -167,7 +188,8 @@ impl Walk<'_> {
         let Ok(index) = u16::try_from(key.number - 1) else { return Some(Segment::default()) };
         let to = self.end(next);
         let text = self.text.get(..to).unwrap_or_default();
-        let end = trimmed(text, key.after, to);
+        let end = self.text.get(key.after..to).unwrap_or_default().iter().rposition(|b| !is_separator(*b));
+        let end = end.map_or(key.after, |last| key.after + last + 1);
         let from =
             key.after + text.get(key.after..end).unwrap_or_default().iter().take_while(|b| is_separator(**b)).count();
         let sent = |value_from: usize, result, mended: u32, wordy, bare| {
@@ -196,13 +218,17 @@ impl Walk<'_> {
             return Some(Segment { pieces, clean: true, right });
         }
         // A value with a remark after it, apart from it.
-        let apart = |c: &&Candidate| c.result.is_ok() && text.get(c.end).is_some_and(|b| is_separator(*b));
+        let apart =
+            |c: &&Candidate| c.result.is_ok() && text.get(c.end).is_some_and(|b| !b.is_ascii_digit() && !is_letter(*b));
         let step = match self.values.iter().filter(apart).max_by_key(|c| c.end) {
             Some(best) => {
                 let step = sent(from, best.result.clone(), best.mended, best.wordy, false);
                 let mut pieces = vec![Piece { from: key.at, to: best.end, step }];
                 tokens(text, best.end, end, &mut pieces);
-                return Some(Segment { pieces, clean: false, right: true });
+                // Signs that mean nothing leave no doubt.
+                let signs = |p: &Piece| matches!(p.step, Step::Separators | Step::Junk(Junk::Other));
+                let clean = pieces.iter().skip(1).all(signs);
+                return Some(Segment { pieces, clean, right: true });
             }
             None if matches!(question.kind, Type::Choice { .. } | Type::Multi { .. }) => Err(Reason::NotAnOption),
             None => Err(Reason::WrongType),
@@ -265,8 +291,17 @@ fn blank(byte: u8) -> bool {
 
 /// Where `text[from..to]` ends without the separators at its end.
 fn trimmed(text: &[u8], from: usize, to: usize) -> usize {
-    let kept = text.get(from..to).unwrap_or_default().iter().rposition(|b| !blank(*b));
-    from + kept.map_or(0, |last| last + 1)
+    let mut text = text.get(from..to).unwrap_or_default();
+    loop {
+        text = text.get(..text.iter().rposition(|b| !blank(*b)).map_or(0, |last| last + 1)).unwrap_or_default();
+        match text {
+            // A mark that stands apart at the end separates, as in `all calm - 4.7`.
+            [.., before, mark] if blank(*before) && is_separator(*mark) => {
+                text = text.split_last().map_or(text, |(_, t)| t)
+            }
+            _ => return from + text.len(),
+        }
+    }
 }
 
 /// `b,d,b`: options by letter, apart.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::domain::checklist::Checklist;
 use crate::domain::report::{Note, Report};
-use crate::limits::{REPORTS_PER_TEXT_MAX, TEXT_BYTES_MAX};
+use crate::limits::{GRAMMAR_STEPS_MAX, REPORTS_PER_TEXT_MAX, TEXT_BYTES_MAX};
 use body::Source;
 use clean::Clean;
 use header::{Head, Sender};
@@ -147,7 +147,14 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
     let mut tied = false;
     for sender in head.senders.iter().filter(|s| s.body <= to) {
         let body = if book.keyed { keyed::parse } else { search };
-        let Some(found) = body(book, text.as_bytes(), sender.body, steps) else { continue };
+        let Some(found) = body(book, text.as_bytes(), sender.body, steps) else {
+            if *steps > GRAMMAR_STEPS_MAX {
+                // Not all readings could be compared: none is sure.
+                best = None;
+                break;
+            }
+            continue;
+        };
         let cost = found.cost + u64::from(sender.mended);
         match &best {
             Some((least, ..)) if *least < cost => {}

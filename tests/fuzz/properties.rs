@@ -8,7 +8,8 @@ use super::domain::alphabet::DefaultAlphabet;
 use super::domain::checklist::{Checklist, QuestionType, check_json};
 use super::domain::election::DateOrder;
 use super::domain::value::Value;
-use super::grammar::{self, Lexicon, Reading, Setting};
+use super::grammar::{self, Found, Lexicon, Part, Reading, Setting, Span};
+use super::limits::TEXT_BYTES_MAX;
 use super::text;
 use serde_json::json;
 
@@ -56,6 +57,77 @@ pub fn hold(input: &[u8]) {
     grammar::command(&decoded.text);
     let reading = grammar::read(&lexicon, &decoded.text, &gaps);
     sound(&decoded.text, &reading);
+    if decoded.text.len() < TEXT_BYTES_MAX {
+        backed(&decoded.text, &reading);
+        explained(&decoded.text, &reading);
+        if gaps.is_empty() && decoded.text.len() < 400 {
+            apart(&lexicon, &decoded.text, &reading, gap);
+        }
+    }
+}
+
+/// Each answer is backed by a stretch of the text that was taken for its code.
+pub fn backed(text: &str, reading: &Reading) {
+    for found in &reading.reports {
+        let codes = |part: &Part| match (part, &found.checklist) {
+            (Part::Code(q), Some(list)) => list.questions.get(usize::from(*q)).map(|q| q.code.clone()),
+            _ => None,
+        };
+        for code in found.report.answers.keys() {
+            let backed = found.spans.iter().any(|s| s.from < s.to && codes(&s.part).as_ref() == Some(code));
+            assert!(backed, "{code} is backed by nothing: {text:?}");
+        }
+    }
+}
+
+/// No letter or digit lies outside every stretch, none in two.
+pub fn explained(text: &str, reading: &Reading) {
+    let mut spans: Vec<Span> = reading.reports.iter().flat_map(|f| f.spans.iter().copied()).collect();
+    spans.extend(reading.spans.iter().copied());
+    spans.sort_by_key(|s| s.from);
+    let mut at = 0;
+    for span in &spans {
+        // The comment may answer a question too.
+        let twice = spans.iter().any(|s| s.part == Part::Comment && s.from == span.from);
+        assert!(span.from >= at || twice, "two stretches overlap at {}: {text:?} {spans:?}", span.from);
+        quiet(text, at, span.from.max(at));
+        at = span.to.max(at);
+    }
+    quiet(text, at, text.len());
+}
+
+fn quiet(text: &str, from: usize, to: usize) {
+    let gap = text.get(from..to).expect("stretches end at characters");
+    let loud = gap.chars().any(|c| c.is_ascii_alphanumeric());
+    assert!(!loud, "{gap:?} is neither explained nor left over: {text:?}");
+}
+
+/// A separator more before a code never changes an answer; where nothing was mended, unclear or left over,
+/// it changes nothing at all.
+pub fn apart(lexicon: &Lexicon, text: &str, reading: &Reading, which: u8) {
+    let separator = [" ", "\n", ",", ";"][usize::from(which % 4)];
+    let answers = |r: &Reading| -> Vec<_> {
+        let one = |f: &Found| ((f.report.prefix.clone(), f.report.observer.clone()), f.report.answers.clone());
+        r.reports.iter().map(one).collect()
+    };
+    let sure = reading.leftover.is_empty()
+        && reading.notes.is_empty()
+        && reading.reports.iter().all(|f| {
+            let r = &f.report;
+            !f.doubtful && f.checklist.is_some() && r.rejected.is_empty() && r.leftover.is_empty() && r.notes.is_empty()
+        });
+    let before = answers(reading);
+    let places = reading.reports.iter().flat_map(|f| &f.spans).filter(|s| matches!(s.part, Part::Code(_)));
+    for place in places.map(|s| s.from).filter(|at| !text[*at..].starts_with('@')) {
+        let more = format!("{}{separator}{}", &text[..place], &text[place..]);
+        let after = answers(&grammar::read(lexicon, &more, &[]));
+        assert!(!sure || before == after, "a separator changes answers: {text:?} {before:?}, {more:?} {after:?}");
+        for ((sender, known), (_, now)) in before.iter().zip(&after).filter(|(b, a)| b.0 == a.0) {
+            let same = known.iter().all(|(code, value)| now.get(code).is_none_or(|v| v == value));
+            let alike = before.len() != after.len() || same;
+            assert!(alike, "a separator changes an answer of {sender:?}: {text:?} {before:?}, {more:?} {after:?}");
+        }
+    }
 }
 
 fn lexicon(bytes: &mut Bytes<'_>) -> Lexicon {
@@ -96,9 +168,7 @@ fn fixed() -> Vec<Checklist> {
         {"code":"FL","type":"flag","text":"?"},
         {"code":"CC","type":"count","min":-9,"max":5000,"text":"?"},
         {"code":"ZT","type":"text","text":"?"}]);
-    let one = |prefix: &str, grammar: &str| {
-        json!({"prefix":prefix,"title":"x","grammar":grammar,"serial":true,"questions":questions})
-    };
+    let one = |prefix: &str, grammar: &str| json!({"prefix":prefix,"title":"x","grammar":grammar,"serial":true,"questions":questions});
     let mut all = Vec::new();
     for json in [one("PS", "compact"), one("KEY", "keyed")] {
         all.extend(check_json(&json).map(|c| c.checklists).unwrap_or_default());
@@ -111,7 +181,8 @@ fn checklist(bytes: &mut Bytes<'_>) -> serde_json::Value {
     let questions: Vec<serde_json::Value> = (0..1 + bytes.below(6))
         .map(|_| {
             let code = bytes.letters(3);
-            let options = |n: u8| (1..=n).map(|i| (i.to_string(), json!(format!("opt {i}")))).collect::<serde_json::Map<_, _>>();
+            let options =
+                |n: u8| (1..=n).map(|i| (i.to_string(), json!(format!("opt {i}")))).collect::<serde_json::Map<_, _>>();
             match bytes.below(9) {
                 0 => json!({"code":code,"text":"?","type":"count","max":i64::from(bytes.next()) * 40}),
                 1 => json!({"code":code,"text":"?","type":"yes_no"}),

@@ -1,7 +1,5 @@
-//! The corpus of noisy messages with known truth, where it stands beside the project: nothing may be
-//! recorded as something else, nothing may be dropped in silence, and nearly all must be read.
-//!
-//! The corpus is read from `../shared/corpus` and never copied. `checklist try` is run as people run it.
+//! A corpus of noisy messages with known truth: nothing may be recorded as something else, nothing may
+//! be dropped in silence, and nearly all must be read. `checklist try` is run as people run it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -33,12 +31,9 @@ fn norm(value: &Value) -> String {
 
 #[test]
 fn the_corpus_is_read_without_a_wrong_or_lost_answer() {
-    let corpus = source::root().join("../shared/corpus");
-    let (messages, checklists) = (corpus.join("noisy_public.jsonl"), corpus.join("checklists.json"));
-    let Ok(input) = std::fs::read_to_string(&messages) else {
-        println!("skipped: {} is not there", messages.display());
-        return;
-    };
+    let corpus = source::root().join("tests/fixtures/corpus");
+    let (messages, checklists) = (corpus.join("messages.jsonl"), corpus.join("checklists.json"));
+    let input = std::fs::read_to_string(&messages).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_scrutineer"))
         .args(["checklist", "try", "--json"])
         .arg(&checklists)
@@ -59,13 +54,26 @@ fn the_corpus_is_read_without_a_wrong_or_lost_answer() {
     }
     let (mut must, mut recovered) = (0, 0);
     let mut failures: Vec<String> = Vec::new();
+    let mut kinds: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     for line in input.lines() {
         let message: Value = serde_json::from_str(line).unwrap();
         let id = message["id"].as_str().unwrap();
         let reports = read.get(id).cloned().unwrap_or_default();
+        let before = failures.len();
         let (m, r) = judge(&message, &reports, &mut failures);
         must += m;
         recovered += r;
+        for kind in message["noise"].as_array().unwrap() {
+            let of = kinds.entry(kind.as_str().unwrap().to_owned()).or_default();
+            let add = [1, m, r, failures.len() - before];
+            of.iter_mut().zip(add).for_each(|(sum, n)| *sum += n);
+        }
+    }
+    println!("{:<16} {:>6} {:>7} {:>7} {:>13}", "noise", "msgs", "must", "recov%", "wrong or lost");
+    for (kind, [messages, must, recovered, wrong]) in &kinds {
+        let share = if *must == 0 { 100.0 } else { 100.0 * *recovered as f64 / *must as f64 };
+        println!("{kind:<16} {messages:>6} {must:>7} {share:>7.2} {wrong:>13}");
+        assert!(recovered * 100 >= must * 99, "{kind}: {recovered} of {must}");
     }
     println!("corpus: {recovered} of {must} answers recorded, {} wrong or lost", failures.len());
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));

@@ -27,11 +27,15 @@ pub(super) fn lexemes(text: &[u8], from: usize, groups: bool, each: &mut dyn FnM
             true_digits += 1;
         } else if matches!(b, b'I' | b'L' | b'O') && k - from < MENDED_WITHIN {
             // A word such as OIL is no number: without a true digit two letters are the most.
-            if k > from && (true_digits > 0 || k - from <= 2) {
+            if k > from && is_digit_like(at(k - 1)) && (true_digits > 0 || k - from <= 2) {
                 each(Lexeme { end: k, mended, grouped });
             }
             mended += 1;
         } else if groups && k > from && is_digit_like(at(k - 1)) && begins_group(text, k) {
+            // `240,IO2`: what looks like a group may be the next code.
+            if !at(k + 1).is_ascii_digit() && (true_digits > 0 || k - from <= 2) {
+                each(Lexeme { end: k, mended, grouped });
+            }
             grouped = true;
         } else {
             break;

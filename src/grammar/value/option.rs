@@ -105,6 +105,8 @@ pub(super) fn several(
         let result = match whole(first) {
             Some(n) if !more && is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
             _ if !more && torn(options, first) => Err(Reason::Unclear),
+            // `L 245`: the letter may be of the code before it.
+            _ if more && !first.iter().any(u8::is_ascii_digit) => Err(Reason::Unclear),
             _ if wrong => Err(Reason::NotAnOption),
             _ => Ok(Some(set(chosen))),
         };
