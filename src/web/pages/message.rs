@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use uuid::Uuid;
 
 use super::reading::Reading;
+use super::request::visible;
 use crate::store::pages::message::{Detail, by_key};
 use crate::store::pages::{Moment, election, reading};
 use crate::web::auth::Who;
@@ -29,9 +30,9 @@ struct Page {
 
 impl Page {
     /// What is read of it now.
-    fn text_read(&self) -> &str {
+    fn text_read(&self) -> String {
         let instead = self.readings.iter().rev().find_map(|r| r.text.as_deref());
-        instead.or(self.it.text.as_deref()).unwrap_or_default()
+        visible(instead.or(self.it.text.as_deref()).unwrap_or_default())
     }
 
     fn utc(at: &time::OffsetDateTime) -> format::Time {

@@ -29,6 +29,24 @@ pub(super) fn may_ask(who: &Who) -> bool {
     matches!(who.role.as_str(), "analyst" | "operator" | "admin")
 }
 
+/// A text without what can't be seen in a form: marks of direction and of no width, which the grammar
+/// drops as well, and control characters.
+pub(super) fn visible(text: &str) -> String {
+    let shown = |c: &char| match c {
+        '\n' | '\t' => true,
+        '\u{AD}'
+        | '\u{61C}'
+        | '\u{200B}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{FEFF}' => false,
+        c => !c.is_control(),
+    };
+    text.chars().filter(shown).collect()
+}
+
 /// What is sent.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct Sent {
@@ -98,7 +116,7 @@ fn payload(sent: &Sent) -> Result<Value, PageError> {
     out["sequence"] = json!(sent.sequence.parse::<i64>().map_err(|_| no_message())?);
     if let Some(text) = &sent.text {
         // Browsers send line breaks as CR LF.
-        let text = text.replace("\r\n", "\n").replace('\0', "\u{FFFD}");
+        let text = visible(&text.replace("\r\n", "\n"));
         if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
             return Err(PageError::Bad("Write what is to be read in the place of what came."));
         }
@@ -188,13 +206,13 @@ fn what(request: &Request) -> String {
     let p = &request.payload;
     let one = p["sequence"].is_i64();
     match (request.kind.as_str(), one) {
-        ("reread", true) if p["text"].is_string() => "a corrected reading of one message".to_owned(),
-        ("reread", true) => "one message read once more".to_owned(),
+        ("reread", true) if p["text"].is_string() => "Corrected reading of one message".to_owned(),
+        ("reread", true) => "One message read once more".to_owned(),
         ("reread", false) => {
             let words: Vec<&str> = p["outcomes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            format!("messages read once more: {}", words.join(", ").replace('_', " "))
+            format!("Messages read once more: {}", words.join(", ").replace('_', " "))
         }
-        ("retry", _) => "a message that was set aside, processed again".to_owned(),
+        ("retry", _) => "A message that was set aside, processed again".to_owned(),
         (kind, _) => kind.replace('_', " "),
     }
 }
