@@ -24,7 +24,8 @@
 //!    attempt is written once and has exactly one result, which comes back as a record like any other.
 //!
 //! # Invariants
-//! - Acknowledged ⊆ spooled ⊆ stored, each once: the key is (spool UUID, sequence), with a content hash.
+//! - Acknowledged ⊆ spooled ⊆ stored, each once: the key is (run UUID, sequence), with a content hash;
+//!   each opening of a spool begins a run, so that no key is given twice, whatever is done with its files.
 //! - The watermark in PostgreSQL is the only cursor. Whatever goes wrong between the worker and the
 //!   database, the worker connects anew and reads on from there; a replay changes nothing.
 //! - A submission is the fold of its revisions in order of receipt ([`domain::submission`]), so the

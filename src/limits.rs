@@ -97,6 +97,14 @@ pub const SPOOL_PRUNE_RECORDS: u32 = 500;
 pub const SPOOL_RETRY_MS: u64 = 250;
 /// Bytes to which the spool's write-ahead log is cut back.
 pub const SPOOL_LOG_BYTES: u32 = 8 << 20;
+/// Bytes of a spool's file up to which SQLite looks through all of it when it is opened.
+pub const SPOOL_CHECK_BYTES: u64 = 64 << 20;
+/// Records missing in one place that are named one by one; of more, the last stands for all.
+pub const SPOOL_LOST_NAMED_MAX: u64 = 4_096;
+/// Percent of the spool's size: from the first on a person is told that it fills, from the second on in alarm.
+pub const SPOOL_FILLING_PERCENT: [u64; 2] = [50, 80];
+/// Messages a second at which the spool's capacity is stated in hours, beside the rate of the last hour.
+pub const SPOOL_STATED_RATE: u64 = 20;
 /// Runs (openings) of a spool that the worker is told of at once.
 pub const SPOOL_RUNS_MAX: usize = 4_096;
 /// Runs without a record that a spool still knows, the newest: a worker may have leased replies under them.

@@ -40,6 +40,8 @@ enum Command {
     User(cli::user::Args),
     /// List messages that were set aside
     Message(cli::message::Args),
+    /// Look at the gateway's spool
+    Spool(cli::spool::Args),
     /// Say what is wrong with this installation, and how to mend it
     Doctor(cli::doctor::Args),
     /// Play messages against a gateway as an SMSC would
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Checklist(args) => cli::checklist::main(&config, args),
         Command::User(args) => cli::user::main(&config, args),
         Command::Message(args) => cli::message::main(&config, args),
+        Command::Spool(args) => cli::spool::main(&config, args),
         Command::Doctor(args) => cli::doctor::main(&config, args),
         Command::Rehearse(args) => cli::rehearse::main(&config, args),
         Command::Demo(args) => cli::demo::main(&config, args),

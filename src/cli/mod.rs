@@ -11,4 +11,5 @@ pub mod message;
 pub mod migrate;
 pub mod observer;
 pub mod rehearse;
+pub mod spool;
 pub mod user;

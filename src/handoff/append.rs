@@ -10,7 +10,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::message::SubmitOutcome;
+use super::message::{Body, SubmitOutcome};
+use super::seal::Seal;
 
 /// Place of a link in the configuration.
 pub type LinkIndex = u16;
@@ -29,6 +30,8 @@ pub enum Kind {
     Undecodable = 3,
     /// An earlier record, delivered again.
     Redelivery = 4,
+    /// Never stored: what the reader makes of a row that is damaged.
+    Corrupt = 5,
 }
 
 /// One thing to make durable.
@@ -55,6 +58,8 @@ pub enum Op {
         kind: Kind,
         /// Its encoded body.
         body: Vec<u8>,
+        /// Commitments to it.
+        seal: Seal,
         /// The record that it repeats, which is in doubt no more.
         repeats: Option<u64>,
     },
@@ -107,6 +112,14 @@ pub enum Op {
     },
     /// Time to prune, to write the committed mark, and to measure. No [`Done`] follows.
     Housekeep,
+}
+
+impl Op {
+    /// A record from the SMSC. Encoding and hashing are done here, by the link's task, not by the spool's
+    /// one thread.
+    pub fn record(received_us: i64, kind: Kind, body: &Body, repeats: Option<u64>) -> Result<Self, postcard::Error> {
+        Ok(Self::Record { received_us, kind, body: postcard::to_stdvec(body)?, seal: Seal::new(body), repeats })
+    }
 }
 
 /// What became of an [`Append`].

@@ -23,6 +23,7 @@ pub struct Marks {
     oldest: AtomicU64,
     failing: AtomicBool,
     full: AtomicBool,
+    damaged: AtomicBool,
     work: Arc<Work>,
 }
 
@@ -40,6 +41,7 @@ impl Marks {
             oldest: AtomicU64::new(oldest),
             failing: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
             work: Arc::new(Work::new("the spool's thread")),
         }
     }
@@ -57,6 +59,16 @@ impl Marks {
     /// The disk fails, or works again; returns what was before.
     pub fn set_failing(&self, failing: bool) -> bool {
         self.failing.swap(failing, Ordering::Relaxed)
+    }
+
+    /// The spool's file is damaged, and must be mended by a new start.
+    pub fn set_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Must it be mended?
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// The spool has reached its size, or has room again.

@@ -131,6 +131,13 @@ pub enum Body {
         /// Its sequence.
         of: u64,
     },
+    /// A record that the gateway's disk changed or lost: nobody knows what it said.
+    Corrupt {
+        /// What is left of it.
+        raw: Vec<u8>,
+        /// What is wrong with it, and where its spool's file is kept.
+        error: String,
+    },
 }
 
 /// A `deliver_sm` (or `data_sm`) as it came, raw.

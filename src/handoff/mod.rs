@@ -21,4 +21,5 @@ pub mod marks;
 pub mod message;
 pub mod queue;
 pub mod records;
+pub mod seal;
 pub mod server;

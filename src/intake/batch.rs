@@ -366,6 +366,10 @@ impl<L: Ledger> Work<'_, L> {
                 Kind::Broken(why) => {
                     self.aside.insert(at, why.clone());
                 }
+                Kind::Corrupt => {
+                    let Body::Corrupt { error, .. } = &item.record.body else { continue };
+                    self.aside.insert(at, format!("the gateway's spool lost or damaged this record: {error}"));
+                }
                 _ => {}
             }
         }

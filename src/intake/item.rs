@@ -47,6 +47,8 @@ pub enum Kind {
     Undecodable,
     /// Taking it apart broke, for this reason: a bug of ours, which costs this record alone.
     Broken(String),
+    /// The gateway's disk changed or lost it: what is left stands in the record.
+    Corrupt,
     /// The gateway saw a record again.
     Redelivery {
         /// Its run.
@@ -93,7 +95,7 @@ impl Item {
             Kind::Sms(sms) => bucket(&sms.phone),
             Kind::Receipt { phone, .. } => bucket(phone),
             Kind::Result => self.result().map_or(0, |r| bucket_of(r.id)),
-            Kind::Undecodable | Kind::Broken(_) | Kind::Redelivery { .. } => 0,
+            Kind::Undecodable | Kind::Broken(_) | Kind::Corrupt | Kind::Redelivery { .. } => 0,
         }
     }
 
@@ -120,6 +122,7 @@ impl Item {
             Kind::Receipt { .. } => "receipt",
             Kind::Result => "submit_result",
             Kind::Undecodable | Kind::Broken(_) => "undecodable",
+            Kind::Corrupt => "corrupt",
             Kind::Redelivery { .. } => "redelivery",
         }
     }
@@ -138,6 +141,7 @@ fn kind(record: &Record) -> Kind {
         }
         Body::SubmitResult(_) => Kind::Result,
         Body::Undecodable { .. } => Kind::Undecodable,
+        Body::Corrupt { .. } => Kind::Corrupt,
         Body::Redelivery { run, of } => Kind::Redelivery { run: *run, of: *of },
     }
 }

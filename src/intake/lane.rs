@@ -235,8 +235,14 @@ impl<L: Ledger> Lane<L> {
     }
 
     async fn committed(&self, items: &[Item], done: Done) -> Result<(), End> {
-        let mut kinds: [(&'static str, u64); 5] =
-            [("message", 0), ("receipt", 0), ("submit_result", 0), ("undecodable", 0), ("redelivery", 0)];
+        let mut kinds: [(&'static str, u64); 6] = [
+            ("message", 0),
+            ("receipt", 0),
+            ("submit_result", 0),
+            ("undecodable", 0),
+            ("redelivery", 0),
+            ("corrupt", 0),
+        ];
         for item in items {
             if let Some(count) = kinds.iter_mut().find(|(kind, _)| *kind == item.kind_word()) {
                 count.1 += 1;

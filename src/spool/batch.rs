@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::SpoolError;
+use super::chain::{self, Entry, Row};
 use super::remembered::Remembered;
 use crate::handoff::append::{Append, Done, InDoubt, Kind, Op};
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, SubmitOutcome, SubmitResult};
+use crate::handoff::seal::Seal;
 use crate::limits::{IN_DOUBT_MAX, IN_DOUBT_SECONDS};
 use crate::world::World;
 
@@ -22,13 +23,15 @@ use crate::world::World;
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     pub(super) rows: Vec<i64>,
+    /// Name and group of every link that the file knows, by row.
+    pub(super) names: HashMap<i64, (String, String)>,
 }
 
 /// What stands in memory between transactions.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// Row of the live run.
-    pub(super) run: i64,
+    /// The live run, and its row.
+    pub(super) run: (Uuid, i64),
     pub(super) links: Links,
     pub(super) chain: [u8; 32],
     pub(super) newest: u64,
@@ -96,13 +99,12 @@ pub(super) fn execute(
     let tag = append.tag;
     let Some(&link) = memory.links.rows.get(usize::from(append.link)) else { return Ok(()) };
     match &append.op {
-        Op::Record { received_us, kind, body, repeats } => {
-            let sequence = insert(connection, memory.run, link, *received_us, *kind, body, &mut staged.chain)?;
+        Op::Record { received_us, kind, body, seal, repeats } => {
+            let new = New { link, received_us: *received_us, kind: *kind, body, seal };
+            let sequence = insert(connection, memory, staged, &new)?;
             if let Some(repeated) = repeats {
                 connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?.execute([*repeated as i64])?;
             }
-            staged.newest = sequence;
-            staged.records += 1;
             staged.done(append, Done::Stored { tag, sequence });
         }
         Op::Intent { id, attempt } => {
@@ -119,8 +121,6 @@ pub(super) fn execute(
         }
         Op::Result { id, attempt, at_us, outcome } => {
             if let Some(sequence) = result(connection, memory, staged, link, (*id, *attempt), *at_us, outcome)? {
-                staged.newest = sequence;
-                staged.records += 1;
                 staged.done(append, Done::Stored { tag, sequence });
             } else {
                 staged.done(append, Done::Duplicate { tag });
@@ -128,9 +128,8 @@ pub(super) fn execute(
         }
         Op::LateResult { id, attempt, at_us, outcome } => {
             // Its first result said that nobody knows; nothing of it is open any more.
-            let body = result_body(*id, *attempt, outcome.clone())?;
-            staged.newest = insert_result(connection, memory.run, link, *at_us, &body, &mut staged.chain)?;
-            staged.records += 1;
+            let result = SubmitResult { id: *id, attempt: *attempt, outcome: outcome.clone() };
+            insert_result(connection, memory, staged, link, *at_us, result)?;
         }
         Op::Forget { sequences } => {
             let mut delete = connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?;
@@ -155,44 +154,69 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// Appends a record and returns its sequence.
-fn insert(
-    connection: &Connection,
-    run: i64,
+/// A record to append.
+#[derive(Debug, Clone, Copy)]
+struct New<'a> {
     link: i64,
     received_us: i64,
     kind: Kind,
-    body: &[u8],
-    chain: &mut [u8; 32],
-) -> Result<u64, SpoolError> {
-    let mut hash = Sha256::new();
-    hash.update(*chain);
-    hash.update(body);
-    let next: [u8; 32] = hash.finalize().into();
+    body: &'a [u8],
+    seal: &'a Seal,
+}
+
+/// Appends a record and returns its sequence, which is the one after the newest.
+fn insert(connection: &Connection, memory: &Memory, staged: &mut Staged, new: &New<'_>) -> Result<u64, SpoolError> {
+    let sequence = staged.newest + 1;
+    let (run, run_row) = memory.run;
+    let name = memory.links.names.get(&new.link).map_or(("", ""), |(name, group)| (name.as_str(), group.as_str()));
+    let (kind, root) = (new.kind as u8, new.seal.root);
+    let entry = Entry { run, sequence, received_us: new.received_us, link: name, kind, root };
+    let chain = chain::next(&staged.chain, &entry);
+    let row = Row {
+        sequence: sequence as i64,
+        run: run_row,
+        received_us: new.received_us,
+        link: new.link,
+        kind: kind.into(),
+        salt: &new.seal.salt,
+        body: new.body,
+        chain: &chain,
+    };
     connection
         .prepare_cached(
-            "INSERT INTO record (run, received_us, link, kind, body, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO record (sequence, run, received_us, link, kind, salt, body, chain, crc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![run, received_us, link, kind as u8, body, next])?;
-    *chain = next;
-    Ok(connection.last_insert_rowid() as u64)
+        .execute(params![
+            row.sequence,
+            run_row,
+            row.received_us,
+            row.link,
+            kind,
+            row.salt,
+            row.body,
+            chain,
+            row.checksum()
+        ])?;
+    staged.chain = chain;
+    staged.newest = sequence;
+    staged.records += 1;
+    Ok(sequence)
 }
 
 /// Appends the record of a submit's result.
 pub(super) fn insert_result(
     connection: &Connection,
-    run: i64,
+    memory: &Memory,
+    staged: &mut Staged,
     link: i64,
     at_us: i64,
-    body: &[u8],
-    chain: &mut [u8; 32],
+    result: SubmitResult,
 ) -> Result<u64, SpoolError> {
-    insert(connection, run, link, at_us, Kind::SubmitResult, body, chain)
-}
-
-/// The body of a submit's result.
-pub(super) fn result_body(id: Uuid, attempt: u16, outcome: SubmitOutcome) -> Result<Vec<u8>, SpoolError> {
-    Ok(postcard::to_stdvec(&Body::SubmitResult(SubmitResult { id, attempt, outcome }))?)
+    let body = Body::SubmitResult(result);
+    let (encoded, seal) = (postcard::to_stdvec(&body)?, Seal::new(&body));
+    let new = New { link, received_us: at_us, kind: Kind::SubmitResult, body: &encoded, seal: &seal };
+    insert(connection, memory, staged, &new)
 }
 
 /// Writes down what a submit came to; `None` when that is known already.
@@ -217,8 +241,8 @@ fn result(
     if number.is_none() && (sent || memory.remembered.contains(key.0, key.1)) {
         return Ok(None);
     }
-    let body = result_body(key.0, key.1, outcome.clone())?;
-    let sequence = insert_result(connection, memory.run, link, at_us, &body, &mut staged.chain)?;
+    let result = SubmitResult { id: key.0, attempt: key.1, outcome: outcome.clone() };
+    let sequence = insert_result(connection, memory, staged, link, at_us, result)?;
     if let Some(number) = number {
         if sent {
             connection

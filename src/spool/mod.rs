@@ -5,13 +5,19 @@
 //! the commit is synced; a key, of run and sequence, is never used twice; one process at a time has the
 //! spool, by a lock on its folder.
 
+pub mod audit;
 mod batch;
+pub mod capacity;
+mod chain;
 mod inline;
 mod open;
+mod pages;
 mod prune;
 mod read;
+mod recover;
 mod remembered;
 mod runs;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -35,8 +41,15 @@ use crate::world::World;
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// Another process has it.
-    #[error("spool {0}: another gateway is using it; stop that one first, or give this one a folder of its own")]
-    InUse(PathBuf),
+    #[error(
+        "spool {folder}: another gateway is using it (process {process}); stop that one first, or give this one a folder of its own"
+    )]
+    InUse {
+        /// Which.
+        folder: PathBuf,
+        /// Id of the process that has it; 0 when it does not say.
+        process: u32,
+    },
     /// The folder cannot be used.
     #[error("spool {folder}: {error}; the folder above it must exist, and this one belong to the gateway's user")]
     Folder {
@@ -48,6 +61,9 @@ pub enum SpoolError {
     /// SQLite failed.
     #[error("spool: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// What SQLite finds wrong with the file.
+    #[error("spool: the file is damaged: {0}")]
+    Damaged(String),
     /// A body that is not of this version.
     #[error("spool: a record cannot be read: {0}")]
     Body(#[from] postcard::Error),
@@ -67,6 +83,86 @@ pub enum SpoolError {
     /// Its thread is gone.
     #[error("spool: it is closed")]
     Closed,
+}
+
+impl SpoolError {
+    /// Is it the file itself that is wrong, whatever the disk does now?
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {
+                matches!(error.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            }
+            // A column that is not of its type, a table that is not there.
+            Self::Sqlite(
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::SqlInputError { .. },
+            )
+            | Self::Damaged(_)
+            | Self::Body(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Why a spool takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It has reached `spool_megabytes_max`.
+    Full,
+    /// The disk has no room.
+    DiskFull,
+    /// The disk cannot be written.
+    ReadOnly,
+    /// The disk fails.
+    Io,
+    /// Anything else.
+    Other,
+}
+
+impl Trouble {
+    pub(crate) const ALL: [Self; 5] = [Self::Full, Self::DiskFull, Self::ReadOnly, Self::Io, Self::Other];
+
+    /// For metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::DiskFull => "disk_full",
+            Self::ReadOnly => "read_only",
+            Self::Io => "io",
+            Self::Other => "other",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Full => "it has reached spool_megabytes_max (start the worker, or raise the setting)",
+            Self::DiskFull => "its disk is full (free some room)",
+            Self::ReadOnly => "its disk cannot be written (mount it writable)",
+            Self::Io => "its disk fails (look at the kernel's log)",
+            Self::Other => "of the error",
+        }
+    }
+}
+
+impl SpoolError {
+    /// What kind of trouble it is.
+    pub(crate) fn trouble(&self) -> Trouble {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+        match self {
+            Self::Full => Trouble::Full,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => match error.code {
+                DiskFull => Trouble::DiskFull,
+                ReadOnly | PermissionDenied => Trouble::ReadOnly,
+                SystemIoFailure | CannotOpen => Trouble::Io,
+                _ => Trouble::Other,
+            },
+            _ => Trouble::Other,
+        }
+    }
 }
 
 /// How to open a spool.
@@ -123,12 +219,12 @@ impl Spool {
 
     fn parts(options: &Options) -> Result<(Self, writer::Writer, mpsc::Receiver<Append>, read::Server), SpoolError> {
         let opened = open::open(options)?;
-        let marks = Arc::new(Marks::new(opened.runs.closed.clone(), opened.live(), opened.committed));
+        let marks = Arc::new(Marks::new(opened.closed.clone(), opened.live(), opened.committed));
         let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();
         let newest_received_us = opened.newest_received_us()?;
-        let (reads, reader) = read::Server::open(options)?;
+        let (reads, reader) = read::Server::open(options, marks.clone())?;
         let writer = writer::Writer::new(opened, options, completions.clone(), marks.clone());
         let threads = Vec::new();
         let spool = Self { queue, completions, marks, threads, reader, in_doubt, newest_received_us };

@@ -1,6 +1,8 @@
 //! Opening: the lock, the tables, and what a run that was killed left open.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
@@ -8,18 +10,21 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::batch::{self, Links};
+use super::batch::{self, Links, Memory};
+use super::pages::RawRow;
 use super::remembered::Remembered;
 use super::runs::{self, Runs};
-use super::{Options, SpoolError};
+use super::{Options, SpoolError, recover};
 use crate::handoff::append::InDoubt;
-use crate::handoff::message::{Run, SubmitOutcome};
-use crate::limits::{IN_DOUBT_MAX, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
+use crate::handoff::message::{Run, SubmitOutcome, SubmitResult};
+use crate::limits::{IN_DOUBT_MAX, SPOOL_CHECK_BYTES, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
 
 /// Format of the file.
-const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
+/// Its name.
+pub(super) const FILE: &str = "spool.sqlite";
 
-const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;";
+const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value);";
 
 const TABLES: &str = "
 -- A link of a group. `confirmed`: up to this sequence, the SMSC has our responses or the record stands
@@ -27,10 +32,12 @@ const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS link (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, grp TEXT NOT NULL, confirmed INTEGER NOT NULL DEFAULT 0,
     UNIQUE (name, grp));
--- What came in, as a postcard of handoff::message::Body. `chain` is SHA-256 of the chain before and the body.
+-- What came in, as a postcard of handoff::message::Body. `chain` and `crc`: see spool::chain. Sequences
+-- have no gap, but for what was pruned.
 CREATE TABLE IF NOT EXISTS record (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, received_us INTEGER NOT NULL, link INTEGER NOT NULL,
-    kind INTEGER NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL);
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, received_us INTEGER NOT NULL,
+    link INTEGER NOT NULL, kind INTEGER NOT NULL, salt BLOB NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL,
+    crc INTEGER NOT NULL);
 -- Every submit before it is written to the wire. Without a result it is under way.
 CREATE TABLE IF NOT EXISTS submit (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL, attempt INTEGER NOT NULL, link INTEGER NOT NULL,
@@ -44,18 +51,16 @@ CREATE TABLE IF NOT EXISTS in_doubt (
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: File,
-    pub(super) runs: Runs,
-    pub(super) newest: u64,
+    pub(super) closed: Vec<Run>,
+    pub(super) begins_after: u64,
     pub(super) committed: u64,
-    pub(super) chain: [u8; 32],
-    pub(super) links: Links,
-    pub(super) remembered: Remembered,
+    pub(super) memory: Memory,
     pub(super) in_doubt: Vec<Vec<InDoubt>>,
 }
 
 /// A connection with the pragmas that durability and the memory cap need.
 pub(super) fn connect(folder: &Path) -> Result<Connection, SpoolError> {
-    let connection = Connection::open(folder.join("spool.sqlite"))?;
+    let connection = Connection::open(folder.join(FILE))?;
     connection.busy_timeout(Duration::from_secs(2))?;
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -2048;
@@ -78,48 +83,100 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
         .write(true)
         .open(folder.join("spool.lock"))
         .map_err(broken)?;
+    let mut file = file;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::InUse(folder.to_owned())),
+        Ok(()) => {
+            // For whoever finds it locked; nothing hangs on it.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(file)
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut process = String::new();
+            let _ = file.read_to_string(&mut process);
+            Err(SpoolError::InUse { folder: folder.to_owned(), process: process.trim().parse().unwrap_or_default() })
+        }
         Err(error) => Err(broken(error.into())),
     }
 }
 
+/// Opens the file, or makes it. One that is damaged is put aside, and what can be read of it goes into
+/// a new one.
 pub(super) fn open(options: &Options) -> Result<Opened, SpoolError> {
     let folder = &options.folder;
     let lock = lock(folder)?;
-    let connection = connect(folder)?;
+    if let Some(why) = recover::is_needed(folder)? {
+        recover::recover(folder, &why)?;
+    }
+    let behind = recover::rows_behind(folder)?;
+    match open_file(options, &behind) {
+        Ok(file) => Ok(file.with(lock)),
+        Err(error) if error.is_damage() => {
+            recover::recover(folder, &error.to_string())?;
+            Ok(open_file(options, &behind)?.with(lock))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// All but the lock.
+struct Unlocked {
+    connection: Connection,
+    closed: Vec<Run>,
+    begins_after: u64,
+    committed: u64,
+    memory: Memory,
+    in_doubt: Vec<Vec<InDoubt>>,
+}
+
+/// The tables, where they aren't there.
+pub(super) fn create(connection: &Connection, folder: &Path) -> Result<(), SpoolError> {
     connection.execute_batch(META)?;
-    check_version(&connection, folder)?;
+    check_version(connection, folder)?;
     connection.execute_batch(TABLES)?;
-    connection.execute_batch(runs::TABLE)?;
+    Ok(connection.execute_batch(runs::TABLE)?)
+}
+
+fn open_file(options: &Options, behind: &[RawRow]) -> Result<Unlocked, SpoolError> {
+    let folder = &options.folder;
+    let connection = connect(folder)?;
+    create(&connection, folder)?;
+    recover::restore_names(&connection, folder)?;
+    recover::insert_rows(&connection, behind)?;
+    if std::fs::metadata(folder.join(FILE)).is_ok_and(|file| file.len() <= SPOOL_CHECK_BYTES) {
+        let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said != "ok" {
+            return Err(SpoolError::Damaged(said));
+        }
+    }
     let links = links(&connection, options)?;
-    let runs = runs::begin(&connection, &options.host, &options.world)?;
-    let committed: i64 = connection
-        .query_row("SELECT value FROM meta WHERE name = 'committed'", [], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default();
-    let chain: Option<Vec<u8>> =
-        connection.query_row("SELECT value FROM meta WHERE name = 'chain'", [], |row| row.get(0)).optional()?;
+    let Runs { live, uuid, begins_after, closed } = runs::begin(&connection, &options.host, &options.world)?;
+    recover::write_sidecar(&connection, folder)?;
+    let committed: i64 = meta(&connection, "committed")?.unwrap_or_default();
+    let anchor: Option<Vec<u8>> = meta(&connection, "chain")?;
     let last: Option<Vec<u8>> = connection
         .query_row("SELECT chain FROM record ORDER BY sequence DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
-    let chain = last.or(chain).and_then(|c| <[u8; 32]>::try_from(c).ok()).unwrap_or_default();
-    let mut opened = Opened {
-        connection,
-        lock,
-        newest: runs.begins_after,
-        runs,
-        committed: committed as u64,
-        chain,
+    let chain = last.or(anchor).and_then(|c| <[u8; 32]>::try_from(c).ok()).unwrap_or_default();
+    let memory = Memory {
+        run: (uuid, live),
         links,
+        chain,
+        newest: begins_after,
         remembered: Remembered::default(),
-        in_doubt: Vec::new(),
+        open: HashMap::new(),
+        world: options.world.clone(),
     };
-    opened.settle_dangling(options.world.steady_us())?;
-    opened.remember()?;
-    opened.enter_doubt(options)?;
-    Ok(opened)
+    let committed = (committed.max(0) as u64).min(begins_after);
+    let mut file = Unlocked { connection, closed, begins_after, committed, memory, in_doubt: Vec::new() };
+    file.settle_dangling()?;
+    file.remember()?;
+    file.enter_doubt(options)?;
+    Ok(file)
+}
+
+/// A value of `meta`.
+pub(super) fn meta<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>, SpoolError> {
+    Ok(connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()?)
 }
 
 /// The version, written with the file.
@@ -142,7 +199,11 @@ fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError
             |row| row.get(0),
         )?);
     }
-    Ok(Links { rows })
+    let names = connection
+        .prepare("SELECT id, name, grp FROM link")?
+        .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+        .collect::<Result<_, _>>()?;
+    Ok(Links { rows, names })
 }
 
 impl Opened {
@@ -154,27 +215,34 @@ impl Opened {
 
     /// The run that was begun, as it stands.
     pub(super) fn live(&self) -> Run {
-        let Runs { uuid, begins_after, .. } = self.runs;
-        let any = self.newest > begins_after;
-        let [oldest, newest] = if any { [begins_after + 1, self.newest] } else { [0, 0] };
-        Run { uuid, begins_after, oldest, newest }
+        let (begins_after, newest) = (self.begins_after, self.memory.newest);
+        let [oldest, newest] = if newest > begins_after { [begins_after + 1, newest] } else { [0, 0] };
+        Run { uuid: self.memory.run.0, begins_after, oldest, newest }
+    }
+}
+
+impl Unlocked {
+    fn with(self, lock: File) -> Opened {
+        let Self { connection, closed, begins_after, committed, memory, in_doubt } = self;
+        Opened { connection, lock, closed, begins_after, committed, memory, in_doubt }
     }
 
     /// A submit without a result was, or may have been, written when the last run ended.
-    fn settle_dangling(&mut self, now_us: i64) -> Result<(), SpoolError> {
+    fn settle_dangling(&mut self) -> Result<(), SpoolError> {
         let tx = self.connection.unchecked_transaction()?;
         let open: Vec<(i64, [u8; 16], u16, i64)> = tx
             .prepare("SELECT number, id, attempt, link FROM submit WHERE result_sequence IS NULL ORDER BY number")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
             .collect::<Result<_, _>>()?;
-        let (mut chain, mut newest) = (self.chain, self.newest);
+        let mut staged = self.memory.stage();
         for (number, id, attempt, link) in open {
-            let body = batch::result_body(Uuid::from_bytes(id), attempt, SubmitOutcome::Unknown)?;
-            newest = batch::insert_result(&tx, self.runs.live, link, now_us, &body, &mut chain)?;
-            tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, newest as i64])?;
+            let result = SubmitResult { id: Uuid::from_bytes(id), attempt, outcome: SubmitOutcome::Unknown };
+            let sequence =
+                batch::insert_result(&tx, &self.memory, &mut staged, link, self.memory.world.steady_us(), result)?;
+            tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, sequence as i64])?;
         }
         tx.commit()?;
-        (self.chain, self.newest) = (chain, newest);
+        self.memory.apply(&staged);
         Ok(())
     }
 
@@ -184,7 +252,7 @@ impl Opened {
         )?;
         let mut rows = statement.query([SUBMITS_REMEMBERED_MAX as i64])?;
         while let Some(row) = rows.next()? {
-            self.remembered.insert(Uuid::from_bytes(row.get(0)?), row.get(1)?);
+            self.memory.remembered.insert(Uuid::from_bytes(row.get(0)?), row.get(1)?);
         }
         Ok(())
     }
@@ -193,7 +261,7 @@ impl Opened {
     fn enter_doubt(&mut self, options: &Options) -> Result<(), SpoolError> {
         let tx = self.connection.unchecked_transaction()?;
         tx.execute("DELETE FROM in_doubt WHERE until_us <= ?1", [options.world.steady_us()])?;
-        for &row in &self.links.rows {
+        for &row in &self.memory.links.rows {
             batch::doubt_unconfirmed(&tx, row, options.world.steady_us())?;
         }
         // By group: a link that is configured no more may have been replaced by one of its group.

@@ -28,6 +28,7 @@ pub(super) fn prune(
     let tx = connection.unchecked_transaction()?;
     // The chain goes on from the last record that went, even when none is left.
     tx.execute("INSERT OR REPLACE INTO meta SELECT 'chain', chain FROM record WHERE sequence = ?1", [through])?;
+    tx.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?1)", [through])?;
     tx.execute("DELETE FROM record WHERE sequence <= ?1", [through])?;
     tx.execute(
         "DELETE FROM submit WHERE result_sequence <= ?1 AND number IN (SELECT number FROM submit ORDER BY number LIMIT ?2)",
@@ -45,6 +46,11 @@ pub(super) fn used_bytes(connection: &Connection, folder: &Path) -> Result<u64, 
     let pages = one("PRAGMA page_count")? - one("PRAGMA freelist_count")?;
     let log = std::fs::metadata(folder.join("spool.sqlite-wal")).map_or(0, |m| m.len());
     Ok((pages * one("PRAGMA page_size")?) as u64 + log)
+}
+
+/// Bytes free on the folder's disk; without end when nobody knows.
+pub(super) fn free_bytes(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Seconds since the oldest record that PostgreSQL does not have was received; 0 when it has all.

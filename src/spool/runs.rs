@@ -34,10 +34,7 @@ pub(super) struct Runs {
 /// Begins a run.
 pub(super) fn begin(connection: &Connection, host: &str, world: &World) -> Result<Runs, SpoolError> {
     let tx = connection.unchecked_transaction()?;
-    let given: i64 = tx
-        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'record'", [], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default();
+    let given = given(&tx)?;
     let uuid = world.uuid();
     let mut known = all(&tx)?;
     let empty = known.iter().filter(|(_, run)| run.oldest == 0).count();
@@ -63,26 +60,34 @@ pub(super) fn begin(connection: &Connection, host: &str, world: &World) -> Resul
     Ok(Runs { live, uuid, begins_after: given as u64, closed: known.into_iter().map(|(_, run)| run).collect() })
 }
 
-/// All runs of a file in their order, each with its row.
+/// The greatest sequence that the file has given.
+pub(super) fn given(connection: &Connection) -> Result<i64, SpoolError> {
+    let said: Option<i64> = connection
+        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'record'", [], |row| row.get(0))
+        .optional()?;
+    let there: Option<i64> = connection.query_row("SELECT max(sequence) FROM record", [], |row| row.get(0))?;
+    Ok(said.max(there).unwrap_or_default())
+}
+
+/// All runs of a file in their order, each with its row. A run goes from where it began to where the
+/// next one did, but for what was pruned: what is not there between was lost.
 pub(super) fn all(connection: &Connection) -> Result<Vec<(i64, Run)>, SpoolError> {
+    let pruned = super::open::meta::<i64>(connection, "pruned")?.unwrap_or_default().max(0) as u64;
     let mut runs: Vec<(i64, Run)> = connection
         .prepare("SELECT id, uuid, begins_after FROM run ORDER BY id")?
         .query_map([], |row| {
             let begins_after: i64 = row.get(2)?;
             let uuid = Uuid::from_bytes(row.get(1)?);
-            Ok((row.get(0)?, Run { uuid, begins_after: begins_after as u64, oldest: 0, newest: 0 }))
+            Ok((row.get(0)?, Run { uuid, begins_after: begins_after.max(0) as u64, oldest: 0, newest: 0 }))
         })?
         .collect::<Result<_, _>>()?;
-    let mut first = connection
-        .prepare("SELECT sequence FROM record WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence LIMIT 1")?;
-    let mut last = connection
-        .prepare("SELECT sequence FROM record WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1")?;
-    let mut end = i64::MAX;
+    let mut end = given(connection)? as u64;
     for (_, run) in runs.iter_mut().rev() {
-        let begin = run.begins_after as i64;
-        run.oldest = first.query_row([begin, end], |row| row.get::<_, i64>(0)).optional()?.unwrap_or_default() as u64;
-        run.newest = last.query_row([begin, end], |row| row.get::<_, i64>(0)).optional()?.unwrap_or_default() as u64;
-        end = begin;
+        let oldest = run.begins_after.max(pruned) + 1;
+        if oldest <= end {
+            (run.oldest, run.newest) = (oldest, end);
+        }
+        end = end.min(run.begins_after);
     }
     Ok(runs)
 }

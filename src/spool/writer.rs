@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::batch::{self, Memory};
-use super::open::Opened;
-use super::{Options, SpoolError, prune};
+use super::capacity::{Capacity, LastHour};
+use super::open::{self, Opened};
+use super::{Options, SpoolError, Trouble, prune};
 use crate::handoff::append::{Append, Completions, Done, Op};
 use crate::handoff::marks::Marks;
 use crate::limits::{SPOOL_BATCH_MAX, SPOOL_RETRY_MS};
@@ -29,6 +30,10 @@ struct Meters {
     failing: Gauge,
     uncommitted: Gauge,
     failures: Counter,
+    capacity: Gauge,
+    hours: Gauge,
+    stated_hours: Gauge,
+    filling: Gauge,
 }
 
 pub(super) struct Writer {
@@ -42,6 +47,10 @@ pub(super) struct Writer {
     full: bool,
     /// The committed mark as it stands on disk.
     committed_on_disk: u64,
+    trouble: Option<Trouble>,
+    last_hour: LastHour,
+    /// Thresholds of filling that were passed when it was last looked.
+    filling: usize,
     meters: Meters,
 }
 
@@ -55,20 +64,15 @@ impl Writer {
         Self {
             connection: opened.connection,
             _lock: opened.lock,
-            memory: Memory {
-                run: opened.runs.live,
-                links: opened.links,
-                chain: opened.chain,
-                newest: opened.newest,
-                remembered: opened.remembered,
-                open: Default::default(),
-                world: options.world.clone(),
-            },
+            memory: opened.memory,
             completions,
             marks,
             options: options.clone(),
             full: false,
             committed_on_disk: opened.committed,
+            trouble: None,
+            last_hour: LastHour::default(),
+            filling: 0,
             meters: Meters {
                 records: metrics::counter!("scrutineer_spool_records_total"),
                 batch: metrics::histogram!("scrutineer_spool_batch_records"),
@@ -77,6 +81,10 @@ impl Writer {
                 failing: metrics::gauge!("scrutineer_spool_failing"),
                 uncommitted: metrics::gauge!("scrutineer_spool_oldest_uncommitted_seconds"),
                 failures: metrics::counter!("scrutineer_spool_failures_total"),
+                capacity: metrics::gauge!("scrutineer_spool_capacity_messages"),
+                hours: metrics::gauge!("scrutineer_spool_capacity_hours"),
+                stated_hours: metrics::gauge!("scrutineer_spool_capacity_stated_hours"),
+                filling: metrics::gauge!("scrutineer_spool_filling"),
             },
         }
     }
@@ -87,7 +95,13 @@ impl Writer {
             if waiting.is_empty() && queue.blocking_recv_many(&mut waiting, SPOOL_BATCH_MAX) == 0 {
                 break;
             }
-            if !self.turn(&mut waiting) {
+            let is_done = self.turn(&mut waiting);
+            if self.marks.is_damaged() {
+                // Nothing that waits was acknowledged. The process ends, and the next one mends the file.
+                tracing::error!(folder = %self.options.folder.display(), "the spool's file is damaged: starting anew to mend it");
+                return;
+            }
+            if !is_done {
                 let closed = self.top_up(&mut waiting, &mut queue);
                 if closed && self.marks.is_failing() {
                     // A stop: what the disk does not take now is not acknowledged.
@@ -107,7 +121,14 @@ impl Writer {
         let result = self.commit(waiting);
         drop(busy);
         self.report(&result);
-        if result.is_err() {
+        if let Err(error) = &result {
+            if error.is_damage() {
+                super::recover::mark(&self.options.folder, &error.to_string());
+                self.marks.set_damaged();
+            }
+            if matches!(self.trouble, Some(Trouble::ReadOnly | Trouble::Io)) {
+                self.reopen();
+            }
             self.give_up(waiting);
         }
         result.is_ok()
@@ -175,6 +196,7 @@ impl Writer {
         let used = prune::used_bytes(&self.connection, &self.options.folder)?;
         self.full = used >= self.options.bytes_max;
         self.meters.bytes.set(used as f64);
+        self.measure(used, committed);
         self.meters.uncommitted.set(prune::oldest_uncommitted_seconds(
             &self.connection,
             committed,
@@ -183,21 +205,66 @@ impl Writer {
         Ok(())
     }
 
-    /// Says once when the state changes.
-    fn report(&self, result: &Result<(), SpoolError>) {
-        self.marks.set_full(matches!(result, Err(SpoolError::Full)));
+    /// What more fits, and a word when much is taken.
+    fn measure(&mut self, used: u64, committed: u64) {
+        let newest = self.memory.newest;
+        let oldest = self.marks.oldest();
+        let records = if oldest == 0 { 0 } else { newest + 1 - oldest };
+        let uncommitted = newest.saturating_sub(committed.max(oldest.saturating_sub(1)));
+        let free = prune::free_bytes(&self.options.folder);
+        let capacity = Capacity::new(used, records, uncommitted, self.options.bytes_max, free);
+        let last_hour = self.last_hour.count(self.options.world.steady_us() / 60_000_000, newest);
+        self.meters.capacity.set(capacity.messages as f64);
+        self.meters.hours.set(capacity.hours(last_hour).unwrap_or(f64::INFINITY));
+        self.meters.stated_hours.set(capacity.stated_hours());
+        let filling = capacity.filling();
+        self.meters.filling.set(filling as f64);
+        let folder = self.options.folder.display();
+        let messages = capacity.messages;
+        match filling.cmp(&self.filling) {
+            std::cmp::Ordering::Greater if filling > 1 => {
+                tracing::error!(%folder, messages, hours = capacity.stated_hours(),
+                "the spool is nearly full of what the database does not have: see to worker and database")
+            }
+            std::cmp::Ordering::Greater => tracing::warn!(%folder, messages, hours = capacity.stated_hours(),
+                "the spool fills with what the database does not have: see to worker and database"),
+            std::cmp::Ordering::Less if filling == 0 => tracing::info!(%folder, messages, "the spool has room again"),
+            _ => {}
+        }
+        self.filling = filling;
+    }
+
+    /// Says once when the state changes, and why.
+    fn report(&mut self, result: &Result<(), SpoolError>) {
         let was = self.marks.set_failing(result.is_err());
-        match result {
-            Err(error) => {
+        let folder = self.options.folder.display();
+        let trouble = result.as_ref().err().map(SpoolError::trouble);
+        match (result, trouble) {
+            (Err(error), Some(trouble)) => {
                 self.meters.failures.increment(1);
-                if !was {
-                    tracing::error!(%error, "the spool cannot be written: nothing is acknowledged until it can");
+                if !was || self.trouble != Some(trouble) {
+                    tracing::error!(%error, %folder, "the spool cannot be written, as {}: nothing is acknowledged until it can", trouble.words());
                 }
             }
-            Ok(()) if was => tracing::info!("the spool can be written again"),
-            Ok(()) => {}
+            _ if was => tracing::info!(%folder, "the spool can be written again"),
+            _ => {}
         }
+        if self.trouble != trouble {
+            for one in Trouble::ALL {
+                let is_it = if trouble == Some(one) { 1.0 } else { 0.0 };
+                metrics::gauge!("scrutineer_spool_trouble", "why" => one.word()).set(is_it);
+            }
+        }
+        self.trouble = trouble;
         self.meters.failing.set(if result.is_err() { 1.0 } else { 0.0 });
+    }
+
+    /// After an error of the disk, whatever SQLite holds of the file is left behind.
+    fn reopen(&mut self) {
+        match open::connect(&self.options.folder) {
+            Ok(fresh) => self.connection = fresh,
+            Err(error) => tracing::debug!(%error, "the spool's file cannot be opened anew yet"),
+        }
     }
 
     /// Gives back as failed what has waited long enough.

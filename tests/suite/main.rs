@@ -35,6 +35,7 @@ mod poison;
 mod readings;
 mod replies;
 mod router;
+mod spool;
 mod support;
 mod tidy;
 mod tls;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::finding::Finding;
 use crate::config::Config;
+use crate::limits::SPOOL_STATED_RATE;
+use crate::spool::audit;
 
 /// Syncs that are timed; the slowest counts.
 const SYNCS: usize = 5;
@@ -22,9 +24,38 @@ const INODES_MIN: u64 = 1_000;
 const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = spool(&config.gateway.spool, u64::from(config.gateway.spool_megabytes_max) << 20);
+    let mut findings = contents(config);
+    findings.extend(spool(&config.gateway.spool, u64::from(config.gateway.spool_megabytes_max) << 20));
     if Path::new(SYNCHRONIZED).exists() {
         findings.push(Finding::ok("clock.sync", "systemd-timesyncd keeps the time"));
+    }
+    findings
+}
+
+/// What the spool holds, and whether its file was ever damaged.
+fn contents(config: &Config) -> Vec<Finding> {
+    let (folder, check) = (&config.gateway.spool, "spool.contents");
+    let shown = folder.display();
+    // Before the gateway's first start there is none.
+    let Ok(status) = audit::status(folder, u64::from(config.gateway.spool_megabytes_max) << 20) else {
+        return Vec::new();
+    };
+    let fits = format!(
+        "{shown}: {} records that the database does not have, {} more fit, {:.1} hours at {SPOOL_STATED_RATE} a second",
+        status.uncommitted,
+        status.capacity.messages,
+        status.capacity.stated_hours()
+    );
+    let mend = "see that worker and database run, or raise spool_megabytes_max in [gateway]";
+    let mut findings = vec![match status.capacity.filling() {
+        0 => Finding::ok(check, fits),
+        1 => Finding::warning(check, fits, mend),
+        _ => Finding::error(check, fits, mend),
+    }];
+    for kept in &status.damaged {
+        let what = format!("the spool's file was damaged; {} is kept", kept.display());
+        let mend = "see scrutineer spool verify and scrutineer message set-aside list; have the disk looked at, then move the file away";
+        findings.push(Finding::warning("spool.damaged", what, mend));
     }
     findings
 }

@@ -159,7 +159,7 @@ impl<L: Ledger> Work<'_, L> {
         let Some(item) = items.first() else { return Ok(()) };
         match &item.kind {
             Kind::Sms(_) => {}
-            Kind::Undecodable | Kind::Broken(_) => {
+            Kind::Undecodable | Kind::Broken(_) | Kind::Corrupt => {
                 self.messages(tx).await?;
                 return Ok(());
             }

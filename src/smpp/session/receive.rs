@@ -71,7 +71,8 @@ impl Session<'_> {
             self.link.meters.redeliveries.increment(1);
             (kind, body) = (Kind::Redelivery, Body::Redelivery { run: original.run, of: original.sequence });
         }
-        let Ok(body) = postcard::to_stdvec(&body) else {
+        let original = repeats.map(|original| original.sequence);
+        let Ok(op) = Op::record(received_us, kind, &body, original) else {
             // Writing to memory does not fail; were it to, the SMSC must keep the message.
             return self.answer_later(data, frame.sequence);
         };
@@ -83,8 +84,6 @@ impl Session<'_> {
         self.pending.insert(tag, Pending::Received(received));
         self.by_age.push_back((self.now, tag));
         let give_up = Some((self.now + self.link.options.withhold).into_std());
-        let repeats = repeats.map(|original| original.sequence);
-        let op = Op::Record { received_us, kind, body, repeats };
         let link = self.index();
         self.ask(Append { link, tag, give_up, op });
     }

@@ -47,6 +47,14 @@ impl Process {
         process
     }
 
+    /// Starts a role in an environment, and waits until it is ready.
+    pub async fn start_with(role: &str, config: &Path, environment: &[(&str, String)]) -> Self {
+        let env = environment.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let mut process = Self::launch(role, config, &Launch { env, ..Launch::default() });
+        process.ready().await;
+        process
+    }
+
     /// Starts a role and waits for nothing.
     pub fn spawn(role: &str, config: &Path) -> Self {
         Self::launch(role, config, &Launch::default())
