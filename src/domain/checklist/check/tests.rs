@@ -64,7 +64,7 @@ fn rules_refer_to_counts_that_exist() {
     let q = r#"{"code":"AA","type":"count","max":5,"text":"?"},{"code":"AB","type":"flag","text":"?"}"#;
     let rule = |expr: &str| faults(q, &format!(r#","rules":[{{"name":"sum","expr":"{expr}","message":"Check"}}]"#));
     assert!(rule("AA <= registered").is_empty());
-    assert!(rule("AA <= AC")[0].ends_with("rules[0] sum: no question has the code AC"));
+    assert!(rule("AA <= AC")[0].ends_with("rules[0] sum: `expr`: no question has the code AC"));
     assert!(rule("AA <= AB")[0].contains("yes or no is compared with"));
     assert!(rule("AA <")[0].contains("is expected at its end"));
 }
@@ -155,7 +155,7 @@ fn a_section_is_one_that_questions_name_and_waits_for_none_of_its_own() {
 #[test]
 fn a_key_that_stands_twice_is_a_fault_with_its_place() {
     let faults = check("{\n \"prefix\": \"PS\",\n \"prefix\": \"PT\"}").unwrap_err();
-    assert_eq!(faults[0].to_string(), "line 3, column 10: the key `prefix` stands here twice: keep one");
+    assert_eq!(faults[0].to_string(), "line 3, column 9: the key `prefix` stands here twice: keep one");
 }
 
 #[test]
