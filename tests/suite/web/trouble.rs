@@ -34,7 +34,7 @@ async fn the_list_says_what_is_wrong_of_whom_it_shows_no_number_and_filters() {
         WHERE sequence = 20 AND spool_id = 1";
     dashboard.change(hostile).await;
     let mut browser = dashboard.person().await;
-    let page = browser.get("/trouble").await;
+    let page = browser.get("/trouble?outcome=unclear").await;
     assert_eq!(page.status, 200, "{}", page.body);
     assert!(
         !page.body.contains("<script>") && !page.body.contains("<b>5 6") && !page.body.contains("<i>hi"),
