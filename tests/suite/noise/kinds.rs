@@ -353,7 +353,7 @@ pub fn message(kind: &'static str, list: &Checklist, chance: &mut Chance) -> Opt
         }
         "whole_twice" => text = format!("{text}\n{text}"),
         "cut_header_after" => {
-            let Some(Item { code, value, .. }) = draft.items.first() else { return None };
+            let Item { code, value, .. } = draft.items.first()?;
             if keyed || flags {
                 return None;
             }
