@@ -79,7 +79,10 @@ struct Rest<'a> {
     state: Option<u8>,
 }
 
-fn fields(body: &Body) -> (&[u8], &[u8], [&[u8]; 2], Vec<u8>) {
+/// Source, destination, content (message and payload), and all else.
+type Fields<'a> = (&'a [u8], &'a [u8], [&'a [u8]; 2], Vec<u8>);
+
+fn fields(body: &Body) -> Fields<'_> {
     let whole = || (&[][..], &[][..], [&[][..], &[][..]], postcard::to_stdvec(body).unwrap_or_default());
     match body {
         Body::Message(m) => mobile(0, m),
@@ -89,7 +92,7 @@ fn fields(body: &Body) -> (&[u8], &[u8], [&[u8]; 2], Vec<u8>) {
     }
 }
 
-fn mobile(kind: u8, m: &Mobile) -> (&[u8], &[u8], [&[u8]; 2], Vec<u8>) {
+fn mobile(kind: u8, m: &Mobile) -> Fields<'_> {
     let rest = Rest {
         kind,
         ton_npi: (m.source_ton, m.source_npi),

@@ -253,7 +253,7 @@ impl Look<'_> {
                 self.fault(run, Some(number), what);
             }
             self.verified.records += 1;
-            if self.verified.records % 1_000 == 0 {
+            if self.verified.records.is_multiple_of(1_000) {
                 (self.progress)(self.verified.records);
             }
         }
