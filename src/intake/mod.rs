@@ -14,5 +14,6 @@ pub mod requests;
 pub mod reread;
 pub mod roster;
 pub mod rows;
+mod runs;
 pub mod session;
 pub mod tracker;

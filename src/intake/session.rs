@@ -26,15 +26,15 @@ use super::limiter::ReplyLimiter;
 use super::phones::PhoneIds;
 use super::requests::Requests;
 use super::roster::RosterCell;
+use super::runs::{Greeting, Reading, choose};
 use super::tracker::Tracker;
 use crate::handoff::codec::{self, Incoming};
 use crate::handoff::dial::{self, Dial, UnixSocket};
-use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL, Run};
+use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
 use crate::limits::{HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
-use crate::store::watermark::Mark;
 use crate::store::{Ledger, Store, StoreError};
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
@@ -84,23 +84,6 @@ pub struct Intake<L = Store, D = UnixSocket> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SchemaError(Schema);
-
-/// What the gateway said of itself.
-struct Greeting {
-    runs: Vec<Run>,
-    live: Uuid,
-    host: String,
-}
-
-/// The run that a session reads.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    run: Run,
-    spool_id: i32,
-    after: u64,
-    /// It will have no more records.
-    ended: bool,
-}
 
 /// What surrounds a session's tasks.
 struct Around<S> {
@@ -237,7 +220,10 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         let kept: Vec<Uuid> =
             greeting.runs.iter().filter(|r| r.oldest > 0 || r.uuid == greeting.live).map(|r| r.uuid).collect();
         let marks = store.open_runs(&kept, &greeting.host).await?;
-        let reading = self.choose(&greeting, &marks)?;
+        let reading = {
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            choose(&mut before, &greeting, &marks).ok_or_else(|| End::Gateway("it has no run to read".to_owned()))?
+        };
         // What was known of another session's database may be gone from this one's.
         self.phones.clear();
         self.roster.reload(&store, None).await?;
@@ -300,52 +286,6 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             FromGateway::Refused(why) => Err(gone(&why)),
             _ => Err(gone(&"its first frame was no welcome")),
         }
-    }
-
-    /// What to read: the first run of which the database lacks something, else the one that lives.
-    fn choose(&self, greeting: &Greeting, marks: &[Mark]) -> Result<Reading, End> {
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        let first_session = before.is_empty();
-        before.retain(|uuid, _| greeting.runs.iter().any(|run| run.uuid == *uuid));
-        let mut chosen: Option<Reading> = None;
-        for run in &greeting.runs {
-            let Some(mark) = marks.iter().find(|mark| mark.uuid == run.uuid) else { continue };
-            let (run, watermark) = (*run, mark.through);
-            let had = before.insert(run.uuid, watermark).unwrap_or_default();
-            if watermark < had {
-                warn!(
-                    run = %run.uuid,
-                    was = had,
-                    now = watermark,
-                    "the database knows less than it did: it lost its last commits; rewinding"
-                );
-                metrics::counter!("scrutineer_rewinds_total").increment(1);
-            }
-            let ended = run.uuid != greeting.live;
-            if run.newest < watermark && (first_session || !ended) {
-                warn!(run = %run.uuid, watermark, newest = run.newest,
-                    "the spool lacks records that the database has: was it restored from a copy?");
-            }
-            let begin = watermark.max(run.begins_after);
-            let lacking = run.oldest > 0 && watermark < run.newest;
-            if lacking && run.oldest > begin.saturating_add(1) {
-                error!(run = %run.uuid, watermark, oldest = run.oldest,
-                    "the gateway no longer keeps all that the database lacks: records between are lost to it");
-            }
-            if chosen.is_none() && (lacking || !ended) {
-                let after = begin.min(run.newest.max(run.begins_after));
-                chosen = Some(Reading { run, spool_id: mark.spool_id, after, ended });
-            }
-        }
-        // The last that was listed, when there are more runs than could be: the next list begins behind it.
-        let last = || {
-            let run = *greeting.runs.iter().rev().find(|run| marks.iter().any(|mark| mark.uuid == run.uuid))?;
-            let spool_id = marks.iter().find(|mark| mark.uuid == run.uuid)?.spool_id;
-            Some(Reading { run, spool_id, after: run.newest, ended: true })
-        };
-        let reading = chosen.or_else(last).ok_or_else(|| End::Gateway("it has no run to read".to_owned()))?;
-        info!(run = %reading.run.uuid, ended = reading.ended, after = reading.after, newest = reading.run.newest, "spool opened");
-        Ok(reading)
     }
 
     async fn tasks(

@@ -49,6 +49,8 @@ pub(super) struct Writer {
     committed_on_disk: u64,
     trouble: Option<Trouble>,
     last_hour: LastHour,
+    /// The log may hold the frames of a transaction that failed: they must never be taken for commits.
+    stale_log: bool,
     /// Thresholds of filling that were passed when it was last looked.
     filling: usize,
     meters: Meters,
@@ -72,6 +74,7 @@ impl Writer {
             committed_on_disk: opened.committed,
             trouble: None,
             last_hour: LastHour::default(),
+            stale_log: false,
             filling: 0,
             meters: Meters {
                 records: metrics::counter!("scrutineer_spool_records_total"),
@@ -143,6 +146,7 @@ impl Writer {
         let mut staged = self.memory.stage();
         let todo = waiting.iter().filter(|a| !refused(a) && !matches!(a.op, Op::Housekeep)).count();
         if todo > 0 {
+            self.clear_log()?;
             let result = (|| {
                 self.connection.execute_batch("BEGIN IMMEDIATE")?;
                 for append in waiting.iter().filter(|a| !refused(a)) {
@@ -154,6 +158,7 @@ impl Writer {
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
+                self.stale_log = true;
                 return Err(error);
             }
             self.memory.apply(&staged);
@@ -173,6 +178,17 @@ impl Writer {
             self.housekeep()?;
         }
         if waiting.is_empty() && !self.full { Ok(()) } else { Err(SpoolError::Full) }
+    }
+
+    /// After a transaction that failed the log is begun anew: else what is left of it could be taken back
+    /// by the next start, beside what was stored in its stead.
+    fn clear_log(&mut self) -> Result<(), SpoolError> {
+        if self.stale_log {
+            let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            // A reader that stands in the way is done soon: then the next turn clears it.
+            self.stale_log = busy != 0;
+        }
+        Ok(())
     }
 
     /// What is due now and then.

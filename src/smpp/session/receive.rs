@@ -61,9 +61,20 @@ impl Session<'_> {
             }
         };
         let received_us = self.link.receipts.now_us();
+        let key = doubt::key(&body);
+        if let Some(tag) = key.and_then(|key| self.answered.remove(&key))
+            && let Some(Pending::Received(received)) = self.pending.get_mut(&tag)
+        {
+            // It was told to be delivered later and here it is, while the spool has the first still: the one
+            // record answers for both.
+            (received.sequence, received.data) = (frame.sequence, data);
+            (received.answered, received.at) = (false, self.now);
+            self.by_age.push_back((self.now, tag));
+            return;
+        }
         let mut repeats = None;
         if !self.link.doubt.is_empty()
-            && let Some(key) = doubt::key(&body)
+            && let Some(key) = key
         {
             repeats = self.link.doubt.take(key, self.link.world.steady_us());
         }
@@ -78,7 +89,7 @@ impl Session<'_> {
         };
         let bytes = frame.raw.len();
         self.waiting_bytes += bytes;
-        let received = Received { sequence: frame.sequence, data, bytes, at: self.now, repeats, answered: false };
+        let received = Received { sequence: frame.sequence, data, bytes, at: self.now, repeats, answered: false, key };
         let tag = self.link.tag();
         self.received += 1;
         self.pending.insert(tag, Pending::Received(received));
@@ -107,6 +118,7 @@ impl Session<'_> {
 
     /// A record is durable: acknowledge it, or wait for the worker's commit.
     pub(super) fn stored(&mut self, received: Received, sequence: u64) {
+        self.settled(&received);
         self.waiting_bytes -= received.bytes;
         self.link.stored = sequence;
         if received.answered {
@@ -117,6 +129,15 @@ impl Session<'_> {
             self.uncommitted.push_back((sequence, received));
         } else {
             self.acknowledge(&received, sequence);
+        }
+    }
+
+    /// The spool has said what became of it.
+    fn settled(&mut self, received: &Received) {
+        if received.answered
+            && let Some(key) = received.key
+        {
+            self.answered.remove(&key);
         }
     }
 
@@ -131,6 +152,7 @@ impl Session<'_> {
 
     /// The disk did not take it in time.
     pub(super) fn not_stored(&mut self, received: Received) {
+        self.settled(&received);
         self.waiting_bytes -= received.bytes;
         self.received -= 1;
         if let Some(original) = received.repeats {
@@ -212,6 +234,9 @@ impl Session<'_> {
             match self.pending.get_mut(&tag) {
                 Some(Pending::Received(received)) if self.now - at >= limit => {
                     received.answered = true;
+                    if let Some(key) = received.key {
+                        self.answered.insert(key, tag);
+                    }
                     let (data, sequence) = (received.data, received.sequence);
                     self.answer_later(data, sequence);
                     self.ladder.refused(self.now, self.disk_trouble().unwrap_or(Reason::SlowSync));

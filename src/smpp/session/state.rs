@@ -90,6 +90,8 @@ pub(super) struct Received {
     pub(super) repeats: Option<InDoubt>,
     /// It waited too long, and the SMSC was told to deliver it later.
     pub(super) answered: bool,
+    /// What makes two deliveries the same.
+    pub(super) key: Option<u128>,
 }
 
 /// What the spool was asked for.
@@ -128,6 +130,8 @@ pub(super) struct Session<'a> {
     pub(super) pending: HashMap<u64, Pending>,
     /// Tags of messages by time of arrival, for the overload ladder.
     pub(super) by_age: VecDeque<(Instant, u64)>,
+    /// Tags of messages that were told to be delivered later, while the spool may store them yet, by key.
+    pub(super) answered: HashMap<u128, u64>,
     /// Messages not yet acknowledged.
     pub(super) received: usize,
     /// Bytes of those that wait for the disk.
@@ -183,6 +187,7 @@ impl<'a> Session<'a> {
             backlog: VecDeque::new(),
             pending: HashMap::new(),
             by_age: VecDeque::new(),
+            answered: HashMap::new(),
             received: 0,
             waiting_bytes: 0,
             refused: VecDeque::new(),
