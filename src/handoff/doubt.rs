@@ -66,6 +66,8 @@ impl Entry {
 struct Inner {
     entries: BTreeMap<(u128, u64), Entry>,
     bound: BTreeSet<LinkIndex>,
+    /// Keys of messages that are under way to the disk, though the SMSC was told to deliver them later.
+    held: BTreeMap<u128, u32>,
 }
 
 /// What one link group may be sent again.
@@ -125,6 +127,26 @@ impl DoubtSet {
         self.lock().bound.remove(&link);
     }
 
+    /// The SMSC was told to deliver a message later that may be stored all the same: until that is known
+    /// ([`DoubtSet::release`]), the same one must not be taken once more.
+    pub fn hold(&self, key: u128) {
+        *self.lock().held.entry(key).or_default() += 1;
+    }
+
+    /// It is known what became of one that was held.
+    pub fn release(&self, key: u128) {
+        let held = &mut self.lock().held;
+        match held.get_mut(&key) {
+            Some(n) if *n > 1 => *n -= 1,
+            _ => drop(held.remove(&key)),
+        }
+    }
+
+    /// Is one with this key held?
+    pub fn holds(&self, key: u128) -> bool {
+        self.lock().held.contains_key(&key)
+    }
+
     /// Is nothing in doubt? Then no key need be made.
     pub fn is_empty(&self) -> bool {
         self.lock().entries.is_empty()
@@ -169,6 +191,16 @@ mod tests {
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(9));
         assert_eq!(set.take(key, 0), None);
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn what_may_be_stored_yet_is_held_until_that_is_known() {
+        let set = DoubtSet::default();
+        [7, 7, 8].map(|key| set.hold(key));
+        set.release(7);
+        assert!(set.holds(7) && set.holds(8));
+        [7, 7].map(|key| set.release(key));
+        assert!(!set.holds(7) && set.holds(8));
     }
 
     #[test]

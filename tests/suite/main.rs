@@ -36,6 +36,7 @@ mod readings;
 mod replies;
 mod router;
 mod spool;
+mod simulation;
 mod support;
 mod tidy;
 mod tls;

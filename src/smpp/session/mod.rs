@@ -166,10 +166,12 @@ impl Session<'_> {
                 (Pending::Intent(submit), Done::Intended { .. }) => self.intended(tag, submit),
                 (Pending::Intent(submit), Done::Failed { .. }) => self.link.queue.put_back(submit),
                 (Pending::Intent(_), _) => {}
-                (Pending::Doubt, Done::InDoubt { records, .. }) => {
-                    self.link.doubt.add_certain(self.link.index, &records);
+                (Pending::Doubt(key), done) => {
+                    if let Done::InDoubt { records, .. } = done {
+                        self.link.doubt.add_certain(self.link.index, &records);
+                    }
+                    self.release(key);
                 }
-                (Pending::Doubt, _) => {}
             }
         }
     }

@@ -86,6 +86,8 @@ pub(super) struct Received {
     pub(super) bytes: usize,
     /// When it came.
     pub(super) at: Instant,
+    /// What it holds, as redeliveries are known by.
+    pub(super) key: Option<u128>,
     /// The record in doubt that it repeats.
     pub(super) repeats: Option<InDoubt>,
     /// It waited too long, and the SMSC was told to deliver it later.
@@ -99,7 +101,8 @@ pub(super) struct Received {
 pub(super) enum Pending {
     Received(Received),
     Intent(Submit),
-    Doubt,
+    /// Whether the message with this key is in doubt; held until then.
+    Doubt(Option<u128>),
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,338 @@
+//! What must be so when all faults are over and everything has drained.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use scrutineer::domain::order::{OrderKey, RecordKey};
+use scrutineer::domain::submission::{Assertion, Submission};
+use scrutineer::domain::value::{Answers, Value};
+use scrutineer::handoff::message::{Body, Mobile, SubmitOutcome};
+use uuid::Uuid;
+
+use super::model::tables::Tables;
+use super::plan::{Kind, Plan};
+use super::site::{Site, phone};
+
+/// A record of a spool.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub order: OrderKey,
+    pub body: Body,
+}
+
+/// What a spool holds at the end.
+#[derive(Debug, Default)]
+pub struct Spooled {
+    pub records: Vec<Record>,
+    /// Submits that were or may have been written to the wire: row and attempt.
+    pub submits: BTreeSet<(Uuid, u16)>,
+}
+
+pub fn read_spool(folder: &Path) -> Spooled {
+    let conn = rusqlite::Connection::open(folder.join("spool.sqlite")).unwrap();
+    let mut statement = conn
+        .prepare("SELECT run.uuid, sequence, received_us, body FROM record JOIN run ON run.id = record.run ORDER BY sequence")
+        .unwrap();
+    let records = statement
+        .query_map([], |row| {
+            let record = RecordKey { spool: Uuid::from_bytes(row.get(0)?), sequence: row.get::<_, i64>(1)? as u64 };
+            let body: Vec<u8> = row.get(3)?;
+            let order = OrderKey { received_us: row.get(2)?, record };
+            Ok(Record { order, body: postcard::from_bytes(&body).unwrap() })
+        })
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let mut statement = conn.prepare("SELECT id, attempt FROM submit").unwrap();
+    let submits = statement
+        .query_map([], |row| Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    Spooled { records, submits }
+}
+
+/// Whatever is wrong, a line each.
+#[derive(Debug, Default)]
+pub struct Findings(pub Vec<String>);
+
+impl Findings {
+    fn must(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(what());
+        }
+    }
+}
+
+/// What makes two parts of texts the same: phone and content.
+type Content = (String, Vec<u8>);
+
+fn content(m: &Mobile) -> Content {
+    (m.source.clone(), m.short_message.clone())
+}
+
+/// All of it.
+pub fn check(plan: &Plan, site: &Site, spools: &[Spooled]) -> Findings {
+    let mut f = Findings::default();
+    let tables = site.db.tables();
+    for ended in site.ended.lock().unwrap().iter() {
+        f.0.push(format!("a task ended by itself: {ended}"));
+    }
+    acknowledged_is_stored(&mut f, plan, site, spools);
+    spooled_is_stored_once(&mut f, spools, &tables);
+    submissions_are_their_folds(&mut f, plan, spools, &tables);
+    replies(&mut f, plan, site, spools, &tables);
+    nothing_is_open(&mut f, site, &tables);
+    f
+}
+
+/// What the SMSC had acknowledged stands in a spool, as often as a phone sent it.
+fn acknowledged_is_stored(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled]) {
+    let mut messages: BTreeMap<Content, usize> = BTreeMap::new();
+    let mut by_key: BTreeMap<RecordKey, Content> = BTreeMap::new();
+    for record in spools.iter().flat_map(|s| &s.records) {
+        if let Body::Message(m) = &record.body {
+            *messages.entry(content(m)).or_default() += 1;
+            by_key.insert(record.order.record, content(m));
+        }
+    }
+    let mut repeated: BTreeMap<&Content, usize> = BTreeMap::new();
+    for record in spools.iter().flat_map(|s| &s.records) {
+        if let Body::Redelivery { run, of } = &record.body
+            && let Some(what) = by_key.get(&RecordKey { spool: *run, sequence: *of })
+        {
+            *repeated.entry(what).or_default() += 1;
+        }
+    }
+    let mut sent: BTreeMap<Content, usize> = BTreeMap::new();
+    for item in site.smsc.items().iter().filter(|item| item.of.is_some()) {
+        f.must(item.acked, || format!("text {:?} was never acknowledged", item.of));
+        let source = item.message.source.number.clone();
+        *sent.entry((source, item.message.short_message.clone())).or_default() += 1;
+    }
+    for (what, times) in &sent {
+        let stored = messages.get(what).copied().unwrap_or(0);
+        let again = repeated.get(what).copied().unwrap_or(0);
+        let (phone, text) = (&what.0, String::from_utf8_lossy(&what.1));
+        f.must(stored > 0, || format!("{phone} {text:?} was acknowledged and is in no spool"));
+        f.must(stored <= *times, || format!("{phone} {text:?} was sent {times} times and stored {stored} times"));
+        // Of two equal texts of one phone, the second can pass for the first, delivered again, as long as
+        // nobody knows whether the SMSC has the response to the first: it is noted as that then.
+        f.must(stored == *times || *times > 1 && stored + again >= *times, || {
+            format!("{phone} {text:?} was sent {times} times, stored {stored} times and noted as delivered again {again} times")
+        });
+    }
+    for what in messages.keys() {
+        f.must(sent.contains_key(what), || format!("nobody sent {what:?}"));
+    }
+    if plan.faults.is_empty() {
+        f.must(site.smsc.counts().1 == 0, || "delivered again without a fault".to_owned());
+    }
+}
+
+/// Each message of a spool is one row, with its content; and there are no other rows.
+fn spooled_is_stored_once(f: &mut Findings, spools: &[Spooled], tables: &Tables) {
+    let mut expected = BTreeSet::new();
+    for record in spools.iter().flat_map(|s| &s.records) {
+        let key = record.order.record;
+        match &record.body {
+            Body::Message(m) => {
+                let id = tables.spools.get(&key.spool).copied().unwrap_or(0);
+                let row = (id, key.sequence.cast_signed());
+                expected.insert(row);
+                match tables.messages.get(&row) {
+                    None => f.0.push(format!("record {key} is not stored")),
+                    Some(stored) => {
+                        f.must(stored.raw == m.short_message, || format!("record {key} is stored with another content"))
+                    }
+                }
+            }
+            Body::Redelivery { run, of } => {
+                let id = tables.spools.get(run).copied().unwrap_or(0);
+                let row = tables.messages.get(&(id, of.cast_signed()));
+                let receipt = spools.iter().flat_map(|s| &s.records).any(|r| {
+                    (r.order.record.spool, r.order.record.sequence) == (*run, *of) && matches!(r.body, Body::Receipt(_))
+                });
+                f.must(receipt || row.is_some_and(|m| m.redelivered > 0), || {
+                    format!("record {key} repeats {of}, of which the database does not know that")
+                });
+            }
+            Body::Undecodable { .. } => f.0.push(format!("record {key} could not be decoded")),
+            _ => {}
+        }
+    }
+    for row in tables.messages.keys() {
+        f.must(expected.contains(row), || format!("a row {row:?} that no spool has"));
+    }
+    f.must(tables.aside.is_empty(), || format!("records were set aside: {:?}", tables.aside));
+}
+
+/// Each observer's answers are what the reports make, in the order in which they were received.
+fn submissions_are_their_folds(f: &mut Findings, plan: &Plan, spools: &[Spooled], tables: &Tables) {
+    let mut revisions: BTreeMap<(i32, Uuid), Vec<Assertion>> = BTreeMap::new();
+    for ((election, id, at, spool, sequence, _), answers) in &tables.revisions {
+        let record = RecordKey { spool: *spool, sequence: sequence.cast_unsigned() };
+        let order = OrderKey { received_us: *at, record };
+        revisions.entry((*election, *id)).or_default().push(Assertion { order, answers: (**answers).clone() });
+    }
+    for (key, submission) in &tables.submissions {
+        let history = revisions.remove(key).unwrap_or_default();
+        let folded = Submission::fold(&history);
+        let as_stored = Submission { answers: submission.answers.clone(), last: Some(submission.last) };
+        f.must(folded == as_stored, || format!("submission {key:?} is {as_stored:?}, its revisions make {folded:?}"));
+        f.must(history.len() == submission.revisions.unsigned_abs() as usize, || {
+            format!("submission {key:?} says {} revisions, there are {}", submission.revisions, history.len())
+        });
+    }
+    f.must(revisions.is_empty(), || format!("revisions without a submission: {:?}", revisions.keys()));
+
+    // Against what the phones sent, where no text came in parts: there a record is a report.
+    let records: Vec<&Record> = spools.iter().flat_map(|s| &s.records).collect();
+    for observer in 0..super::site::OBSERVERS {
+        let own: Vec<_> = plan.texts.iter().filter(|t| t.observer == observer).collect();
+        let mut assertions = Vec::new();
+        let mut incidents = 0;
+        let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
+        for text in own.iter().filter(|t| t.parts.len() == 1) {
+            let (_, message) = &text.parts[0];
+            if !seen.insert(&message.short_message) {
+                continue;
+            }
+            for record in &records {
+                let Body::Message(m) = &record.body else { continue };
+                if m.source != phone(observer) || m.short_message != message.short_message {
+                    continue;
+                }
+                match text.kind {
+                    Kind::Report(code, value) => {
+                        let answers = Answers::from([(code.to_owned(), Some(Value::Number(value)))]);
+                        assertions.push(Assertion { order: record.order, answers });
+                    }
+                    Kind::Incident => incidents += 1,
+                    Kind::Other => {}
+                }
+            }
+        }
+        let id = observer as i32 + 1;
+        let of =
+            |prefix: &str| tables.submissions.values().filter(|s| s.observer_id == id && s.prefix == prefix).count();
+        f.must(of("EM") == incidents, || {
+            format!("observer {observer} sent {incidents} incidents, {} are stored", of("EM"))
+        });
+        let long = own.iter().any(|t| t.parts.len() > 1);
+        let stored = tables.submissions.values().find(|s| s.observer_id == id && s.prefix == "PS");
+        if long {
+            // A report of several parts asserts its answer whenever its last part came.
+            for text in own.iter().filter(|t| t.parts.len() > 1) {
+                let Kind::Report(code, value) = text.kind else { continue };
+                let asserted = tables.revisions.values().any(|a| a.get(code) == Some(&Some(Value::Number(value))));
+                f.must(asserted, || format!("observer {observer}: {code}{value} of a text in parts is nowhere"));
+            }
+        } else {
+            let expected = Submission::fold(&assertions).answers;
+            let got = stored.map(|s| s.answers.clone()).unwrap_or_default();
+            f.must(got == expected, || format!("observer {observer}: stored {got:?}, reported {expected:?}"));
+        }
+    }
+}
+
+/// Each reply was sent, and as often as faults explain.
+fn replies(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], tables: &Tables) {
+    let numbers: BTreeMap<i64, &String> = tables.phones.iter().map(|(n, id)| (*id, n)).collect();
+    let named: BTreeSet<Uuid> = tables.messages.values().filter_map(|m| m.reply_id).collect();
+    for id in tables.outbox.keys() {
+        f.must(named.contains(id), || format!("reply {id} answers no message"));
+    }
+    for (key, message) in &tables.messages {
+        match message.reply_id {
+            Some(id) => f.must(tables.outbox.contains_key(&id), || format!("message {key:?} has lost its reply")),
+            None => {
+                f.must(message.outcome == "segment", || format!("message {key:?} ({}) has no reply", message.outcome))
+            }
+        }
+    }
+    // A reply's first part stands for it.
+    let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for t in site.smsc.taken() {
+        if !t.part || t.text.get(5) == Some(&1) {
+            let text = if t.part { t.text.get(6..).unwrap_or_default() } else { &t.text };
+            *taken.entry((t.phone, String::from_utf8_lossy(text).into_owned())).or_default() += 1;
+        }
+    }
+    // Replies of one text to one phone can't be told apart: they are counted together.
+    #[derive(Default)]
+    struct Group {
+        rows: usize,
+        must_be_sent: usize,
+        attempts: usize,
+    }
+    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
+    let mut written: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (id, _) in spools.iter().flat_map(|s| &s.submits) {
+        *written.entry(*id).or_default() += 1;
+    }
+    for (id, reply) in &tables.outbox {
+        let phone = numbers.get(&reply.phone_id).map_or("?", |n| n.as_str()).to_owned();
+        // As the simulated SMSC keeps it: the first 153 characters of one in parts.
+        let text =
+            if reply.text.chars().count() > 160 { reply.text.chars().take(153).collect() } else { reply.text.clone() };
+        let group = groups.entry((phone, text)).or_default();
+        group.rows += 1;
+        group.must_be_sent += usize::from(matches!(reply.state, "sent" | "delivered" | "undelivered"));
+        group.attempts += written.get(id).copied().unwrap_or(0);
+        f.must(written.get(id).copied().unwrap_or(0) <= 2, || {
+            format!("reply {id} was written {:?} times", written.get(id))
+        });
+        f.must(!matches!(reply.state, "due" | "leased"), || {
+            format!("reply {id} is {} for ever: {reply:?}", reply.state)
+        });
+        f.must(reply.state != "unknown" || reply.attempt == 2, || {
+            format!("reply {id}, of unknown outcome, was not tried again")
+        });
+    }
+    // A database that lost its last commits may put a text's parts together once more, by another part than
+    // before: the reply to it is another one then, and the first, which went, is forgotten.
+    let forgotten = written.iter().filter(|(id, _)| !tables.outbox.contains_key(id)).map(|(_, n)| *n).sum::<usize>();
+    f.must(forgotten == 0 || site.db.counts()[0] > 0, || {
+        format!("{forgotten} attempts at replies that are not stored")
+    });
+    let mut doubled = 0;
+    for (what, group) in &groups {
+        let sent = taken.remove(what).unwrap_or(0);
+        let Group { rows, must_be_sent, attempts } = group;
+        f.must(sent >= *must_be_sent, || format!("{what:?}: {must_be_sent} are marked as sent, {sent} were"));
+        f.must(sent <= attempts + forgotten, || {
+            format!("{what:?}: {sent} were sent, {attempts} attempts were written down")
+        });
+        doubled += sent.saturating_sub(*rows);
+    }
+    f.must(taken.is_empty(), || format!("texts that nobody asked for: {taken:?}"));
+    let unknown = spools
+        .iter()
+        .flat_map(|s| &s.records)
+        .filter(|r| matches!(&r.body, Body::SubmitResult(result) if result.outcome == SubmitOutcome::Unknown))
+        .count();
+    let lapsed = site.db.counts()[1] as usize;
+    f.must(doubled <= unknown + lapsed + forgotten, || {
+        format!(
+            "{doubled} replies went twice, and there are {unknown} unknown outcomes, {lapsed} leases that ran out and {forgotten} forgotten"
+        )
+    });
+    if plan.faults.is_empty() {
+        f.must(doubled == 0 && unknown == 0, || format!("{doubled} doubled, {unknown} unknown without a fault"));
+        let all = tables.outbox.values().all(|r| matches!(r.state, "sent" | "delivered"));
+        f.must(all, || "without a fault every reply is sent".to_owned());
+    }
+}
+
+/// Nothing waits or is held.
+fn nothing_is_open(f: &mut Findings, site: &Site, tables: &Tables) {
+    f.must(tables.sets.is_empty() && tables.segments.is_empty(), || format!("parts wait for ever: {:?}", tables.sets));
+    let open = site.db.open_transactions();
+    f.must(open == 0, || format!("{open} transactions are open"));
+    let ids: BTreeSet<i32> = tables.spools.values().copied().collect();
+    for ((spool, lane), through) in &tables.watermarks {
+        f.must(ids.contains(spool), || format!("a watermark of lane {lane} of spool {spool}, which is not registered"));
+        f.must(*through >= 0, || format!("watermark {through}"));
+    }
+}

@@ -1,0 +1,310 @@
+//! What is committed, who holds which row, and the faults of the server as a whole.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use scrutineer::store::StoreError;
+use scrutineer::store::segment::SetKey;
+use scrutineer::world::World;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::super::dice::Dice;
+use super::tables::{RevisionKey, Tables};
+
+/// Commits of which a standby may lack the last.
+const HISTORY_MAX: usize = 64;
+
+/// A row that one transaction at a time may change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    Spool(Uuid),
+    Watermark(i32, i16),
+    Phone(String),
+    Message(i32, i64),
+    Set(SetKey),
+    Submission(i32, Uuid),
+    Revision(RevisionKey),
+    Aside(i32, i64),
+    Reply(Uuid),
+    Early(String, String),
+}
+
+/// A change, done when it is asked for on what the transaction sees, and once more when it commits.
+pub type Write = Box<dyn Fn(&mut Tables) + Send + Sync>;
+
+/// An open transaction.
+#[derive(Default)]
+pub struct Open {
+    writes: Vec<Write>,
+    /// What it sees, as of a version of what is committed.
+    view: Option<(u64, Tables)>,
+    waits_for: Option<Lock>,
+}
+
+/// The server.
+pub struct Inner {
+    committed: Tables,
+    version: u64,
+    history: VecDeque<(Tables, [i64; 3])>,
+    locks: BTreeMap<Lock, u64>,
+    open: BTreeMap<u64, Open>,
+    last_tx: u64,
+    /// Given identities of spools, phones and sets.
+    identities: [i64; 3],
+    /// Changes when the server restarts or another takes over.
+    epoch: u64,
+    up: bool,
+    /// Commits that were lost to failovers so far.
+    pub lost: u64,
+    /// Leases that were settled as they ran out.
+    pub lapsed: u64,
+    /// Each statement takes up to so many milliseconds more.
+    slow_ms: u64,
+}
+
+/// See the module. Clones are one server.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Mutex<Inner>>,
+    freed: Arc<Notify>,
+    pub world: World,
+    pub dice: Dice,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Db")
+    }
+}
+
+/// What PostgreSQL says of itself, as far as the program asks.
+#[derive(Debug)]
+struct Refusal(&'static str, &'static str);
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.1, self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl sqlx::error::DatabaseError for Refusal {
+    fn message(&self) -> &str {
+        self.1
+    }
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.0.into())
+    }
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        sqlx::error::ErrorKind::Other
+    }
+}
+
+/// An error with this SQLSTATE.
+pub fn refused(code: &'static str, message: &'static str) -> StoreError {
+    StoreError::Sql(sqlx::Error::Database(Box::new(Refusal(code, message))))
+}
+
+/// The connection broke.
+pub fn broken() -> StoreError {
+    StoreError::Sql(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()))
+}
+
+impl Db {
+    pub fn new(world: World, dice: Dice) -> Self {
+        let inner = Inner {
+            committed: Tables::default(),
+            version: 1,
+            history: VecDeque::new(),
+            locks: BTreeMap::new(),
+            open: BTreeMap::new(),
+            last_tx: 0,
+            identities: [0; 3],
+            epoch: 1,
+            up: true,
+            lost: 0,
+            lapsed: 0,
+            slow_ms: 0,
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), freed: Arc::default(), world, dice }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// What is committed.
+    pub fn tables(&self) -> Tables {
+        self.lock().committed.clone()
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.lock().up
+    }
+
+    /// The server goes away: what was open is rolled back.
+    pub fn down(&self) {
+        let mut inner = self.lock();
+        inner.up = false;
+        inner.epoch += 1;
+        inner.open.clear();
+        inner.locks.clear();
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+
+    pub fn up(&self) {
+        self.lock().up = true;
+    }
+
+    /// Another server takes over, which lacks the last commits.
+    pub fn fail_over(&self, lacks: usize) -> usize {
+        self.down();
+        let mut inner = self.lock();
+        let mut gone = 0;
+        while gone < lacks
+            && let Some((before, identities)) = inner.history.pop_back()
+        {
+            (inner.committed, inner.identities) = (before, identities);
+            gone += 1;
+        }
+        inner.version += 1;
+        inner.lost += gone as u64;
+        inner.up = true;
+        gone
+    }
+
+    pub fn slow(&self, ms: u64) {
+        self.lock().slow_ms = ms;
+    }
+
+    pub fn slowness(&self) -> u64 {
+        self.lock().slow_ms
+    }
+
+    /// The next identity: 0 spools, 1 phones, 2 sets.
+    pub fn identity(&self, of: usize) -> i64 {
+        let mut inner = self.lock();
+        inner.identities[of] += 1;
+        inner.identities[of]
+    }
+
+    pub fn begin(&self) -> u64 {
+        let mut inner = self.lock();
+        inner.last_tx += 1;
+        let id = inner.last_tx;
+        inner.open.insert(id, Open::default());
+        id
+    }
+
+    /// Looks at what a transaction sees now: what is committed, and what it changed itself.
+    pub fn see<T>(&self, tx: u64, look: impl FnOnce(&Tables) -> T) -> Result<T, StoreError> {
+        let mut inner = self.lock();
+        let Inner { committed, version, open, .. } = &mut *inner;
+        let open = open.get_mut(&tx).ok_or_else(broken)?;
+        if open.view.as_ref().is_none_or(|(of, _)| of != version) {
+            let mut view = committed.clone();
+            open.writes.iter().for_each(|write| write(&mut view));
+            open.view = Some((*version, view));
+        }
+        open.view.as_ref().map(|(_, view)| look(view)).ok_or_else(broken)
+    }
+
+    pub fn write(&self, tx: u64, write: Write) -> Result<(), StoreError> {
+        self.see(tx, |_| ())?;
+        let mut inner = self.lock();
+        let open = inner.open.get_mut(&tx).ok_or_else(broken)?;
+        if let Some((_, view)) = &mut open.view {
+            write(view);
+        }
+        open.writes.push(write);
+        Ok(())
+    }
+
+    /// Is the row another one's?
+    pub fn is_held(&self, tx: u64, lock: &Lock) -> bool {
+        self.lock().locks.get(lock).is_some_and(|of| *of != tx)
+    }
+
+    /// Takes rows, one after the other, waiting for whoever has them.
+    pub async fn hold(&self, tx: u64, locks: Vec<Lock>) -> Result<(), StoreError> {
+        for lock in locks {
+            loop {
+                let mut freed = std::pin::pin!(self.freed.notified());
+                freed.as_mut().enable();
+                if self.try_hold(tx, &lock)? {
+                    break;
+                }
+                freed.await;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_hold(&self, tx: u64, lock: &Lock) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        if !inner.open.contains_key(&tx) {
+            return Err(broken());
+        }
+        let holder = *inner.locks.entry(lock.clone()).or_insert(tx);
+        if holder == tx {
+            inner.open.entry(tx).and_modify(|open| open.waits_for = None);
+            return Ok(true);
+        }
+        // Whoever closes a circle is refused.
+        let mut at = holder;
+        while let Some(next) = inner.open.get(&at).and_then(|o| o.waits_for.as_ref()).and_then(|l| inner.locks.get(l)) {
+            if *next == tx {
+                return Err(refused("40P01", "deadlock detected"));
+            }
+            at = *next;
+        }
+        inner.open.entry(tx).and_modify(|open| open.waits_for = Some(lock.clone()));
+        Ok(false)
+    }
+
+    /// Ends a transaction.
+    pub fn end(&self, tx: u64, commit: bool) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let open = inner.open.remove(&tx).ok_or_else(broken)?;
+        inner.locks.retain(|_, of| *of != tx);
+        if commit && !open.writes.is_empty() {
+            let before = (inner.committed.clone(), inner.identities);
+            inner.history.push_back(before);
+            if inner.history.len() > HISTORY_MAX {
+                inner.history.pop_front();
+            }
+            open.writes.iter().for_each(|write| write(&mut inner.committed));
+            inner.version += 1;
+        }
+        drop(inner);
+        self.freed.notify_waiters();
+        Ok(())
+    }
+
+    /// Commits that were lost, and leases that ran out.
+    pub fn counts(&self) -> [u64; 2] {
+        let inner = self.lock();
+        [inner.lost, inner.lapsed]
+    }
+
+    /// How many transactions are open.
+    pub fn open_transactions(&self) -> usize {
+        self.lock().open.len()
+    }
+}

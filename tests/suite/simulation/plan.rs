@@ -1,0 +1,230 @@
+//! What happens in a run, by its seed: the texts that phones send, and the faults. Made before the run, so
+//! that it can be printed, and halved when it fails.
+
+use std::fmt;
+use std::time::Duration;
+
+use scrutineer::smpp::pdu::ESM_UDH;
+use scrutineer::smpp::{Address, ShortMessage};
+use scrutineer::text::segments;
+
+use super::dice::Dice;
+use super::model::DATABASE;
+use super::net::Host;
+use super::site::{GATEWAYS, OBSERVERS, Site, Topology, WORKERS, phone};
+use super::smsc::{Mood, SHORTCODE, SMSC};
+
+/// Texts and faults begin within so many milliseconds.
+const TEXTS_MS: u64 = 30_000;
+/// When all faults are over.
+pub const HEALED: Duration = Duration::from_secs(65);
+
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A report: code and its answer.
+    Report(&'static str, i64),
+    /// An incident.
+    Incident,
+    /// No report at all.
+    Other,
+}
+
+/// A text that a phone sends.
+#[derive(Debug, Clone)]
+pub struct Text {
+    pub at: Duration,
+    pub observer: usize,
+    pub kind: Kind,
+    pub text: String,
+    /// Each part with the account that it is delivered by.
+    pub parts: Vec<(usize, ShortMessage)>,
+}
+
+/// A fault, or its end.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    CrashGateway(usize),
+    StartGateway(usize),
+    CrashWorker(usize),
+    StartWorker(usize),
+    CrashSmsc,
+    StartSmsc,
+    Part(Host, Host),
+    Join(Host, Host),
+    Cut(Host, Host),
+    DatabaseDown,
+    DatabaseUp,
+    /// Another server takes over, which lacks so many commits.
+    FailOver(usize),
+    SmscIs(Mood),
+    Delays(u64),
+    SlowDisk(usize, u64),
+    SlowDatabase(u64),
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub topology: Topology,
+    pub texts: Vec<Text>,
+    /// Each with its end, when it has one.
+    pub faults: Vec<Vec<(Duration, Fault)>>,
+}
+
+impl Plan {
+    pub fn new(seed: u64) -> Self {
+        let dice = Dice::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(1));
+        let gateways = 1 + dice.below(2);
+        let topology = Topology {
+            gateways,
+            links: 1 + usize::from(dice.once_in(3)),
+            lanes: 1 + dice.below(3) as u16,
+            committed: dice.once_in(6),
+        };
+        let texts = texts(&dice, topology);
+        // A few runs have no faults at all: there nothing may happen twice.
+        let faults = if dice.once_in(12) { 0 } else { 1 + dice.below(9) };
+        let faults = (0..faults).map(|_| fault(&dice, topology)).collect();
+        Self { seed, topology, texts, faults }
+    }
+
+    /// All faults and their ends, in order.
+    pub fn events(&self) -> Vec<(Duration, Fault)> {
+        let mut events: Vec<_> = self.faults.iter().flatten().copied().collect();
+        events.sort_by_key(|(at, _)| *at);
+        events
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {:?}, {} texts", self.seed, self.topology, self.texts.len())?;
+        for (at, fault) in self.events() {
+            writeln!(f, "  {:>8.3} s  {fault:?}", at.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+fn texts(dice: &Dice, topology: Topology) -> Vec<Text> {
+    let accounts = topology.gateways * topology.links;
+    let count = 8 + dice.below(25);
+    let mut texts: Vec<Text> = Vec::with_capacity(count);
+    for n in 0..count {
+        let at = dice.millis(0, TEXTS_MS);
+        let observer = dice.below(OBSERVERS);
+        let code = 100_001 + observer;
+        let unique = 1_000 + n as i64;
+        let (kind, text) = match dice.below(20) {
+            // A genuine resend, soon or late, by the same phone.
+            0..=2 if !texts.is_empty() => {
+                let before = dice.pick(&texts);
+                let mut again = before.clone();
+                again.at += dice.millis(0, 12_000);
+                for (account, message) in &mut again.parts {
+                    *account = dice.below(accounts);
+                    if message.esm_class == ESM_UDH {
+                        message.short_message[3] = n as u8;
+                    }
+                }
+                texts.push(again);
+                continue;
+            }
+            3..=4 => (Kind::Incident, format!("EM{code}!{}", dice.pick(&["EA", "EB", "EAEB"]))),
+            5 => (Kind::Other, format!("hello {n}")),
+            6..=8 => {
+                let long = "the queue is long and the box is open since morning ".repeat(4 + dice.below(3));
+                (Kind::Report("AC", unique), format!("PS{code}AC{unique} @{long}"))
+            }
+            _ => {
+                let question = *dice.pick(&["AA", "AB", "AC"]);
+                (Kind::Report(question, unique), format!("PS{code}{question}{unique}"))
+            }
+        };
+        let one = dice.below(accounts);
+        let split = segments::split(&text, n as u8, 10).unwrap();
+        let parts = split
+            .into_iter()
+            .map(|part| {
+                // The SMSC may send the parts of one text by several hosts.
+                let account = if dice.once_in(3) { dice.below(accounts) } else { one };
+                let message = ShortMessage {
+                    source: Address::guess(&phone(observer)),
+                    destination: Address::guess(SHORTCODE),
+                    esm_class: if part.udhi { ESM_UDH } else { 0 },
+                    data_coding: part.data_coding,
+                    short_message: part.short_message,
+                    ..ShortMessage::default()
+                };
+                (account, message)
+            })
+            .collect();
+        texts.push(Text { at, observer, kind, text, parts });
+    }
+    texts
+}
+
+fn fault(dice: &Dice, topology: Topology) -> Vec<(Duration, Fault)> {
+    let at = dice.millis(500, 36_000);
+    let until = at + if dice.once_in(3) { dice.millis(0, 25_000) } else { dice.millis(0, 4_000) };
+    let one = dice.below(topology.gateways);
+    let (gateway, worker) = (GATEWAYS[one], WORKERS[one]);
+    let pairs = [(gateway, SMSC), (worker, gateway), (worker, DATABASE)];
+    let (a, b) = *dice.pick(&pairs);
+    match dice.below(15) {
+        0 | 1 => vec![(at, Fault::CrashGateway(one)), (until, Fault::StartGateway(one))],
+        2 | 3 => vec![(at, Fault::CrashWorker(one)), (until, Fault::StartWorker(one))],
+        4 => vec![(at, Fault::CrashSmsc), (until, Fault::StartSmsc)],
+        5 | 6 => vec![(at, Fault::Part(a, b)), (until, Fault::Join(a, b))],
+        7 | 8 => vec![(at, Fault::Cut(a, b))],
+        9 => vec![(at, Fault::DatabaseDown), (until, Fault::DatabaseUp)],
+        10 => vec![(at, Fault::FailOver(dice.below(12)))],
+        11 => {
+            let mood = Mood {
+                silent: dice.below(40),
+                throttled: dice.below(40),
+                refused: dice.below(10),
+                late_ms: dice.millis(1, 14_000).as_millis() as u64,
+            };
+            vec![(at, Fault::SmscIs(mood)), (until, Fault::SmscIs(Mood::default()))]
+        }
+        12 => vec![(at, Fault::Delays(dice.millis(5, 2_500).as_millis() as u64)), (until, Fault::Delays(5))],
+        13 => {
+            let ms = dice.millis(10, 9_000).as_millis() as u64;
+            vec![(at, Fault::SlowDisk(one, ms)), (until, Fault::SlowDisk(one, 0))]
+        }
+        _ => {
+            let ms = dice.millis(10, 4_000).as_millis() as u64;
+            vec![(at, Fault::SlowDatabase(ms)), (until, Fault::SlowDatabase(0))]
+        }
+    }
+}
+
+impl Fault {
+    pub async fn happen(self, site: &mut Site) {
+        site.net.note(format_args!("=== {self:?}"));
+        match self {
+            Self::CrashGateway(at) => site.crash_gateway(at).await,
+            Self::StartGateway(at) => site.start_gateway(at),
+            Self::CrashWorker(at) => site.crash_worker(at).await,
+            Self::StartWorker(at) => site.start_worker(at),
+            Self::CrashSmsc => site.smsc.crash().await,
+            Self::StartSmsc => site.smsc.start().await,
+            Self::Part(a, b) => site.net.part(a, b, true),
+            Self::Join(a, b) => site.net.part(a, b, false),
+            Self::Cut(a, b) => site.net.cut(a, b),
+            Self::DatabaseDown => site.db.down(),
+            Self::DatabaseUp => site.db.up(),
+            Self::FailOver(lacks) => {
+                let lost = site.db.fail_over(lacks);
+                site.net.note(format_args!("lost {lost} commits"));
+            }
+            Self::SmscIs(mood) => site.smsc.mood(mood),
+            Self::Delays(ms) => site.net.delays(ms),
+            Self::SlowDisk(at, ms) => site.slow_disk(at, ms),
+            Self::SlowDatabase(ms) => site.db.slow(ms),
+        }
+    }
+}
