@@ -2,7 +2,7 @@
 //! name, so that a simulation can stand in PostgreSQL's place.
 //!
 //! [`Store`] is the implementation that runs; each method is the function of that name in its
-//! table's file. A test holds the simulation's tables against it, operation by operation.
+//! table's file.
 
 use std::future::Future;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! and failovers, on simulated time, network and database.
 //!
 //! The program's own code runs: links, spool (on SQLite), handoff, intake and outbox, as the roles compose
-//! them. Instead of PostgreSQL there is a model of its tables (`model`). A seed gives the same run each time; a run that fails prints its seed, its schedule with the
-//! faults that it does not need left out, and what happened.
+//! them. Instead of PostgreSQL there is a model of its tables (`model`). A seed gives the same run each time;
+//! a run that fails prints its seed, its schedule without the faults that it does not need, and what happened.
 
 #![allow(missing_docs, reason = "what these are is said by the program's own types of these names")]
 
