@@ -333,7 +333,13 @@ impl Tx for ModelTx {
         self.conn.leg().await
     }
 
-    async fn lock_submissions(&mut self, elections: &[i32], ids: &[Uuid], sets: &[&SetKey]) -> Result<Found> {
+    async fn lock_submissions(
+        &mut self,
+        elections: &[i32],
+        ids: &[Uuid],
+        sets: &[&SetKey],
+        _phones: &[i64],
+    ) -> Result<Found> {
         self.conn.ask().await?;
         // What the statement looks at is what was there when it began; rows it waited for come as they are then.
         let segments = self.see(|t| sets.iter().any(|key| t.sets.contains_key(*key)))?;
@@ -342,11 +348,14 @@ impl Tx for ModelTx {
         self.hold(keys.iter().map(|(e, id)| Lock::Submission(*e, *id))).await?;
         let submissions = self.see(|t| {
             let rows = keys.iter().filter_map(|key| Some((key.1, t.submissions.get(key)?)));
-            rows.map(|(id, s)| Stored { id, answers: s.answers.clone(), last: s.last, revisions: s.revisions })
-                .collect()
+            rows.map(|(id, s)| {
+                let (answers, comment) = (s.answers.clone(), s.comment.clone());
+                Stored { id, answers, comment, last: s.last, revisions: s.revisions }
+            })
+            .collect()
         })?;
         self.conn.leg().await?;
-        Ok(Found { roster_version: 1, submissions, segments })
+        Ok(Found { roster_version: 1, submissions, segments, stopped: Vec::new() })
     }
 
     async fn history(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, Assertion)>> {
