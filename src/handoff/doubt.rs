@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn what_may_be_stored_yet_is_held_until_that_is_known() {
         let set = DoubtSet::default();
-        [7, 7, 8].map(|key| set.hold(key));
+        [7, 7, 8].iter().for_each(|key| set.hold(*key));
         set.release(7);
         assert!(set.holds(7) && set.holds(8));
-        [7, 7].map(|key| set.release(key));
+        [7, 7].iter().for_each(|key| set.release(*key));
         assert!(!set.holds(7) && set.holds(8));
     }
 
