@@ -259,6 +259,14 @@ fn replies(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], table
             *taken.entry((t.phone, String::from_utf8_lossy(text).into_owned())).or_default() += 1;
         }
     }
+    // What is decided once more after a failover lost it may read otherwise than what went: "still missing" says
+    // what stood there then, and another host's report may come in before it now.
+    if site.db.counts()[0] > 0 {
+        let by_phone = std::mem::take(&mut taken);
+        for ((phone, _), n) in by_phone {
+            *taken.entry((phone, String::new())).or_default() += n;
+        }
+    }
     // Replies of one text to one phone can't be told apart: they are counted together.
     #[derive(Default)]
     struct Group {
@@ -276,6 +284,7 @@ fn replies(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], table
         // As the simulated SMSC keeps it: the first 153 characters of one in parts.
         let text =
             if reply.text.chars().count() > 160 { reply.text.chars().take(153).collect() } else { reply.text.clone() };
+        let text = if site.db.counts()[0] > 0 { String::new() } else { text };
         let group = groups.entry((phone, text)).or_default();
         group.rows += 1;
         group.must_be_sent += usize::from(matches!(reply.state, "sent" | "delivered" | "undelivered"));
@@ -320,8 +329,9 @@ fn replies(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], table
     });
     if plan.faults.is_empty() {
         f.must(doubled == 0 && unknown == 0, || format!("{doubled} doubled, {unknown} unknown without a fault"));
-        let all = tables.outbox.values().all(|r| matches!(r.state, "sent" | "delivered"));
-        f.must(all, || "without a fault every reply is sent".to_owned());
+        for (id, reply) in tables.outbox.iter().filter(|(_, r)| !matches!(r.state, "sent" | "delivered" | "withheld")) {
+            f.0.push(format!("without a fault reply {id} was not sent: {reply:?}"));
+        }
     }
 }
 
