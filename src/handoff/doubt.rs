@@ -66,7 +66,7 @@ impl Entry {
 struct Inner {
     entries: BTreeMap<(u128, u64), Entry>,
     bound: BTreeSet<LinkIndex>,
-    /// Keys of messages that are under way to the disk, though the SMSC was told to deliver them later.
+    /// Keys of records that are stored, and that the spool was asked to put in doubt.
     held: BTreeMap<u128, u32>,
 }
 
@@ -127,13 +127,13 @@ impl DoubtSet {
         self.lock().bound.remove(&link);
     }
 
-    /// The SMSC was told to deliver a message later that may be stored all the same: until that is known
+    /// The SMSC will deliver a stored record again, and the spool is asked to put it in doubt: until it has
     /// ([`DoubtSet::release`]), the same one must not be taken once more.
     pub fn hold(&self, key: u128) {
         *self.lock().held.entry(key).or_default() += 1;
     }
 
-    /// It is known what became of one that was held.
+    /// One that was held is in doubt.
     pub fn release(&self, key: u128) {
         let held = &mut self.lock().held;
         match held.get_mut(&key) {
@@ -194,12 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_stored_yet_is_held_until_that_is_known() {
+    fn what_is_about_to_be_in_doubt_is_held_until_it_is() {
         let set = DoubtSet::default();
-        [7, 7, 8].iter().for_each(|key| set.hold(*key));
+        for key in [7, 7, 8] {
+            set.hold(key);
+        }
         set.release(7);
         assert!(set.holds(7) && set.holds(8));
-        [7, 7].iter().for_each(|key| set.release(*key));
+        set.release(7);
+        set.release(7);
         assert!(!set.holds(7) && set.holds(8));
     }
 

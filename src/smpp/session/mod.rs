@@ -170,7 +170,9 @@ impl Session<'_> {
                     if let Done::InDoubt { records, .. } = done {
                         self.link.doubt.add_certain(self.link.index, &records);
                     }
-                    self.release(key);
+                    if let Some(key) = key {
+                        self.link.doubt.release(key);
+                    }
                 }
             }
         }

@@ -62,7 +62,10 @@ impl Session<'_> {
         };
         let received_us = self.link.receipts.now_us();
         let key = doubt::key(&body);
-        if let Some(tag) = key.and_then(|key| self.answered.remove(&key))
+        // Of several equal ones the oldest.
+        let waiting = key.and_then(|key| self.answered.range((key, 0)..=(key, u64::MAX)).next().copied());
+        if let Some((key, tag)) = waiting
+            && self.answered.remove(&(key, tag))
             && let Some(Pending::Received(received)) = self.pending.get_mut(&tag)
         {
             // It was told to be delivered later and here it is, while the spool has the first still: the one
@@ -70,6 +73,11 @@ impl Session<'_> {
             (received.sequence, received.data) = (frame.sequence, data);
             (received.answered, received.at) = (false, self.now);
             self.by_age.push_back((self.now, tag));
+            return;
+        }
+        if key.is_some_and(|key| self.link.doubt.holds(key)) {
+            // It came back before the spool knows that it would: once more, a little later.
+            self.refused.push_back((self.now, frame.sequence, data));
             return;
         }
         let mut repeats = None;
@@ -123,7 +131,7 @@ impl Session<'_> {
         self.link.stored = sequence;
         if received.answered {
             // The SMSC was told to deliver it again, and it is stored after all.
-            self.doubt(sequence);
+            self.doubt(sequence, received.key);
             self.received -= 1;
         } else if self.link.committed.is_some() {
             self.uncommitted.push_back((sequence, received));
@@ -137,7 +145,8 @@ impl Session<'_> {
         if received.answered
             && let Some(key) = received.key
         {
-            self.answered.remove(&key);
+            let pending = &self.pending;
+            self.answered.retain(|(of, tag)| *of != key || pending.contains_key(tag));
         }
     }
 
@@ -235,7 +244,7 @@ impl Session<'_> {
                 Some(Pending::Received(received)) if self.now - at >= limit => {
                     received.answered = true;
                     if let Some(key) = received.key {
-                        self.answered.insert(key, tag);
+                        self.answered.insert((key, tag));
                     }
                     let (data, sequence) = (received.data, received.sequence);
                     self.answer_later(data, sequence);
@@ -251,7 +260,7 @@ impl Session<'_> {
                 self.answer_later(received.data, received.sequence);
                 self.ladder.refused(self.now, Reason::WorkerNotCommitting);
                 self.received -= 1;
-                self.doubt(sequence);
+                self.doubt(sequence, received.key);
             }
         }
     }
@@ -262,10 +271,13 @@ impl Session<'_> {
         self.link.meters.overloaded.increment(1);
     }
 
-    /// This record, though stored, will be delivered again.
-    fn doubt(&mut self, sequence: u64) {
+    /// This record, though stored, will be delivered again; its key is held until the spool knows it.
+    fn doubt(&mut self, sequence: u64, key: Option<u128>) {
+        if let Some(key) = key {
+            self.link.doubt.hold(key);
+        }
         let tag = self.link.tag();
-        self.pending.insert(tag, Pending::Doubt);
+        self.pending.insert(tag, Pending::Doubt(key));
         let link = self.index();
         self.ask(Append { link, tag, give_up: None, op: Op::Doubt { only: Some(sequence) } });
     }

@@ -86,8 +86,6 @@ pub(super) struct Received {
     pub(super) bytes: usize,
     /// When it came.
     pub(super) at: Instant,
-    /// What it holds, as redeliveries are known by.
-    pub(super) key: Option<u128>,
     /// The record in doubt that it repeats.
     pub(super) repeats: Option<InDoubt>,
     /// It waited too long, and the SMSC was told to deliver it later.
@@ -101,7 +99,7 @@ pub(super) struct Received {
 pub(super) enum Pending {
     Received(Received),
     Intent(Submit),
-    /// Whether the message with this key is in doubt; held until then.
+    /// To put a record with this key in doubt; the key is held until then.
     Doubt(Option<u128>),
 }
 
@@ -134,7 +132,7 @@ pub(super) struct Session<'a> {
     /// Tags of messages by time of arrival, for the overload ladder.
     pub(super) by_age: VecDeque<(Instant, u64)>,
     /// Tags of messages that were told to be delivered later, while the spool may store them yet, by key.
-    pub(super) answered: HashMap<u128, u64>,
+    pub(super) answered: BTreeSet<(u128, u64)>,
     /// Messages not yet acknowledged.
     pub(super) received: usize,
     /// Bytes of those that wait for the disk.
@@ -190,7 +188,7 @@ impl<'a> Session<'a> {
             backlog: VecDeque::new(),
             pending: HashMap::new(),
             by_age: VecDeque::new(),
-            answered: HashMap::new(),
+            answered: BTreeSet::new(),
             received: 0,
             waiting_bytes: 0,
             refused: VecDeque::new(),

@@ -85,7 +85,7 @@ impl Plan {
         let texts = texts(&dice, topology);
         // A few runs have no faults at all: there nothing may happen twice.
         let faults = if dice.once_in(12) { 0 } else { 1 + dice.below(9) };
-        let faults = (0..faults).map(|_| fault(&dice, topology)).collect();
+        let faults = (0..faults).map(|_| fault(&dice, topology, &texts)).collect();
         Self { seed, topology, texts, faults }
     }
 
@@ -165,8 +165,9 @@ fn texts(dice: &Dice, topology: Topology) -> Vec<Text> {
     texts
 }
 
-fn fault(dice: &Dice, topology: Topology) -> Vec<(Duration, Fault)> {
-    let at = dice.millis(500, 36_000);
+fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Fault)> {
+    // Half of them while a text is on its way.
+    let at = if dice.once_in(2) { dice.pick(texts).at + dice.millis(0, 60) } else { dice.millis(500, 36_000) };
     let until = at + if dice.once_in(3) { dice.millis(0, 25_000) } else { dice.millis(0, 4_000) };
     let one = dice.below(topology.gateways);
     let (gateway, worker) = (GATEWAYS[one], WORKERS[one]);

@@ -164,9 +164,12 @@ impl Site {
         let marks = spool.marks();
         let mut tasks = JoinSet::new();
         let (disk, dice) = (Arc::clone(&self.disks[at]), self.dice.split());
+        let sync_us = *dice.pick(&[200, 20_000, 150_000]);
         tasks.spawn(async move {
             let _spool = spool;
-            inline.run(move || Duration::from_micros(dice.bits() % (200 + disk.load(Ordering::Relaxed) * 1_000))).await;
+            inline
+                .run(move || Duration::from_micros(dice.bits() % (sync_us + disk.load(Ordering::Relaxed) * 1_000)))
+                .await;
             "spool"
         });
         for link in parts.links {
