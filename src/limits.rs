@@ -169,6 +169,10 @@ pub const SEGMENT_SETS_SLICE: i64 = 50;
 pub const CLOSED_ELECTION_DAYS: i32 = 7;
 /// Seconds after which a lane or task that is still at one piece of work counts as hung.
 pub const WORKER_HANG_SECONDS: u32 = 180;
+/// Seconds for which the parts of a text that was processed are known, when copies of them come.
+pub const SEGMENT_COPIES_SECONDS: i32 = 3_600;
+/// Such parts forgotten in one round.
+pub const SEGMENT_COPIES_SLICE: i64 = 1_000;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 

@@ -23,12 +23,12 @@ use super::tracker::Tracker;
 use crate::domain::outcome::Outcome;
 use crate::domain::submission::{Submission, SubmissionKey};
 use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome};
-use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS};
+use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS, SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE};
 use crate::outbox::in_flight::InFlight;
 use crate::outbox::reply_id::{bucket, reply_id};
 use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
-use crate::store::segment::Part;
+use crate::store::segment::{DonePart, Part};
 use crate::store::sender::SenderChange;
 use crate::store::set_aside::{self, SetAside};
 use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
@@ -405,6 +405,7 @@ impl<L: Ledger> Work<'_, L> {
         limit: i64,
     ) -> Result<(usize, Gathered), StoreError> {
         let mut gathered = Gathered::default();
+        tx.forget_parts(SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE).await?;
         let sets = tx.lock_expired(wait_seconds, limit).await?;
         let ids: Vec<i64> = sets.iter().map(|(id, _)| *id).collect();
         if ids.is_empty() {
@@ -477,6 +478,12 @@ impl<L: Ledger> Work<'_, L> {
                     one.text.stored_parts.iter().map(|p| (p.spool_id, p.record.sequence.cast_signed())).collect();
                 tx.point_to_whole(&parts, whole).await?;
             }
+        }
+        // What is set aside may be processed again; then its parts are no copies.
+        let done: Vec<DonePart> =
+            judged.iter().filter(|j| j.decision.is_ok()).flat_map(|j| j.text.done.iter().cloned()).collect();
+        if !done.is_empty() && !tx.remember_parts(&done).await? {
+            return Err(self.give_up(Trouble::Lost));
         }
         for set in &restart {
             tx.restart_set(*set).await?;

@@ -1,8 +1,9 @@
 //! From a batch's records to texts: single ones, and those whose parts are in the batch, in the
 //! database, or in both.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::item::{Item, PartOf, clean};
@@ -10,7 +11,7 @@ use super::reassemble::{Fit, Whole, fit, join, single};
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::phone;
 use crate::handoff::message::{Body, Mobile, Record};
-use crate::store::segment::{Part, SetKey};
+use crate::store::segment::{DonePart, Part, SetKey};
 use crate::store::{StoreError, Tx};
 
 /// The record that stands for a text.
@@ -48,6 +49,8 @@ pub struct Text {
     pub parts: Vec<usize>,
     /// Other parts, stored earlier.
     pub stored_parts: Vec<StoredPart>,
+    /// Its parts, to know copies that come later.
+    pub done: Vec<DonePart>,
 }
 
 /// A part that was stored earlier.
@@ -132,8 +135,12 @@ async fn from_database<T: Tx>(
     for part in tx.parts(&ids).await? {
         stored.entry(part.set_id).or_default().push(part);
     }
-    for ((key, parts), id) in open.into_iter().zip(ids) {
-        let mut set = Set::default();
+    let mut earlier: HashMap<usize, HashSet<(i16, Vec<u8>)>> = HashMap::new();
+    for (place, part, content) in tx.done_parts(&keys).await? {
+        earlier.entry(place).or_default().insert((part, content));
+    }
+    for (place, ((key, parts), id)) in open.into_iter().zip(ids).enumerate() {
+        let mut set = Set { earlier: earlier.remove(&place).unwrap_or_default(), ..Set::default() };
         for part in stored.remove(&id).unwrap_or_default() {
             set.present.insert(part.part, source(part)?);
         }
@@ -184,19 +191,16 @@ fn source(part: Part) -> Result<Source, StoreError> {
 #[derive(Debug, Default)]
 struct Set {
     present: BTreeMap<i16, Source>,
-    /// Places in the batch of the text completed last, to know its parts when they come again.
-    completed: BTreeMap<i16, usize>,
     begun_anew: bool,
+    /// Parts that were processed lately, by their content.
+    earlier: HashSet<(i16, Vec<u8>)>,
 }
 
 impl Set {
     fn take(&mut self, items: &[Item], key: &SetKey, number: i16, new: Source, gathered: &mut Gathered) {
         let Source::Item(at) = new else { return };
         let Some((_, mobile)) = items.get(at).and_then(Item::sms) else { return };
-        if self.present.is_empty()
-            && let Some(before) = self.completed.get(&number)
-            && fit(items.get(*before).and_then(Item::sms).map(|(_, m)| m), mobile) == Fit::Again
-        {
+        if !self.earlier.is_empty() && self.earlier.contains(&(number, content(mobile).to_vec())) {
             return;
         }
         let there = self.present.get(&number).and_then(|s| mobile_of(items, s));
@@ -210,11 +214,6 @@ impl Set {
         }
         self.present.insert(number, new);
         if self.present.len() == usize::try_from(key.total).unwrap_or(usize::MAX) {
-            self.completed = self
-                .present
-                .iter()
-                .filter_map(|(n, s)| if let Source::Item(i) = s { Some((*n, *i)) } else { None })
-                .collect();
             gathered.texts.extend(self.finish(items, key));
             self.begun_anew = true;
         }
@@ -233,6 +232,11 @@ impl Set {
             .max_by_key(|(_, s)| (matches!(s, Source::Item(_)), order_of(items, s)))
             .map(|(n, s)| (*n, s.clone()))?;
         let mut text = text(items, last, whole);
+        text.done = mobiles
+            .iter()
+            .map(|(part, mobile)| DonePart { key: key.clone(), part: *part, content: content(mobile) })
+            .collect();
+        self.earlier.extend(text.done.iter().map(|done| (done.part, done.content.to_vec())));
         for (n, source) in present {
             match source {
                 _ if n == number => {}
@@ -244,6 +248,20 @@ impl Set {
         }
         Some(text)
     }
+}
+
+/// What [`fit`] compares.
+fn content(mobile: &Mobile) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update([mobile.data_coding, u8::from(mobile.payload.is_some())]);
+    hash.update((mobile.short_message.len() as u64).to_be_bytes());
+    hash.update(&mobile.short_message);
+    hash.update(mobile.payload.as_deref().unwrap_or_default());
+    let mut content = [0; 16];
+    for (to, from) in content.iter_mut().zip(hash.finalize()) {
+        *to = from;
+    }
+    content
 }
 
 fn mobile_of<'a>(items: &'a [Item], source: &'a Source) -> Option<&'a Mobile> {
@@ -288,6 +306,7 @@ fn text(items: &[Item], source: Source, whole: Whole) -> Text {
         destination: clean(mobile.map(|m| m.destination.clone()).unwrap_or_default()),
         group: clean(group.unwrap_or_default().to_owned()),
         parts: Vec::new(),
+        done: Vec::new(),
         stored_parts: Vec::new(),
         stands: match source {
             Source::Item(at) => Stands::Item(at),

@@ -20,7 +20,7 @@ use super::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
 use super::reading::{RawPart, ReadAnew, TextRow, Which};
 use super::request::{Closed, Open};
 use super::roster::Loaded;
-use super::segment::{Part, SetKey};
+use super::segment::{DonePart, Part, SetKey};
 use super::sender::SenderChange;
 use super::set_aside::{Kept, SetAside};
 use super::submission::{Found, RevisionRows, SubmissionRows};
@@ -166,6 +166,21 @@ pub trait Tx: Send {
 
     /// [`segment::parts`].
     fn parts(&mut self, sets: &[i64]) -> impl Future<Output = Result<Vec<Part>>> + Send;
+
+    /// [`segment::done_parts`]. A ledger that remembers none has no copies to know.
+    fn done_parts(&mut self, _keys: &[SetKey]) -> impl Future<Output = Result<Vec<(usize, i16, Vec<u8>)>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// [`segment::remember_parts`].
+    fn remember_parts(&mut self, _parts: &[DonePart]) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// [`segment::forget_parts`].
+    fn forget_parts(&mut self, _seconds: i32, _limit: i64) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// [`segment::keep_parts`].
     fn keep_parts(&mut self, parts: &[Part]) -> impl Future<Output = Result<()>> + Send;
@@ -417,6 +432,18 @@ impl Tx for PgConnection {
 
     async fn parts(&mut self, sets: &[i64]) -> Result<Vec<Part>> {
         segment::parts(self, sets).await
+    }
+
+    async fn done_parts(&mut self, keys: &[SetKey]) -> Result<Vec<(usize, i16, Vec<u8>)>> {
+        segment::done_parts(self, keys).await
+    }
+
+    async fn remember_parts(&mut self, parts: &[DonePart]) -> Result<bool> {
+        segment::remember_parts(self, parts).await
+    }
+
+    async fn forget_parts(&mut self, seconds: i32, limit: i64) -> Result<()> {
+        segment::forget_parts(self, seconds, limit).await
     }
 
     async fn keep_parts(&mut self, parts: &[Part]) -> Result<()> {

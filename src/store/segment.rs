@@ -1,4 +1,5 @@
-//! `segment_set` and `segment`: parts of texts that are not whole yet.
+//! `segment_set` and `segment`: parts of texts that are not whole yet; `segment_done`: those of texts that
+//! were processed lately.
 //!
 //! Invariant: parts are read and changed only while their set's row is locked, as two hosts may each
 //! hold a part.
@@ -175,4 +176,95 @@ pub async fn lock_expired(
             (r.id, key)
         })
         .collect())
+}
+
+/// A part of a text that was processed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DonePart {
+    /// What the text's parts share.
+    pub key: SetKey,
+    /// 1, 2, 3 …
+    pub part: i16,
+    /// SHA-256 over what it holds, first 16 bytes.
+    pub content: [u8; 16],
+}
+
+/// Columns of parts.
+struct Columns<'a> {
+    groups: Vec<&'a str>,
+    sources: Vec<&'a str>,
+    destinations: Vec<&'a str>,
+    references: Vec<i32>,
+    totals: Vec<i16>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(keys: impl Iterator<Item = &'a SetKey> + Clone) -> Self {
+        Self {
+            groups: keys.clone().map(|k| k.link_group.as_str()).collect(),
+            sources: keys.clone().map(|k| k.source.as_str()).collect(),
+            destinations: keys.clone().map(|k| k.destination.as_str()).collect(),
+            references: keys.clone().map(|k| k.reference).collect(),
+            totals: keys.map(|k| k.total).collect(),
+        }
+    }
+}
+
+/// Parts processed lately of texts with these keys. `keys` must be sorted; gives a place among them,
+/// part and content.
+pub async fn done_parts(conn: &mut PgConnection, keys: &[SetKey]) -> Result<Vec<(usize, i16, Vec<u8>)>, StoreError> {
+    let c = Columns::of(keys.iter());
+    let rows = sqlx::query!(
+        r#"SELECT u.n AS "n!", d.part, d.content
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::smallint[]) WITH ORDINALITY AS u (a, b, c, d, e, n)
+         JOIN segment_done d ON d.link_group = u.a AND d.source = u.b AND d.destination = u.c AND d.reference = u.d
+             AND d.total = u.e"#,
+        &c.groups[..] as &[&str],
+        &c.sources[..] as &[&str],
+        &c.destinations[..] as &[&str],
+        &c.references,
+        &c.totals
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|r| (usize::try_from(r.n - 1).unwrap_or(usize::MAX), r.part, r.content)).collect())
+}
+
+/// Remembers parts of texts that are processed now. `false`: one of them was processed already; the
+/// caller must roll back and look again.
+pub async fn remember_parts(conn: &mut PgConnection, parts: &[DonePart]) -> Result<bool, StoreError> {
+    let c = Columns::of(parts.iter().map(|p| &p.key));
+    let places: Vec<i16> = parts.iter().map(|p| p.part).collect();
+    let contents: Vec<&[u8]> = parts.iter().map(|p| p.content.as_slice()).collect();
+    let done = sqlx::query!(
+        "INSERT INTO segment_done (link_group, source, destination, reference, total, part, content)
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::int[], $5::smallint[], $6::smallint[], $7::bytea[])
+             AS u (a, b, c, d, e, f, g)
+         ORDER BY u.a, u.b, u.c, u.d, u.e, u.f, u.g
+         ON CONFLICT DO NOTHING",
+        &c.groups[..] as &[&str],
+        &c.sources[..] as &[&str],
+        &c.destinations[..] as &[&str],
+        &c.references,
+        &c.totals,
+        &places,
+        &contents[..] as &[&[u8]]
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == parts.len() as u64)
+}
+
+/// Forgets parts processed longer ago than that, the oldest first.
+pub async fn forget_parts(conn: &mut PgConnection, seconds: i32, limit: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "DELETE FROM segment_done WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM segment_done WHERE done_at < now() - make_interval(secs => $1::int)
+             ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        seconds,
+        limit
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -23,9 +23,19 @@ async fn parts_on_two_hosts_make_one_text_and_a_part_that_came_to_both_counts_on
     // The first part to one host or to both; when it is there, the second to either.
     let mut queues: [[Vec<Delivery>; 2]; 2] = Default::default();
     let mut copies = 0;
+    // When the texts are whole, the parts of every third come once more to either host: one, or both.
+    let mut late: [Vec<Delivery>; 2] = Default::default();
+    let mut lates = 0;
     for n in 0..observers {
         let text = poll::report(n, &format!("AA{n} AB1 AC2 @ {}", "seen at the door ".repeat(9).trim_end()));
         let mut parts = Delivery::two_segments(u64::from(n) * 4, &poll::phone(n), &text, n as u8);
+        if n % 3 == 0 {
+            for (i, part) in parts.iter().take(1 + (n as usize / 3) % 2).enumerate() {
+                lates += 1;
+                late[random.random_range(0..2)]
+                    .push(Delivery { id: 1_000_000 + u64::from(n) * 2 + i as u64, ..part.clone() });
+            }
+        }
         parts.shuffle(&mut random);
         let [first, second] = parts;
         queues[1][random.random_range(0..2)].push(second);
@@ -39,8 +49,9 @@ async fn parts_on_two_hosts_make_one_text_and_a_part_that_came_to_both_counts_on
         }
     }
     let wanted = i64::from(observers);
-    let all = 2 * wanted + copies;
-    for (round, there) in queues.into_iter().zip([wanted + copies, all]) {
+    let [first, second] = queues;
+    let all = 2 * wanted + copies + lates;
+    for (round, there) in [first, second, late].into_iter().zip([wanted + copies, all - lates, all]) {
         for (peer, queue) in peers.iter_mut().zip(round) {
             peer.deliver(&queue).await;
         }
@@ -58,6 +69,8 @@ async fn parts_on_two_hosts_make_one_text_and_a_part_that_came_to_both_counts_on
     }
     torture::figure(
         "parts of one text on two hosts, some parts on both",
-        &format!("{observers} texts whole, {copies} parts came twice | at once | nothing"),
+        &format!(
+            "{observers} texts whole, {copies} parts came twice, {lates} again after the text was whole | at once | nothing"
+        ),
     );
 }
