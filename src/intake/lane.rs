@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -61,9 +62,13 @@ impl BatchSize {
         self.0.load(Ordering::Relaxed).clamp(1, BATCH_RECORDS_MAX)
     }
 
-    fn committed(&self) {
+    /// A batch of so many records took so long: a size that would come near the deadline is not tried,
+    /// as each batch that passes it costs the deadline and a session begun anew.
+    fn committed(&self, records: usize, took: Duration, deadline: Duration) {
         let now = self.get();
-        if now < BATCH_RECORDS_MAX {
+        if took * 2 > deadline {
+            self.0.store((records.min(now) / 2).max(1), Ordering::Relaxed);
+        } else if records >= now && took * 8 <= deadline && now < BATCH_RECORDS_MAX {
             self.0.store((now * 2).min(BATCH_RECORDS_MAX), Ordering::Relaxed);
         }
     }
@@ -210,7 +215,7 @@ impl<L: Ledger> Lane<L> {
                         self.wary = done.found_stored;
                     }
                     metrics::histogram!("scrutineer_batch_seconds").record(began.elapsed().as_secs_f64());
-                    self.size.committed();
+                    self.size.committed(items.len(), began.elapsed(), self.session.store.deadline());
                     return self.committed(items, done).await;
                 }
                 Err(Trouble::Lost) => {
@@ -317,9 +322,16 @@ mod tests {
             size.too_slow();
         }
         assert_eq!(size.get(), 1);
+        let deadline = Duration::from_secs(5);
         for _ in 0..20 {
-            size.committed();
+            size.committed(size.get(), deadline / 4, deadline);
+        }
+        assert_eq!(size.get(), 1, "twice as many would take half of the deadline");
+        for _ in 0..20 {
+            size.committed(size.get(), deadline / 10, deadline);
         }
         assert_eq!(size.get(), BATCH_RECORDS_MAX);
+        size.committed(BATCH_RECORDS_MAX, deadline / 3 * 2, deadline);
+        assert_eq!(size.get(), BATCH_RECORDS_MAX / 2, "near the deadline fewer are tried before it is passed");
     }
 }

@@ -4,6 +4,7 @@
 mod away;
 mod full;
 mod races;
+mod slow;
 mod stuck;
 
 use sqlx::{AssertSqlSafe, Executor};

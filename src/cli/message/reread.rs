@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn a_moment_is_a_time_or_an_age() {
         assert_eq!(moment("2026-11-21T06:00:00Z").unwrap().unix_timestamp(), 1_795_240_800);
-        let age = OffsetDateTime::now_utc() - moment("6h").unwrap();
+        let then = moment("6h").unwrap();
+        let age = OffsetDateTime::now_utc() - then;
         assert!((6 * 3600..6 * 3600 + 60).contains(&age.whole_seconds()));
         for wrong in ["", "h", "6", "6w", "-1h", "yesterday", "é"] {
             assert!(moment(wrong).unwrap_err().contains("6h"), "{wrong}");

