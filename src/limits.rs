@@ -254,6 +254,14 @@ pub const WEB_CONNECTION_SECONDS: u64 = 600;
 pub const WEB_PAGE_BYTES_MAX: usize = 256 << 10;
 /// Rows of one page.
 pub const WEB_PAGE_ROWS: i64 = 50;
+/// Tables that are sent as files (CSV, JSON) at once; further ones are told to come back.
+pub const WEB_EXPORTS_MAX: usize = 2;
+/// Rows that one statement reads for a file.
+pub const WEB_EXPORT_ROWS: i64 = 1_000;
+/// Bytes of texts and answers that one statement reads for a file (the last row may pass it).
+pub const WEB_EXPORT_BYTES: i64 = 256 << 10;
+/// Seconds for a whole file: as long as the connection may last.
+pub const WEB_EXPORT_SECONDS_MAX: u64 = WEB_CONNECTION_SECONDS;
 /// Areas in one table.
 pub const WEB_AREA_ROWS: i64 = 500;
 /// Characters of a text shown in a list; the message's own page has the whole.

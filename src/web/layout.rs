@@ -9,6 +9,39 @@ use super::error::PageError;
 use crate::limits::WEB_PAGE_BYTES_MAX;
 use crate::store::pages::election::Election;
 
+/// The ways within an election, in their order: what [`Layout::at`] is told, words, address. The one
+/// place where a page of an election is entered into the navigation.
+const ELECTION_WAYS: [(&str, &str, &str); 7] = [
+    ("overview", "Overview", "/elections/{slug}"),
+    ("questions", "Questions", "/elections/{slug}/questions"),
+    ("submissions", "Submissions", "/elections/{slug}/submissions"),
+    ("incidents", "Incidents", "/elections/{slug}/incidents"),
+    ("observers", "Observers", "/elections/{slug}/observers"),
+    ("messages", "Messages", "/messages?election={slug}"),
+    ("trouble", "Not understood", "/trouble?election={slug}"),
+];
+
+/// The ways outside of any election; as [`ELECTION_WAYS`].
+const SITE_WAYS: [(&str, &str, &str); 6] = [
+    ("elections", "Elections", "/elections"),
+    ("messages", "All messages", "/messages"),
+    ("trouble", "Not understood", "/trouble"),
+    ("set-aside", "Set aside", "/set-aside"),
+    ("requests", "Requests", "/requests"),
+    ("status", "Status", "/status"),
+];
+
+/// An entry of the navigation.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// Where it leads.
+    pub(super) href: String,
+    /// What it is called.
+    pub(super) words: &'static str,
+    /// The page shown belongs to it.
+    pub(super) here: bool,
+}
+
 /// What `base.html` needs.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
@@ -43,6 +76,25 @@ impl Layout {
     pub(super) fn at(mut self, here: &'static str) -> Self {
         self.here = here;
         self
+    }
+
+    /// The ways around the site.
+    pub(super) fn site_ways(&self) -> Vec<Way> {
+        self.ways(&SITE_WAYS, "", self.election.is_none())
+    }
+
+    /// The ways within the election; none outside of one.
+    pub(super) fn election_ways(&self) -> Vec<Way> {
+        self.election.as_ref().map_or_else(Vec::new, |e| self.ways(&ELECTION_WAYS, &e.slug, true))
+    }
+
+    fn ways(&self, ways: &[(&'static str, &'static str, &'static str)], slug: &str, is_here: bool) -> Vec<Way> {
+        let way = |(key, words, path): &(&'static str, &'static str, &'static str)| Way {
+            href: path.replace("{slug}", slug),
+            words,
+            here: is_here && *key == self.here,
+        };
+        ways.iter().map(way).collect()
     }
 
     /// The election that the page is about.

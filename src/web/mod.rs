@@ -8,10 +8,12 @@ mod assets;
 mod auth;
 mod cache;
 mod error;
+mod export;
 mod format;
 mod guard;
 mod health;
 mod layout;
+mod list;
 mod pages;
 mod plot;
 mod router;
@@ -53,6 +55,8 @@ struct Shared {
     pressure: Pressure,
     started: Instant,
     requests: Arc<Semaphore>,
+    /// Files under way.
+    exports: Arc<Semaphore>,
     passwords: password::Gate,
     health: health::Health,
     /// By election and area.
@@ -74,6 +78,7 @@ impl App {
             pressure,
             started: Instant::now(),
             requests: Arc::new(Semaphore::new(limits::WEB_REQUESTS_MAX)),
+            exports: Arc::new(Semaphore::new(limits::WEB_EXPORTS_MAX)),
             passwords: password::Gate::new(),
             health: health::Health::default(),
             overviews: cache::Cache::new("overview", limits::WEB_CACHE_ENTRIES_MAX),

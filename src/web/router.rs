@@ -19,6 +19,8 @@ pub fn router(app: App) -> Router {
     let private = Router::new()
         .route("/", get(async || Redirect::to("/elections")))
         .route("/elections", get(pages::elections::page))
+        .route("/elections.csv", get(pages::elections::file))
+        .route("/elections.json", get(pages::elections::file))
         .route("/elections/{slug}", get(pages::overview::page))
         .route("/elections/{slug}/submissions", get(pages::submissions::page))
         .route("/elections/{slug}/submissions/{id}", get(pages::submission::page))

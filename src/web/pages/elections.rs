@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 
 use crate::store::pages::election::{Listed, list};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
+use crate::web::export::{self, Form, Table};
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::Take;
 use crate::web::{App, format};
 
 #[derive(askama::Template)]
@@ -16,10 +19,51 @@ use crate::web::{App, format};
 struct Page {
     layout: Layout,
     elections: Arc<Vec<Listed>>,
+    take: Take,
+}
+
+async fn listed(app: &App) -> Result<Arc<Vec<Listed>>, PageError> {
+    app.0.elections.get((), async { list(app.store()).await.map_err(PageError::from) }).await
 }
 
 /// `GET /elections`
 pub(in crate::web) async fn page(State(app): State<App>, Extension(who): Extension<Who>) -> Answer {
-    let elections = app.0.elections.get((), async { list(app.store()).await.map_err(PageError::from) }).await?;
-    render(&Page { layout: Layout::new("Elections", Some(who)).at("elections"), elections })
+    let elections = listed(&app).await?;
+    let take = Take::of("/elections", "");
+    render(&Page { layout: Layout::new("Elections", Some(who)).at("elections"), elections, take })
+}
+
+/// `GET /elections.csv`, `/elections.json`
+pub(in crate::web) async fn file(State(app): State<App>, form: Form) -> Result<Response, PageError> {
+    let elections = listed(&app).await?;
+    let columns = [
+        "election",
+        "name",
+        "state",
+        "opened",
+        "closed",
+        "observers",
+        "stations",
+        "reports",
+        "complete",
+        "incidents",
+        "last",
+    ];
+    export::whole(&app, Table::new(form, &["elections"], columns), |sheet| {
+        for e in elections.iter() {
+            sheet.row([
+                (&e.slug).into(),
+                (&e.name).into(),
+                (&e.state).into(),
+                e.opened.as_ref().into(),
+                e.closed.as_ref().into(),
+                e.observers.into(),
+                e.stations.into(),
+                e.reports.into(),
+                e.complete.into(),
+                e.incidents.into(),
+                e.last.as_ref().into(),
+            ]);
+        }
+    })
 }
