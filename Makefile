@@ -22,10 +22,10 @@ test: tools lint build peers  ## All that CI runs
 # ARGS narrows it (ARGS="-E 'test(/^kill::/)'"), SCRUTINEER_SEED repeats one's chances.
 torture: export SCRUTINEER_TORTURE = 1
 torture: export SCRUTINEER_FIGURES = $(CURDIR)/target/figures
-torture: tools build peers  ## The long forms of the tests of faults, for hours, with their figures as a table
+torture: tools peers  ## The long forms of the tests of faults, for hours, with their figures as a table
 	@tests/tools network || true
 	@rm -f $(SCRUTINEER_FIGURES)
-	cargo nextest run --profile torture --no-tests=fail $(ARGS) || { tests/figures $(SCRUTINEER_FIGURES); exit 1; }
+	cargo nextest run --profile torture --cargo-profile torture --no-tests=fail $(ARGS) || { tests/figures $(SCRUTINEER_FIGURES); exit 1; }
 	@tests/figures $(SCRUTINEER_FIGURES)
 
 bench: postgresql  ## Measure this machine: the whole chain, latency, memory
