@@ -28,9 +28,10 @@ torture: tools peers  ## The long forms of the tests of faults, for hours, with 
 	cargo nextest run --profile torture --cargo-profile torture --no-tests=fail $(ARGS) || { tests/figures $(SCRUTINEER_FIGURES); exit 1; }
 	@tests/figures $(SCRUTINEER_FIGURES)
 
-bench: postgresql  ## Measure this machine: the whole chain, latency, memory
+bench: postgresql  ## Measure this machine: understanding, the whole chain, the pages
 	cargo bench --bench understanding -- $(ARGS)
 	cargo bench --bench chain -- $(ARGS)
+	cargo bench --bench web -- $(ARGS)
 
 lint: tools  ## Format, clippy, licences and sources of dependencies
 	cargo fmt --check

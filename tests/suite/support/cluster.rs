@@ -39,6 +39,14 @@ impl Cluster {
         cluster
     }
 
+    /// A server of the caller's own with more settings, started.
+    pub fn start_with(durability: Durability, settings: &str) -> Self {
+        let cluster = Self::made_by(|dir| create(dir, durability));
+        cluster.configure(settings);
+        cluster.up();
+        cluster
+    }
+
     /// A server whose folder `data` the caller makes; not started.
     pub fn made_by(make: impl FnOnce(&Path)) -> Self {
         let cluster = Self { dir: super::dir::fresh(), postmaster: Mutex::default() };
