@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
@@ -14,7 +14,7 @@ use crate::config::{Config, Part};
 use crate::limits::PASSWORD_BYTES_MAX;
 use crate::role::support;
 use crate::store::{Store, user};
-use crate::web::password;
+use crate::web::{Role, password};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -60,25 +60,6 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Role {
-    Viewer,
-    Analyst,
-    Operator,
-    Admin,
-}
-
-impl Role {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Analyst => "analyst",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 /// Runs the command.

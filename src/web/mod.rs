@@ -26,8 +26,9 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 pub use self::auth::password;
+pub use self::auth::rights::{Right, Role};
 pub use self::health::tend;
-pub use self::router::router;
+pub use self::router::{router, routes};
 pub use self::server::serve;
 
 use crate::limits;

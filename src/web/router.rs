@@ -1,37 +1,64 @@
-//! Addresses and what stands before them. All private pages lie behind [`auth::require`], so that a
-//! new one can't forget to ask.
+//! Addresses and what stands before them. Each private page lies behind [`auth::require`] with the
+//! right that it asks for, so that a new one can't forget to ask.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 
+use super::auth::rights::Right;
 use super::error::PageError;
 use super::{App, assets, auth, error, guard, health, pages};
 use crate::limits::WEB_BODY_BYTES_MAX;
 
+/// A private page: its address, what somebody needs who asks for it, and what answers.
+struct Page {
+    path: &'static str,
+    right: Right,
+    answer: MethodRouter<App>,
+}
+
+fn page(path: &'static str, right: Right, answer: MethodRouter<App>) -> Page {
+    Page { path, right, answer }
+}
+
+/// Every private page: one that is not here does not exist, and one that is here has its right.
+fn pages() -> Vec<Page> {
+    use Right::{Ask, Export, Read};
+    vec![
+        page("/", Read, get(async || Redirect::to("/elections"))),
+        page("/elections", Read, get(pages::elections::page)),
+        page("/elections.csv", Export, get(pages::elections::file)),
+        page("/elections.json", Export, get(pages::elections::file)),
+        page("/elections/{slug}", Read, get(pages::overview::page)),
+        page("/elections/{slug}/submissions", Read, get(pages::submissions::page)),
+        page("/elections/{slug}/submissions/{id}", Read, get(pages::submission::page)),
+        page("/messages", Read, get(pages::messages::page)),
+        page("/messages/{spool}/{sequence}", Read, get(pages::message::page)),
+        page("/set-aside", Read, get(pages::set_aside::page)),
+        page("/trouble", Read, get(pages::trouble::page)),
+        page("/requests", Read, get(pages::request::list)),
+        page("/requests", Ask, post(pages::request::submit)),
+        page("/requests/{id}", Read, get(pages::request::page)),
+        page("/status", Read, get(pages::status::page)),
+    ]
+}
+
+/// The private pages' addresses, and the right that each asks for.
+pub fn routes() -> Vec<(&'static str, Right)> {
+    pages().into_iter().map(|page| (page.path, page.right)).collect()
+}
+
 /// The whole dashboard.
 pub fn router(app: App) -> Router {
-    let private = Router::new()
-        .route("/", get(async || Redirect::to("/elections")))
-        .route("/elections", get(pages::elections::page))
-        .route("/elections.csv", get(pages::elections::file))
-        .route("/elections.json", get(pages::elections::file))
-        .route("/elections/{slug}", get(pages::overview::page))
-        .route("/elections/{slug}/submissions", get(pages::submissions::page))
-        .route("/elections/{slug}/submissions/{id}", get(pages::submission::page))
-        .route("/messages", get(pages::messages::page))
-        .route("/messages/{spool}/{sequence}", get(pages::message::page))
-        .route("/set-aside", get(pages::set_aside::page))
-        .route("/trouble", get(pages::trouble::page))
-        .route("/requests", get(pages::request::list).post(pages::request::submit))
-        .route("/requests/{id}", get(pages::request::page))
-        .route("/status", get(pages::status::page))
-        .route_layer(from_fn_with_state(app.clone(), auth::require));
+    let private = pages().into_iter().fold(Router::new(), |router, page| {
+        let door = from_fn_with_state((app.clone(), page.right), auth::require);
+        router.route(page.path, page.answer.route_layer(door))
+    });
     let open = Router::new()
         .route("/sign-in", get(pages::sign_in::page).post(pages::sign_in::submit))
         .route("/sign-out", post(pages::sign_in::sign_out))

@@ -1,6 +1,7 @@
 //! Who is asking: sessions, and the door before the private pages.
 
 pub mod password;
+pub(super) mod rights;
 mod sessions;
 
 use axum::extract::{Request, State};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
+use self::rights::{Right, Role};
 use self::sessions::Sessions;
 use super::error::PageError;
 use super::{App, Options};
@@ -29,6 +31,11 @@ pub(super) struct Who {
 impl Who {
     /// Where a session has it.
     pub(super) const KEY: &'static str = "who";
+
+    /// May this person? See [`rights`].
+    pub(super) fn may(&self, right: Right) -> bool {
+        Role::from_word(&self.role).is_some_and(|role| right.is_of(role))
+    }
 }
 
 /// `__Host-`: browsers take it from this very host over HTTPS only.
@@ -68,8 +75,13 @@ pub(super) fn session_error(error: tower_sessions::session::Error) -> PageError 
     }
 }
 
-/// Middleware of the private pages: a session, or the way to the sign-in and back.
-pub(super) async fn require(State(app): State<App>, session: Session, mut request: Request, next: Next) -> Response {
+/// Middleware of each private page: a session whose person may, or the way to the sign-in and back.
+pub(super) async fn require(
+    State((app, right)): State<(App, Right)>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Err(error) = app.0.health.check_schema() {
         return error.into_response();
     }
@@ -81,8 +93,12 @@ pub(super) async fn require(State(app): State<App>, session: Session, mut reques
         }
         Err(error) => return error.into_response(),
     };
-    request.extensions_mut().insert(who.clone());
-    let mut response = next.run(request).await;
+    let mut response = if who.may(right) {
+        request.extensions_mut().insert(who.clone());
+        next.run(request).await
+    } else {
+        PageError::Refused(right.refusal()).into_response()
+    };
     response.extensions_mut().insert(who);
     response
 }

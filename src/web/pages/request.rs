@@ -17,6 +17,7 @@ use crate::limits::TEXT_BYTES_MAX;
 use crate::store::pages::{Moment, reading};
 use crate::store::request::Request;
 use crate::web::auth::Who;
+use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
 use crate::web::{App, format, text};
@@ -26,7 +27,7 @@ const AGAIN: &str = "2";
 
 /// May this person ask for messages to be read anew?
 pub(super) fn may_ask(who: &Who) -> bool {
-    matches!(who.role.as_str(), "analyst" | "operator" | "admin")
+    who.may(Right::Ask)
 }
 
 /// A text without what can't be seen in a form: marks of direction and of no width, which the grammar
@@ -78,9 +79,6 @@ pub(in crate::web) async fn submit(
     Extension(who): Extension<Who>,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Result<Response, PageError> {
-    if !may_ask(&who) {
-        return Err(PageError::Refused("Your role reads and asks for nothing. An analyst or operator can."));
-    }
     let Form(sent) = form
         .map_err(|_| PageError::Bad("The form can’t be read. Go back, load the page again, and send it once more."))?;
     let payload = payload(&sent)?;
