@@ -38,6 +38,7 @@
 //! `domain, limits ← text, grammar, vitals ← smpp | spool | store ← intake, outbox ← web ← role, cli ← main`;
 //! a test keeps them. `domain`, `text`, `grammar` and `intake::decide` are pure.
 
+pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -295,6 +295,17 @@ pub const SIGN_IN_LOCK_SECONDS: i32 = 30;
 /// Seconds of the longest lock.
 pub const SIGN_IN_LOCK_SECONDS_MAX: i32 = 900;
 
+/// Reports below which shares and quartiles are not shown: too few to conclude from.
+pub const SMALL_CELL: i64 = 5;
+/// Different values of one question that are held while it is summed up; past them neighbours become one.
+pub const SUMMARY_VALUES_MAX: usize = 16_384;
+/// Bands of one histogram.
+pub const SUMMARY_BARS_MAX: usize = 24;
+/// Seconds for which summaries of answers are shown again: they cost more than other figures.
+pub const SUMMARY_CACHE_SECONDS: u64 = 20;
+/// Seconds that summing up one checklist's answers may take.
+pub const SUMMARY_DEADLINE_SECONDS: u64 = 15;
+
 // ---- Telemetry --------------------------------------------------------------------------------
 
 /// Scrapes of one process's metrics under way.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::PageError;
 
-const STYLE: &str = include_str!("assets/style.css");
+const STYLE: &str = concat!(include_str!("assets/style.css"), include_str!("assets/questions.css"));
 const ICON: &str = include_str!("assets/icon.svg");
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| hashed("style", STYLE, "css"));

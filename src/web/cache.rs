@@ -17,13 +17,19 @@ type Slot<V> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<V>)>>>;
 pub(super) struct Cache<K, V> {
     name: &'static str,
     entries_max: usize,
+    age: Duration,
     slots: Mutex<HashMap<K, (Instant, Slot<V>)>>,
 }
 
 impl<K: Eq + Hash + Clone, V> Cache<K, V> {
     /// An empty one; `name` is for metrics.
     pub(super) fn new(name: &'static str, entries_max: usize) -> Self {
-        Self { name, entries_max, slots: Mutex::default() }
+        Self { name, entries_max, age: Duration::from_secs(WEB_CACHE_SECONDS), slots: Mutex::default() }
+    }
+
+    /// With another age up to which values are shown again, seconds.
+    pub(super) fn keeping(self, seconds: u64) -> Self {
+        Self { age: Duration::from_secs(seconds), ..self }
     }
 
     /// The value, computed when there is none that is fresh. An error is not kept.
@@ -31,7 +37,7 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
         let slot = self.slot(key);
         let mut held = slot.lock().await;
         if let Some((at, value)) = held.as_ref()
-            && at.elapsed() < Duration::from_secs(WEB_CACHE_SECONDS)
+            && at.elapsed() < self.age
         {
             metrics::counter!("scrutineer_web_cache_total", "cache" => self.name, "found" => "yes").increment(1);
             return Ok(value.clone());

@@ -34,6 +34,7 @@ pub use self::server::serve;
 use crate::limits;
 use crate::store::Store;
 use crate::store::pages::overview::Overview;
+use crate::store::pages::question::{ByArea, Questions};
 use crate::vitals::pressure::{Level, Pressure};
 
 /// How the dashboard behaves.
@@ -62,6 +63,10 @@ struct Shared {
     health: health::Health,
     /// By election and area.
     overviews: cache::Cache<(i32, Option<i32>), Overview>,
+    /// By election, checklist and area.
+    questions: cache::Cache<(i32, String, Option<i32>), Questions>,
+    /// By election, checklist, question and area.
+    by_area: cache::Cache<(i32, String, String, Option<i32>), ByArea>,
     elections: cache::Cache<(), Vec<crate::store::pages::election::Listed>>,
 }
 
@@ -83,6 +88,9 @@ impl App {
             passwords: password::Gate::new(),
             health: health::Health::default(),
             overviews: cache::Cache::new("overview", limits::WEB_CACHE_ENTRIES_MAX),
+            questions: cache::Cache::new("questions", limits::WEB_CACHE_ENTRIES_MAX)
+                .keeping(limits::SUMMARY_CACHE_SECONDS),
+            by_area: cache::Cache::new("by_area", limits::WEB_CACHE_ENTRIES_MAX).keeping(limits::SUMMARY_CACHE_SECONDS),
             elections: cache::Cache::new("elections", 1),
         }))
     }
@@ -93,6 +101,8 @@ impl App {
         while levels.changed().await.is_ok() {
             if *levels.borrow_and_update() > Level::Calm {
                 self.0.overviews.clear();
+                self.0.questions.clear();
+                self.0.by_area.clear();
                 self.0.elections.clear();
             }
         }

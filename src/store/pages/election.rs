@@ -197,6 +197,24 @@ pub async fn first_level(store: &Store, election: i32) -> Result<Vec<Place>, Sto
         .await
 }
 
+/// Areas on the level below an area, or on the first level that has more than one. No stations.
+pub async fn below(store: &Store, election: i32, area: Option<&Place>) -> Result<Vec<Place>, StoreError> {
+    let Some(area) = area else { return first_level(store, election).await };
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            Ok(sqlx::query_as!(
+                Place,
+                "SELECT id, level, depth, code, name, is_station FROM location
+                 WHERE parent_id = $1 AND NOT is_station ORDER BY name, code LIMIT $2",
+                area.id,
+                crate::limits::WEB_AREA_ROWS
+            )
+            .fetch_all(conn)
+            .await?)
+        })
+        .await
+}
+
 /// The newest version of each checklist in full; one that can't be read is left out.
 pub async fn definitions(store: &Store, election: i32) -> Result<Vec<Checklist>, StoreError> {
     store

@@ -7,6 +7,7 @@ pub mod election;
 pub mod message;
 pub mod messages;
 pub mod overview;
+pub mod question;
 pub mod reading;
 pub mod set_aside;
 pub mod state;
@@ -14,10 +15,11 @@ pub mod submission;
 pub mod submissions;
 pub mod trouble;
 
+use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// An instant, and what the clocks of the election's country showed then (PostgreSQL knows the zones).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The instant.
     pub at: OffsetDateTime,
@@ -33,7 +35,7 @@ impl Moment {
 }
 
 /// An area or station of the location hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// PostgreSQL's key.
     pub id: i32,

@@ -4,6 +4,8 @@ pub(super) mod elections;
 pub(super) mod message;
 pub(super) mod messages;
 pub(super) mod overview;
+pub(super) mod question;
+pub(super) mod questions;
 pub(super) mod request;
 pub(super) mod set_aside;
 pub(super) mod sign_in;
@@ -14,6 +16,7 @@ pub(super) mod trouble;
 
 mod answer;
 mod cursor;
+mod question_table;
 mod reading;
 
 use super::App;

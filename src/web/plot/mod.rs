@@ -3,3 +3,5 @@
 
 pub(super) mod bar;
 pub(super) mod growth;
+pub(super) mod spread;
+pub(super) mod strip;
