@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::link;
 use super::question_table;
-use crate::web::list::Take;
 use super::questions::{self, Asked, question_link};
 use crate::analysis::summary::{Bars, Numbers, Spread, Summary};
 use crate::domain::checklist::Question;
@@ -18,6 +17,7 @@ use crate::store::pages::question::{AreaSummary, ByArea, Questions, by_area};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
 use crate::web::layout::{Layout, render};
+use crate::web::list::Take;
 use crate::web::plot::spread;
 use crate::web::plot::strip::{Boxed, Columns, Meter};
 use crate::web::{App, format};
@@ -149,7 +149,10 @@ pub(in crate::web) async fn page(
         layout: Layout::new(format!("{} {}", figures.checklist.prefix, question.code), Some(who))
             .at("questions")
             .of(&election),
-        take: Take::of(&question_link(&slug, &prefix, code, ""), &link("", &[("area", &asked.area)])),
+        take: Take::of(
+            &question_link(&slug, &prefix, code, ""),
+            link("", &[("area", &asked.area)]).trim_start_matches('?'),
+        ),
         slug,
         language: election.language,
         trail,

@@ -133,8 +133,17 @@ fn push(rows: &mut Vec<Row>, base: Row, question: &Question, summary: &Summary, 
 /// The rows as a file.
 pub(super) fn file(app: &App, form: Form, name: &[&str], rows: &[Row]) -> Result<Response, PageError> {
     let columns = [
-        "checklist", "question", "text", "area_code", "area", "expected", "reports", "answered", "not_available",
-        "value", "count",
+        "checklist",
+        "question",
+        "text",
+        "area_code",
+        "area",
+        "expected",
+        "reports",
+        "answered",
+        "not_available",
+        "value",
+        "count",
     ];
     export::whole(app, Table::new(form, name, columns), |sheet| {
         for r in rows {

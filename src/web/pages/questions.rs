@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::link;
 use super::question_table;
-use crate::web::list::Take;
 use crate::analysis::summary::{Spread, Summary};
 use crate::domain::checklist::{Checklist, Question};
 use crate::store::pages::Place;
@@ -18,6 +17,7 @@ use crate::store::pages::question::{Questions, questions};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
 use crate::web::layout::{Layout, render};
+use crate::web::list::Take;
 use crate::web::plot::spread;
 use crate::web::{App, format};
 
@@ -169,7 +169,7 @@ pub(in crate::web) async fn page(
     let areas = election::below(app.store(), election.id, area).await?;
     let answer = render(&Page {
         layout: Layout::new(format!("Questions of {prefix}"), Some(who)).at("questions").of(&election),
-        take: Take::of(&path(&slug, prefix), &link("", &[("area", &asked.area)])),
+        take: Take::of(&path(&slug, prefix), link("", &[("area", &asked.area)]).trim_start_matches('?')),
         slug,
         language: election.language,
         checklists,
