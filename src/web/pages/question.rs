@@ -143,7 +143,7 @@ pub(in crate::web) async fn page(
     let by_area = app.0.by_area.get(key, compute).await?;
     if let Some(form) = form {
         let rows = question_table::of_areas(&figures, at, &by_area, &election.language);
-        return question_table::file(&app, form, &[&slug, "question", &prefix, code, &asked.area], &rows);
+        return question_table::file(&app, &who, form, &[&slug, "question", &prefix, code, &asked.area], &rows);
     }
     let answer = render(&Page {
         layout: Layout::new(format!("{} {}", figures.checklist.prefix, question.code), Some(who))

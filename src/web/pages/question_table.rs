@@ -6,6 +6,7 @@ use crate::analysis::summary::{Bars, Spread, Summary};
 use crate::domain::checklist::Question;
 use crate::store::pages::question::{ByArea, Questions};
 use crate::web::App;
+use crate::web::auth::{Right, Who};
 use crate::web::error::PageError;
 use crate::web::export::{self, Form, Table};
 use crate::web::plot::spread::{clock_band, number, number_band, option_words, yes_no_words};
@@ -131,7 +132,11 @@ fn push(rows: &mut Vec<Row>, base: Row, question: &Question, summary: &Summary, 
 }
 
 /// The rows as a file.
-pub(super) fn file(app: &App, form: Form, name: &[&str], rows: &[Row]) -> Result<Response, PageError> {
+pub(super) fn file(app: &App, who: &Who, form: Form, name: &[&str], rows: &[Row]) -> Result<Response, PageError> {
+    // The address is the page's, which asks for less.
+    if !who.may(Right::Export) {
+        return Err(PageError::Refused(Right::Export.refusal()));
+    }
     let columns = [
         "checklist",
         "question",

@@ -163,7 +163,7 @@ pub(in crate::web) async fn page(
     let figures = figures(&app, &election, prefix, area).await?;
     if let Some(form) = form {
         let rows = question_table::of_checklist(&figures, &election.language);
-        return question_table::file(&app, form, &[&slug, "questions", prefix, &asked.area], &rows);
+        return question_table::file(&app, &who, form, &[&slug, "questions", prefix, &asked.area], &rows);
     }
     let checklists = election::checklists(app.store(), election.id).await?;
     let areas = election::below(app.store(), election.id, area).await?;
