@@ -36,6 +36,8 @@ fn pages() -> Vec<Page> {
         page("/elections.json", Export, get(pages::elections::file)),
         page("/elections/{slug}", Read, get(pages::overview::page)),
         page("/elections/{slug}/submissions", Read, get(pages::submissions::page)),
+        page("/elections/{slug}/submissions.csv", Export, get(pages::submissions_file::file)),
+        page("/elections/{slug}/submissions.json", Export, get(pages::submissions_file::file)),
         page("/elections/{slug}/submissions/{id}", Read, get(pages::submission::page)),
         page("/elections/{slug}/questions", Read, get(pages::questions::first)),
         page("/elections/{slug}/questions/{prefix}", Read, get(pages::questions::page)),

@@ -12,6 +12,8 @@ pub mod reading;
 pub mod set_aside;
 pub mod state;
 pub mod submission;
+pub mod submission_export;
+pub mod submission_filter;
 pub mod submissions;
 pub mod trouble;
 

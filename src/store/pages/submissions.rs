@@ -1,28 +1,14 @@
 //! Submissions, the latest change first, paged by (time of the last report, id).
 
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Moment;
-use super::election::Election;
-use crate::limits;
+use super::submission_filter::{Filter, Found, PLAN, Turn, find};
 use crate::store::{Store, StoreError};
 
-/// Which ones.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Of this checklist.
-    pub prefix: Option<String>,
-    /// Of stations in this area.
-    pub area: Option<i32>,
-    /// `complete`, `partial`, `broken` (a rule) or `revised`.
-    pub state: Option<&'static str>,
-    /// After this one.
-    pub after: Option<Cursor>,
-}
-
-/// The last submission of the page before.
+/// A submission's place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// Its last report.
@@ -69,60 +55,63 @@ impl Row {
     }
 }
 
-/// One page; the flag says that more follow.
-pub async fn page(store: &Store, election: &Election, filter: &Filter) -> Result<(Vec<Row>, bool), StoreError> {
+/// One page of those that pass.
+pub async fn page(store: &Store, filter: &Filter, turn: Turn) -> Result<(Vec<Row>, Found), StoreError> {
+    store
+        .with_tx(store.deadline(), async |conn: &mut PgConnection| {
+            conn.execute(PLAN).await?;
+            let found = find(conn, filter, turn).await?;
+            let ids: Vec<Uuid> = found.keys.iter().map(|k| k.id).collect();
+            Ok((rows(conn, filter, &ids).await?, found))
+        })
+        .await
+}
+
+async fn rows(conn: &mut PgConnection, filter: &Filter, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT s.id, s.prefix, s.kind, s.serial, o.code AS observer, l.code AS "station_code?",
+             l.name AS "station?", above.name AS "area?", s.missing, cardinality(s.broken_rules) AS "broken!",
+             s.comment IS NOT NULL AS "comment!", s.revisions, s.first_received_at, s.last_received_at,
+             s.first_received_at AT TIME ZONE $3 AS "first_local!", s.last_received_at AT TIME ZONE $3 AS "last_local!"
+         FROM submission s
+         JOIN observer o ON o.id = s.observer_id
+         LEFT JOIN location l ON l.id = s.station_id
+         LEFT JOIN location above ON above.id = l.parent_id
+         WHERE s.election_id = $1 AND s.id = ANY($2)
+         ORDER BY s.last_received_at DESC, s.id"#,
+        filter.election,
+        ids,
+        filter.timezone
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Row {
+            id: r.id,
+            prefix: r.prefix,
+            kind: r.kind,
+            serial: r.serial,
+            observer: r.observer,
+            station: r.station_code.zip(r.station),
+            area: r.area,
+            missing: r.missing,
+            broken: usize::try_from(r.broken).unwrap_or(0),
+            comment: r.comment,
+            revisions: r.revisions,
+            first: Moment { at: r.first_received_at, local: r.first_local },
+            last: Moment { at: r.last_received_at, local: r.last_local },
+        })
+        .collect())
+}
+
+/// The observer with this code.
+pub async fn observer(store: &Store, election: i32, code: &str) -> Result<Option<i32>, StoreError> {
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
-            let rows = sqlx::query!(
-                r#"SELECT s.id, s.prefix, s.kind, s.serial, o.code AS observer, l.code AS "station_code?",
-                     l.name AS "station?", above.name AS "area?", s.missing, cardinality(s.broken_rules) AS "broken!",
-                     s.comment IS NOT NULL AS "comment!", s.revisions, s.first_received_at, s.last_received_at,
-                     s.first_received_at AT TIME ZONE $8 AS "first_local!",
-                     s.last_received_at AT TIME ZONE $8 AS "last_local!"
-                 FROM submission s
-                 JOIN observer o ON o.id = s.observer_id
-                 LEFT JOIN location l ON l.id = s.station_id
-                 LEFT JOIN location above ON above.id = l.parent_id
-                 WHERE s.election_id = $1
-                   AND ($2::text IS NULL OR s.prefix = $2)
-                   AND ($3::int IS NULL OR s.station_id IN (SELECT id FROM location WHERE path @> ARRAY[$3::int]))
-                   AND CASE $4::text WHEN 'complete' THEN s.missing = 0 WHEN 'partial' THEN s.missing > 0
-                       WHEN 'broken' THEN s.broken_rules <> '{}' WHEN 'revised' THEN s.revisions > 1 ELSE true END
-                   AND ($5::timestamptz IS NULL
-                       OR s.last_received_at <= $5 AND (s.last_received_at < $5 OR s.id > $6::uuid))
-                 ORDER BY s.last_received_at DESC, s.id LIMIT $7"#,
-                election.id,
-                filter.prefix,
-                filter.area,
-                filter.state,
-                filter.after.map(|c| c.at),
-                filter.after.map(|c| c.id),
-                limits::WEB_PAGE_ROWS + 1,
-                election.timezone
-            )
-            .fetch_all(conn)
-            .await?;
-            let more = rows.len() as i64 > limits::WEB_PAGE_ROWS;
-            let page = rows
-                .into_iter()
-                .take(limits::WEB_PAGE_ROWS as usize)
-                .map(|r| Row {
-                    id: r.id,
-                    prefix: r.prefix,
-                    kind: r.kind,
-                    serial: r.serial,
-                    observer: r.observer,
-                    station: r.station_code.zip(r.station),
-                    area: r.area,
-                    missing: r.missing,
-                    broken: usize::try_from(r.broken).unwrap_or(0),
-                    comment: r.comment,
-                    revisions: r.revisions,
-                    first: Moment { at: r.first_received_at, local: r.first_local },
-                    last: Moment { at: r.last_received_at, local: r.last_local },
-                })
-                .collect();
-            Ok((page, more))
+            Ok(sqlx::query_scalar!("SELECT id FROM observer WHERE election_id = $1 AND code = $2", election, code)
+                .fetch_optional(conn)
+                .await?)
         })
         .await
 }

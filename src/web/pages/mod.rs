@@ -12,9 +12,12 @@ pub(super) mod sign_in;
 pub(super) mod status;
 pub(super) mod submission;
 pub(super) mod submissions;
+pub(super) mod submissions_file;
 pub(super) mod trouble;
 
 mod answer;
+mod asked;
+mod condition;
 mod cursor;
 mod question_table;
 mod reading;

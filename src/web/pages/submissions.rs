@@ -1,34 +1,23 @@
-//! `/elections/{slug}/submissions`: the list, the latest change first.
+//! `/elections/{slug}/submissions`: the list, the latest change first, under any filters at once.
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use serde::Deserialize;
 
-use super::{cursor, link};
+use super::asked::{Asked, STATES};
+use super::condition::{COMPARISONS, Condition};
+use super::cursor;
+use crate::domain::checklist::Checklist;
 use crate::store::pages::Place;
-use crate::store::pages::election::{self, ChecklistName};
-use crate::store::pages::submissions::{self, Filter, Row};
+use crate::store::pages::election;
+use crate::store::pages::submission_filter::{Count, Looked, Turn};
+use crate::store::pages::submissions::{self, Row};
 use crate::web::auth::Who;
-use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
-use crate::web::{App, format};
+use crate::web::list::{Chips, Pager, Take};
+use crate::web::{App, format, text};
 
-/// States that can be asked for, with their words.
-const STATES: [(&str, &str); 4] =
-    [("complete", "complete"), ("partial", "partial"), ("broken", "breaks a rule"), ("revised", "sent more than once")];
-
-/// What is asked for.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct Asked {
-    #[serde(default)]
-    checklist: String,
-    #[serde(default)]
-    area: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    after: String,
-}
+/// Empty lines for conditions that the form offers.
+const LINES_OFFERED: usize = 1;
 
 #[derive(askama::Template)]
 #[template(path = "submissions.html")]
@@ -38,30 +27,49 @@ struct Page {
     language: String,
     timezone: String,
     asked: Asked,
-    checklists: Vec<ChecklistName>,
+    checklists: Vec<Checklist>,
     areas: Vec<Place>,
-    trail: Vec<Place>,
     rows: Vec<Row>,
-    older: Option<String>,
-    newest: Option<String>,
+    chips: Chips,
+    pager: Pager,
+    take: Take,
+    count: Count,
+    looked: Option<Looked>,
 }
 
 impl Page {
-    fn states(&self) -> &'static [(&'static str, &'static str)] {
-        &STATES
+    fn states(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        STATES.iter().map(|(word, words, _)| (*word, *words, self.asked.states.contains(word)))
     }
 
-    fn is_state(&self, word: &str) -> bool {
-        self.asked.state == word
+    fn comparisons(&self) -> [(&'static str, &'static str); COMPARISONS.len()] {
+        COMPARISONS
+    }
+
+    /// The conditions that are set, and empty ones.
+    fn lines(&self) -> Vec<Condition> {
+        let mut lines = self.asked.answers.clone();
+        lines.extend((0..LINES_OFFERED).map(|_| Condition::default()));
+        lines
     }
 
     fn is_filtered(&self) -> bool {
-        !(self.asked.checklist.is_empty() && self.asked.area.is_empty() && self.asked.state.is_empty())
+        !self.chips.chips.is_empty()
     }
 
-    /// The chosen area is not one of the choices: it is added to them.
-    fn deep_area(&self) -> Option<&Place> {
-        self.trail.last().filter(|p| !self.areas.iter().any(|a| a.id == p.id))
+    /// Filters beyond the first row of the form are set: they are shown.
+    fn is_wide(&self) -> bool {
+        let a = &self.asked;
+        !(a.answers.is_empty() && a.from.is_empty() && a.until.is_empty() && a.observer.is_empty())
+    }
+
+    /// The chosen area is none of those that the list offers.
+    fn is_deep(&self) -> bool {
+        !self.asked.area.is_empty() && !self.areas.iter().any(|a| a.code == self.asked.area)
+    }
+
+    fn title(&self, checklist: &Checklist) -> String {
+        checklist.title.get(&self.language).to_owned()
     }
 }
 
@@ -70,48 +78,47 @@ pub(in crate::web) async fn page(
     State(app): State<App>,
     Extension(who): Extension<Who>,
     Path(slug): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer {
+    let asked = Asked::read(pairs)?;
+    let turn = asked.turn()?;
     let election = super::election(&app, &slug).await?;
     let trail = super::area(&app, &election, &asked.area).await?;
-    let after =
-        match asked.after.as_str() {
-            "" => None,
-            text => Some(cursor::submission(text).ok_or(PageError::Bad(
-                "This page’s address is cut or mistyped. Begin again at the list’s first page.",
-            ))?),
-        };
-    let state = match asked.state.as_str() {
-        "" => None,
-        word => Some(STATES.iter().find(|(s, _)| *s == word).ok_or(PageError::NotFound)?.0),
-    };
-    let filter = Filter {
-        prefix: Some(asked.checklist.clone()).filter(|p| !p.is_empty()),
-        area: trail.last().map(|a| a.id),
-        state,
-        after,
-    };
-    let (rows, more) = submissions::page(app.store(), &election, &filter).await?;
-    let checklists = election::checklists(app.store(), election.id).await?;
+    let checklists = election::definitions(app.store(), election.id).await?;
+    let filter = asked.filter(&app, &election, &trail, &checklists).await?;
+    let (rows, found) = submissions::page(app.store(), &filter, turn).await?;
     let areas = election::first_level(app.store(), election.id).await?;
     let path = format!("/elections/{slug}/submissions");
-    let pairs = [("checklist", asked.checklist.as_str()), ("area", &asked.area), ("state", &asked.state)];
-    let older = rows.last().filter(|_| more).map(|r| {
-        let after = cursor::of_submission(r.cursor());
-        link(&path, &[pairs[0], pairs[1], pairs[2], ("after", &after)])
-    });
-    let newest = after.map(|_| link(&path, &pairs));
+    let at = |row: Option<&Row>| row.map(|r| cursor::of_submission(r.cursor()));
+    let older = match (turn, found.looked) {
+        (Turn::Before(_), _) => at(rows.last()),
+        (_, Some(looked)) => Some(cursor::of_submission(looked.to)),
+        _ => at(rows.last()).filter(|_| found.more),
+    };
+    let newer = match (turn, found.looked) {
+        (Turn::First, _) => None,
+        (Turn::Before(_), Some(looked)) => Some(cursor::of_submission(looked.to)),
+        (Turn::Before(_), None) => at(rows.first()).filter(|_| found.more),
+        (Turn::After(c), _) => at(rows.first()).or(Some(cursor::of_submission(c))),
+    };
+    let pager = Pager {
+        newest: (turn != Turn::First).then(|| asked.link(&path, None)),
+        newer: newer.map(|c| asked.link(&path, Some(("before", &c)))),
+        older: older.map(|c| asked.link(&path, Some(("after", &c)))),
+    };
     render(&Page {
         layout: Layout::new("Submissions", Some(who)).at("submissions").of(&election),
+        chips: Chips { chips: asked.chips(&path, trail.last().map(|p| p.name.as_str())), clear: path.clone() },
+        take: Take::of(&path, &asked.query(None)),
         slug,
         language: election.language,
         timezone: election.timezone,
         checklists,
         areas,
-        trail,
         rows,
-        older,
-        newest,
+        pager,
+        count: found.count,
+        looked: found.looked,
         asked,
     })
 }
