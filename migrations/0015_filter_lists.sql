@@ -14,6 +14,7 @@ CREATE INDEX submission_answers ON submission USING gin (answers jsonb_path_ops)
 -- Submissions of which a report came from a phone that isn't the observer's.
 CREATE INDEX message_unverified ON message (election_id)
     WHERE reading @> '{"reports": [{"notes": [{"kind": "unverified_phone"}]}]}';
+CREATE INDEX message_of_election ON message (election_id, received_at DESC, spool_id, sequence);
 CREATE INDEX message_of_phone ON message (phone_id, received_at DESC, spool_id, sequence);
 CREATE INDEX message_of_observer ON message (observer_id, received_at DESC, spool_id, sequence) WHERE observer_id IS NOT NULL;
 

@@ -115,12 +115,13 @@ async fn log(config: &Config, slug: Option<&str>, limit: usize, json: bool) -> a
         Some(slug) => Some(election::find(&store, slug).await?.id),
         None => None,
     };
-    let mut filter = messages::Filter { election, outcome: None, after: None };
+    let filter = messages::Filter { election, ..messages::Filter::default() };
+    let mut turn = messages::Turn::First;
     let mut rows = Vec::new();
     loop {
-        let (page, more) = messages::page(&store, &filter).await?;
+        let messages::Page { rows: page, more, .. } = messages::page(&store, &filter, turn).await?;
         rows.extend(page);
-        filter.after = rows.last().map(messages::Row::cursor);
+        turn = rows.last().map_or(turn, |r| messages::Turn::After(r.cursor()));
         if !more || rows.len() >= limit {
             break;
         }

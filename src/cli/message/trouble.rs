@@ -67,7 +67,7 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
             .map(|r| {
                 Ok(json!({
                     "message": key(r), "spool": r.spool, "sequence": r.sequence, "received_at": r.received.at.format(&Rfc3339)?,
-                    "phone": r.phone, "text": r.text, "outcome": r.outcome, "why": reasons(r.outcome, r.reading.as_ref()),
+                    "phone": r.phone, "text": r.text_read(), "outcome": r.outcome, "why": reasons(r.outcome, r.reading.as_ref()),
                     "election": r.election, "observer": r.observer, "readings": r.readings,
                     "reply": r.reply.as_ref().map(|(text, _)| text), "reply_state": r.reply.as_ref().map(|(_, state)| state),
                 }))
@@ -78,7 +78,7 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     for r in &rows {
-        let text = r.text.as_deref().unwrap_or("(no text)").replace('\n', " ");
+        let text = r.text_read().map_or("(no text)", String::as_str).replace('\n', " ");
         println!("{} {} {} {}: {text}", key(r), r.received.at.format(&Rfc3339)?, r.phone, r.outcome);
         for why in reasons(r.outcome, r.reading.as_ref()) {
             println!("    {why}");

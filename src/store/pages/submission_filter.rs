@@ -229,7 +229,8 @@ async fn scan(
                  SELECT s.id, s.prefix, s.station_id, s.observer_id, s.missing, s.broken_rules, s.revisions, s.comment,
                      s.answers, s.last_received_at
                  FROM submission s
-                 WHERE s.election_id = $1 AND s.last_received_at >= $11::timestamptz
+                 WHERE s.election_id = $1 AND ($2::text IS NULL OR s.prefix = $2)
+                   AND ($4::int IS NULL OR s.observer_id = $4) AND s.last_received_at >= $11::timestamptz
                    AND (s.last_received_at > $11 OR s.id < $12::uuid)
                    AND s.last_received_at < coalesce($9::timestamp AT TIME ZONE $10, 'infinity')
                  ORDER BY s.last_received_at, s.id DESC LIMIT $13) w",
@@ -251,7 +252,8 @@ async fn scan(
                  SELECT s.id, s.prefix, s.station_id, s.observer_id, s.missing, s.broken_rules, s.revisions, s.comment,
                      s.answers, s.last_received_at
                  FROM submission s
-                 WHERE s.election_id = $1 AND s.last_received_at <= coalesce($11::timestamptz, 'infinity')
+                 WHERE s.election_id = $1 AND ($2::text IS NULL OR s.prefix = $2)
+                   AND ($4::int IS NULL OR s.observer_id = $4) AND s.last_received_at <= coalesce($11::timestamptz, 'infinity')
                    AND ($11 IS NULL OR s.last_received_at < $11 OR s.id > $12::uuid)
                    AND s.last_received_at >= coalesce($8::timestamp AT TIME ZONE $10, '-infinity')
                    AND s.last_received_at < coalesce($9::timestamp AT TIME ZONE $10, 'infinity')
@@ -283,13 +285,16 @@ async fn scan_end(conn: &mut PgConnection, f: &Filter, turn: Turn, rows: i64) ->
              WHERE s.election_id = $1 AND s.last_received_at >= $2::timestamptz
                AND (s.last_received_at > $2 OR s.id < $3::uuid)
                AND s.last_received_at < coalesce($4::timestamp AT TIME ZONE $5::text, 'infinity')
+               AND ($7::text IS NULL OR s.prefix = $7) AND ($8::int IS NULL OR s.observer_id = $8)
              ORDER BY s.last_received_at, s.id DESC OFFSET $6 LIMIT 1",
             f.election,
             at,
             id,
             f.until,
             f.timezone,
-            rows - 1
+            rows - 1,
+            f.prefix,
+            f.observer
         )
         .fetch_optional(conn)
         .await?);
@@ -301,6 +306,7 @@ async fn scan_end(conn: &mut PgConnection, f: &Filter, turn: Turn, rows: i64) ->
            AND ($2 IS NULL OR s.last_received_at < $2 OR s.id > $3::uuid)
            AND s.last_received_at >= coalesce($4::timestamp AT TIME ZONE $6::text, '-infinity')
            AND s.last_received_at < coalesce($5::timestamp AT TIME ZONE $6, 'infinity')
+           AND ($8::text IS NULL OR s.prefix = $8) AND ($9::int IS NULL OR s.observer_id = $9)
          ORDER BY s.last_received_at DESC, s.id OFFSET $7 LIMIT 1",
         f.election,
         at,
@@ -308,7 +314,9 @@ async fn scan_end(conn: &mut PgConnection, f: &Filter, turn: Turn, rows: i64) ->
         f.from,
         f.until,
         f.timezone,
-        rows - 1
+        rows - 1,
+        f.prefix,
+        f.observer
     )
     .fetch_optional(conn)
     .await?)
@@ -322,7 +330,7 @@ async fn counted(conn: &mut PgConnection, f: &Filter) -> Result<Count, StoreErro
              SELECT s.id, s.prefix, s.station_id, s.observer_id, s.missing, s.broken_rules, s.revisions, s.comment,
                  s.answers, s.last_received_at
              FROM submission s
-             WHERE s.election_id = $1
+             WHERE s.election_id = $1 AND ($2::text IS NULL OR s.prefix = $2) AND ($4::int IS NULL OR s.observer_id = $4)
                AND s.last_received_at >= coalesce($8::timestamp AT TIME ZONE $10, '-infinity')
                AND s.last_received_at < coalesce($9::timestamp AT TIME ZONE $10, 'infinity')
              ORDER BY s.last_received_at DESC, s.id LIMIT $11) w"#,

@@ -63,11 +63,6 @@ impl Page {
         !(a.answers.is_empty() && a.from.is_empty() && a.until.is_empty() && a.observer.is_empty())
     }
 
-    /// The chosen area is none of those that the list offers.
-    fn is_deep(&self) -> bool {
-        !self.asked.area.is_empty() && !self.areas.iter().any(|a| a.code == self.asked.area)
-    }
-
     fn title(&self, checklist: &Checklist) -> String {
         checklist.title.get(&self.language).to_owned()
     }

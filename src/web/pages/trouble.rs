@@ -2,16 +2,21 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
+use axum::response::Response;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{cursor, link, request};
+use super::{link, messages, request};
 use crate::domain::outcome::Outcome;
 use crate::domain::trouble::{TROUBLE, outcomes, reasons};
-use crate::store::pages::trouble::{self, Filter, Row};
+use crate::store::pages::election::Election;
+use crate::store::pages::messages::{self as log, Row};
+use crate::store::pages::trouble::{self, Filter};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
+use crate::web::export::{self, Form, Table};
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::{Pager, Take};
 use crate::web::{App, format, text};
 
 /// Ages that can be asked for: hours, and in words.
@@ -34,6 +39,14 @@ pub(in crate::web) struct Asked {
     hours: String,
     #[serde(default)]
     after: String,
+    #[serde(default)]
+    before: String,
+}
+
+impl Asked {
+    fn pairs(&self) -> [(&'static str, &str); 3] {
+        [("election", &self.election), ("outcome", &self.outcome), ("hours", &self.hours)]
+    }
 }
 
 #[derive(askama::Template)]
@@ -44,8 +57,8 @@ struct Page {
     timezone: Option<String>,
     rows: Vec<Row>,
     counts: Vec<(Outcome, i64)>,
-    older: Option<String>,
-    newest: Option<String>,
+    pager: Pager,
+    take: Take,
     may_ask: bool,
 }
 
@@ -74,15 +87,11 @@ impl Page {
     }
 }
 
-/// `GET /trouble`
-pub(in crate::web) async fn page(
-    State(app): State<App>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-) -> Answer {
+/// The election and the filter that are asked for.
+async fn filter(app: &App, asked: &Asked) -> Result<(Option<Election>, Filter), PageError> {
     let election = match asked.election.as_str() {
         "" => None,
-        slug => Some(super::election(&app, slug).await?),
+        slug => Some(super::election(app, slug).await?),
     };
     let outcomes = match asked.outcome.as_str() {
         "" => TROUBLE.to_vec(),
@@ -95,27 +104,45 @@ pub(in crate::web) async fn page(
             Some(OffsetDateTime::now_utc() - time::Duration::hours(i64::from(hours)))
         }
     };
-    let after =
-        match asked.after.as_str() {
-            "" => None,
-            text => Some(cursor::message(text).ok_or(PageError::Bad(
-                "This page’s address is cut or mistyped. Begin again at the list’s first page.",
-            ))?),
-        };
-    let filter = Filter { outcomes, election: election.as_ref().map(|e| e.id), since, after };
-    let (rows, more) = trouble::page(app.store(), &filter).await?;
+    let filter = Filter { outcomes, election: election.as_ref().map(|e| e.id), since, after: None };
+    Ok((election, filter))
+}
+
+/// `GET /trouble`
+pub(in crate::web) async fn page(
+    State(app): State<App>,
+    Extension(who): Extension<Who>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let turn = messages::turn(&asked.after, &asked.before)?;
+    let (election, filter) = filter(&app, &asked).await?;
+    let page = log::page(app.store(), &filter.of_log(), turn).await?;
     let counts = trouble::counts(app.store(), &filter).await?;
-    let pairs =
-        [("election", asked.election.as_str()), ("outcome", asked.outcome.as_str()), ("hours", asked.hours.as_str())];
-    let older = rows.last().filter(|_| more).map(|r| {
-        let after = cursor::of_message(r.cursor());
-        link("/trouble", &[pairs[0], pairs[1], pairs[2], ("after", &after)])
-    });
-    let newest = after.map(|_| link("/trouble", &pairs));
     let may_ask = request::may_ask(&who);
     let mut layout = Layout::new("Not understood", Some(who)).at("trouble");
     if let Some(election) = &election {
         layout = layout.of(election);
     }
-    render(&Page { layout, timezone: election.map(|e| e.timezone), rows, counts, older, newest, may_ask, asked })
+    let pairs = asked.pairs();
+    render(&Page {
+        layout,
+        timezone: election.map(|e| e.timezone),
+        pager: messages::pager(&page, turn, |place| link("/trouble", &[pairs[0], pairs[1], pairs[2], place])),
+        rows: page.rows,
+        counts,
+        take: Take::of("/trouble", link("", &pairs).trim_start_matches('?')),
+        may_ask,
+        asked,
+    })
+}
+
+/// `GET /trouble.csv`, `.json`
+pub(in crate::web) async fn file(
+    State(app): State<App>,
+    form: Form,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let (_, filter) = filter(&app, &asked).await?;
+    let table = Table::new(form, &[&asked.election, "not-understood", &asked.outcome], messages::COLUMNS);
+    export::send(&app, table, messages::Log { app: app.clone(), filter: filter.of_log(), after: None }).await
 }
