@@ -5,6 +5,7 @@ use axum::response::Html;
 
 use super::assets;
 use super::auth::Who;
+use super::auth::rights::Right;
 use super::error::PageError;
 use crate::limits::WEB_PAGE_BYTES_MAX;
 use crate::store::pages::election::Election;
@@ -76,6 +77,11 @@ impl Layout {
     pub(super) fn at(mut self, here: &'static str) -> Self {
         self.here = here;
         self
+    }
+
+    /// May the person take tables away? Else the links to files are not shown.
+    pub(super) fn may_export(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.may(Right::Export))
     }
 
     /// The ways around the site.

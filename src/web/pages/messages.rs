@@ -15,6 +15,7 @@ use crate::store::pages::election::Election;
 use crate::store::pages::messages::{self, Cursor, Filter, Row, Turn};
 use crate::store::pages::submissions;
 use crate::web::auth::Who;
+use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
 use crate::web::export::{self, Form, Sheet, Source, Table};
 use crate::web::layout::{Answer, Layout, render};
@@ -150,7 +151,7 @@ impl Asked {
 
 /// Who may find a message by its sender's whole number; it is shown masked all the same.
 fn may_look_for_phones(who: &Who) -> bool {
-    matches!(who.role.as_str(), "operator" | "admin")
+    who.may(Right::Phones)
 }
 
 #[derive(askama::Template)]
