@@ -223,6 +223,8 @@ pub const REPLY_ATTEMPTS_MAX: i16 = 2;
 pub const REPLY_RETRY_SECONDS: i32 = 15;
 /// Replies an hour to a phone whose election is not known.
 pub const REPLIES_PER_HOUR_DEFAULT: u32 = 60;
+/// Wrong authentication codes remembered of one phone or observer; more than any lockout counts.
+pub const AUTH_ATTEMPTS_MAX: i64 = 32;
 /// Replies an hour to the commands of one phone.
 pub const COMMAND_REPLIES_PER_HOUR: u32 = 10;
 /// Replies an hour to a phone that nobody has and whose texts are no reports.

@@ -7,9 +7,9 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use crate::config::{Config, Part};
-use crate::domain::election::{DateOrder, Identify, Unverified};
+use crate::domain::election::{AuthPolicy, DateOrder, Identify, Unverified};
 use crate::role::support;
-use crate::store::election::{self, ElectionRow, NewElection, Settings};
+use crate::store::election::{self, Auth, ElectionRow, NewElection, Settings};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -102,6 +102,17 @@ struct Policy {
     /// (until staff let it pass); accept by default
     #[arg(long, value_parser = word(&Unverified::ALL, Unverified::as_str))]
     unverified: Option<String>,
+    /// Who must send an authentication code after the observer code (`PS 123456*4711 AA1`): off, required
+    /// (everybody), unknown_phones (who reports from a phone that isn't the observer's: the code then takes
+    /// its place); off by default
+    #[arg(long, value_parser = word(&AuthPolicy::ALL, AuthPolicy::as_str))]
+    auth_code: Option<String>,
+    /// Wrong codes, of one phone or for one observer from phones not theirs, that lock; 5 by default
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=20))]
+    auth_failures: Option<i16>,
+    /// Minutes within which they count and for which they lock, 60 by default
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=1440))]
+    auth_lockout_minutes: Option<i16>,
     /// How dates such as 3/4/2026 are written: day_month (by default) or month_day
     #[arg(long, value_parser = ["day_month", "month_day"])]
     date_order: Option<String>,
@@ -122,6 +133,11 @@ impl Policy {
             date_order: self.date_order.as_deref().and_then(DateOrder::from_word),
             help: help(&self.help_text)?,
             replies_per_hour: self.replies_per_hour,
+            auth: Auth {
+                policy: self.auth_code.as_deref().and_then(AuthPolicy::from_word),
+                failures: self.auth_failures,
+                lockout_minutes: self.auth_lockout_minutes,
+            },
         })
     }
 }
@@ -190,6 +206,7 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
                 date_order: set.date_order.unwrap_or_default(),
                 help: set.help.filter(|h| !h.is_null()),
                 replies_per_hour: set.replies_per_hour.unwrap_or(60),
+                auth: set.auth,
             };
             anyhow::ensure!(!new.name.is_empty(), "--name is empty; give the election its name");
             election::create(&store, &new).await?;
@@ -225,6 +242,16 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
                 "identified by {}, an unverified phone: {}, dates {}",
                 row.identify, row.unverified, row.date_order
             );
+            if row.auth_code != AuthPolicy::Off.as_str() {
+                println!(
+                    "authentication code {}, set for {} of {} observers; {} wrong ones lock for {} minutes",
+                    row.auth_code,
+                    counts.observers_with_auth_code,
+                    counts.observers,
+                    row.auth_failures,
+                    row.auth_lockout_minutes
+                );
+            }
             println!("{} locations, {} of them stations", counts.locations, counts.stations);
             println!(
                 "{} observers, {} with a phone, {} with a station",

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::import::{Field, Mapping, Progress, Reporter, Row, Table, read_table};
 use crate::config::{Config, Part};
+use crate::domain::auth::is_auth_code;
 use crate::domain::location::BadLine;
 use crate::domain::phone;
 use crate::limits::{IMPORT_DEADLINE_SECONDS, OBSERVERS_MAX};
 use crate::role::support;
+use crate::store::auth::{self, Whose};
 use crate::store::election;
 use crate::store::observer::{self, ObserverRow};
 
@@ -32,7 +34,7 @@ enum Command {
     Import {
         /// Short name of the election
         election: String,
-        /// CSV file: code, name, phone (several by space or ;, or phone2 …), language, station
+        /// CSV file: code, name, phone (several by space or ;, or phone2 …), language, station, auth_code
         file: PathBuf,
         /// Which column is which field: "Column=field"; may be repeated
         #[arg(long)]
@@ -43,6 +45,32 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Give an observer, or all that have none, a new authentication code, and print it: it is kept as a hash
+    /// only. One that the observers have already is imported with column auth_code
+    Code {
+        /// Short name of the election
+        election: String,
+        /// Observer code
+        #[arg(required_unless_present = "missing", conflicts_with = "missing")]
+        observer: Option<String>,
+        /// All observers that have none, as CSV: code, auth_code
+        #[arg(long)]
+        missing: bool,
+        /// Digits of a code
+        #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=8))]
+        digits: u8,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget wrong authentication codes meant for an observer or sent from the observer's phones, so that
+    /// reports are taken again at once
+    Unlock {
+        /// Short name of the election
+        election: String,
+        /// Observer code
+        observer: String,
     },
     /// List an election's observers
     List {
@@ -80,6 +108,32 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
         Command::Import { election, file, map, country_code, json } => {
             import(config, &election, &file, &map, country_code.as_deref(), json).await
         }
+        Command::Code { election, observer, missing: _, digits, json } => {
+            let store = support::open_owner(config).await?;
+            let whose = observer.as_deref().map_or(Whose::Missing, Whose::One);
+            let codes = auth::renew(&store, &election, whose, &|| new_code(digits)).await?;
+            if let Some(observer) = observer.filter(|_| codes.is_empty()) {
+                anyhow::bail!("there is no observer {observer} in election {election}");
+            }
+            if json {
+                let rows = codes.iter().map(|(code, auth)| serde_json::json!({"code": code, "auth_code": auth}));
+                support::print_json(&rows.collect::<Vec<_>>())?;
+            } else {
+                println!("code,auth_code");
+                codes.iter().for_each(|(code, auth)| println!("{code},{auth}"));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Unlock { election, observer } => {
+            let store = support::open_owner(config).await?;
+            election::find(&store, &election).await?;
+            match auth::unlock(&store, &election, &observer).await? {
+                None => anyhow::bail!("there is no observer {observer} in election {election}"),
+                Some(0) => println!("observer {observer}: nothing was on record"),
+                Some(_) => println!("observer {observer}: unlocked"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::List { election, after, limit, show_phones, json } => {
             let store = support::open_owner(config).await?;
             let id = election::find(&store, &election).await?.id;
@@ -95,6 +149,11 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Digits by chance.
+fn new_code(digits: u8) -> String {
+    (0..digits).map(|_| char::from(b'0' + rand::random_range(0..10u8))).collect()
 }
 
 async fn import(
@@ -122,6 +181,7 @@ async fn import(
 
 fn fields() -> Vec<Field> {
     vec![
+        Field::new("auth_code", &["authentication_code", "secret_code", "pin", "secret", "password"]),
         Field::new("code", &["id", "observer", "observer_code", "observer_id"]).required(),
         Field::new("name", &["full_name", "observer_name"]),
         Field::new("phone", &["phones", "mobile", "msisdn", "telephone", "phone_number", "number"]).several(),
@@ -149,6 +209,11 @@ fn read(table: &Table, country: Option<&str>) -> (Vec<ObserverRow>, Vec<BadLine>
                 super::election::language(&text).map_err(|why| wrong(format!("language `{text}`: {why}"))).ok()
             })
         });
+        let auth_code = optional(table, row, "auth_code");
+        if auth_code.iter().flatten().any(|code| !is_auth_code(code)) {
+            // The cell itself is not shown.
+            wrong("the authentication code is not 4 to 8 digits".to_owned());
+        }
         let mut phones = Vec::new();
         for cell in table.cells(row, "phone") {
             for result in split_phones(cell, country) {
@@ -166,6 +231,7 @@ fn read(table: &Table, country: Option<&str>) -> (Vec<ObserverRow>, Vec<BadLine>
             phones: table.has("phone").then_some(phones),
             language,
             station: optional(table, row, "station"),
+            auth_code,
         });
     }
     (rows, bad)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::auth::Lockout;
 use super::checklist::Translated;
 
 /// Where an election stands.
@@ -118,6 +119,38 @@ impl Unverified {
     }
 }
 
+/// Who must send an authentication code beside the observer code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthPolicy {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Everybody; what is done with strange phones is asked all the same.
+    Required,
+    /// Who reports from a phone that isn't the observer's: the code takes its place.
+    UnknownPhones,
+}
+
+impl AuthPolicy {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Required, Self::UnknownPhones];
+
+    /// The word used in PostgreSQL, JSON and commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Required => "required",
+            Self::UnknownPhones => "unknown_phones",
+        }
+    }
+
+    /// The inverse of [`AuthPolicy::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.as_str() == word)
+    }
+}
+
 impl DateOrder {
     /// The word used in PostgreSQL, JSON and commands.
     pub fn as_str(self) -> &'static str {
@@ -154,6 +187,10 @@ pub struct Election {
     pub identify: Identify,
     /// What is done with a report whose phone isn't the observer's.
     pub unverified: Unverified,
+    /// Who must send an authentication code.
+    pub auth: AuthPolicy,
+    /// When wrong codes lock.
+    pub lockout: Lockout,
     /// How dates are written.
     pub date_order: DateOrder,
     /// Answer to HELP, by language; the templates' own when `None`.
@@ -175,6 +212,8 @@ impl Election {
             language: "en".to_owned(),
             identify: Identify::default(),
             unverified: Unverified::default(),
+            auth: AuthPolicy::default(),
+            lockout: Lockout::default(),
             date_order: DateOrder::default(),
             help: None,
             replies_per_hour: 60,

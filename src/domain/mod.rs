@@ -4,6 +4,7 @@
 //! elections is said in these types.
 
 pub mod alphabet;
+pub mod auth;
 pub mod checklist;
 pub mod decimal;
 pub mod digits;

@@ -30,6 +30,10 @@ pub enum Outcome {
     Unverified,
     /// Kept until staff let it pass, by the election's policy for phones that aren't the observer's.
     Held,
+    /// The authentication code that the election asks for is missing or wrong.
+    WrongCode,
+    /// Too many wrong codes came before it; right or wrong, its own was not looked at.
+    Locked,
     /// Nothing in it could be read for sure.
     Unclear,
     /// HELP, STATUS, STOP, START.
@@ -44,7 +48,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order in which pages list them.
-    pub const ALL: [Outcome; 17] = [
+    pub const ALL: [Outcome; 19] = [
         Self::Accepted,
         Self::Partial,
         Self::Corrected,
@@ -54,6 +58,8 @@ impl Outcome {
         Self::UnknownChecklist,
         Self::Unverified,
         Self::Held,
+        Self::WrongCode,
+        Self::Locked,
         Self::Closed,
         Self::Draft,
         Self::Paused,
@@ -79,6 +85,8 @@ impl Outcome {
             Self::Outdated => "outdated",
             Self::Unverified => "unverified",
             Self::Held => "held",
+            Self::WrongCode => "wrong_code",
+            Self::Locked => "locked",
             Self::Unclear => "unclear",
             Self::Command => "command",
             Self::Ignored => "ignored",

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::auth::AuthKey;
 use super::checklist::{Checklist, ChecklistState};
 use super::digits::Digits;
 use super::election::Election;
@@ -73,6 +74,9 @@ pub struct Register {
     figure_names: Vec<Arc<str>>,
     /// By station.
     figures: HashMap<i32, Box<[Option<i64>]>>,
+    auth_key: Option<AuthKey>,
+    /// Hashes of authentication codes by observer, sorted.
+    auth: Vec<(i32, i64)>,
 }
 
 /// An observer on the way into a register.
@@ -101,6 +105,8 @@ impl Register {
             languages: Vec::new(),
             figure_names: Vec::new(),
             figures: HashMap::new(),
+            auth_key: None,
+            auth: Vec::new(),
         }
     }
 
@@ -153,6 +159,21 @@ impl Register {
     pub fn set_figures(&mut self, names: Vec<Arc<str>>, by_station: HashMap<i32, Box<[Option<i64>]>>) {
         self.figure_names = names;
         self.figures = by_station;
+    }
+
+    /// Sets the authentication codes of observers: their key, and each one's hash.
+    pub fn set_auth(&mut self, key: AuthKey, mut hashes: Vec<(i32, i64)>) {
+        hashes.sort_unstable();
+        self.auth_key = Some(key);
+        self.auth = hashes;
+    }
+
+    /// Is this the observer's authentication code? `None` when the observer has none.
+    pub fn auth_code_is(&self, observer: &Observer, code: &str) -> Option<bool> {
+        let place = self.auth.binary_search_by_key(&observer.id, |(id, _)| *id).ok()?;
+        let (_, known) = self.auth.get(place)?;
+        let typed = self.auth_key?.hash(self.election.id, &observer.code.to_string(), code);
+        Some(typed == *known)
     }
 
     /// How many observers there are.

@@ -8,7 +8,7 @@ use super::outcome::Outcome;
 /// taken in part only the ones with text that nobody understood are trouble.
 pub const TROUBLE: [&str; 6] = ["unclear", "unknown_observer", "unknown_checklist", "partial", "held", "set_aside"];
 /// Others that such a list can be asked for: refused for another reason than the text.
-pub const REFUSED: [&str; 5] = ["unverified", "outdated", "closed", "draft", "paused"];
+pub const REFUSED: [&str; 7] = ["wrong_code", "locked", "unverified", "outdated", "closed", "draft", "paused"];
 /// Reasons named of one message.
 const REASONS_MAX: usize = 6;
 /// Characters quoted of a text.
@@ -37,6 +37,12 @@ pub fn reasons(outcome: Outcome, reading: Option<&Value>) -> Vec<String> {
             "unclear" => "who reports, or what, can be read in more than one way, or nothing is in it",
             "held" => "its phone is not the observer's: it waits for staff",
             "unverified" => "its phone is not the observer's",
+            "wrong_code" => match noted(report) {
+                "no_code" => "no authentication code",
+                "code_not_set" => "an authentication code is asked for and the observer has none: set one",
+                _ => "a wrong authentication code",
+            },
+            "locked" => "locked after too many wrong authentication codes",
             "outdated" => "an old version of the checklist",
             "paused" => "the checklist was paused",
             "draft" => "the checklist was not in use yet",
@@ -67,6 +73,13 @@ pub fn reasons(outcome: Outcome, reading: Option<&Value>) -> Vec<String> {
         out.push(format!("and {more} more"));
     }
     out
+}
+
+/// What a report without a right authentication code is noted for.
+fn noted(report: &Value) -> &str {
+    let notes = report["notes"].as_array().into_iter().flatten();
+    let mut kinds = notes.filter_map(|note| note["kind"].as_str());
+    kinds.find(|kind| matches!(*kind, "no_code" | "code_not_set")).unwrap_or_default()
 }
 
 fn of_report(report: &Value) -> Vec<String> {

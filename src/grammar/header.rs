@@ -16,6 +16,10 @@ use crate::limits::REPORTS_PER_TEXT_MAX;
 
 /// Characters that an observer code may have, mended letters among them.
 const OBSERVER_CODE_MAX: usize = 20;
+/// Digits of an authentication code that stands without its `*`.
+const BARE_CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=8;
+/// Digits after a `*` that are taken for an authentication code, right or wrong.
+const CODE_MAX: usize = 20;
 /// Letters of a word that may be the prefix of a checklist which does not exist.
 const PREFIX_MAX: usize = 8;
 
@@ -28,6 +32,8 @@ pub(super) struct Sender {
     pub mended: u32,
     pub incident: bool,
     pub serial: Option<String>,
+    /// Where its authentication code stands, the `*` not with it.
+    pub code: Option<(usize, usize)>,
     /// Where the body begins.
     pub body: usize,
 }
@@ -165,7 +171,7 @@ fn known_head(
         || if book.keyed { key.is_some() } else { book.codes_at(rest.as_bytes(), false).next().is_some() };
     // `FORM 1.15`: a question's number is no observer code.
     if key.is_none() && rest.bytes().next().is_some_and(is_digit_like) {
-        head.senders = senders(book, text, from);
+        head.senders = senders(lexicon, book, text, from);
         let complete = head.senders.iter().any(|s| s.complete(lexicon));
         let starts_with_code = is_letter(rest.bytes().next()?) && next_is_code();
         if complete || (apart && !starts_with_code && !head.senders.is_empty()) {
@@ -173,12 +179,11 @@ fn known_head(
         }
     }
     // No observer code: the prefix stands alone, or straight before a code.
-    let alone = gap > 0 || rest.is_empty();
+    let alone = gap > 0 || rest.is_empty() || rest.starts_with('*');
     if !apart || !(alone || next_is_code()) || (last.is_some() && !(alone && next_is_code())) {
         return None;
     }
-    let (body, incident, serial) = tail(book, text, end);
-    head.senders = vec![Sender { observer: None, mended: 0, incident, serial, body }];
+    head.senders = vec![tail(book, text, end, false)];
     Some(head)
 }
 
@@ -189,7 +194,8 @@ fn gap(input: &str) -> IResult<&str, usize> {
 }
 
 /// Every way to read an observer code: it may end before a letter, never before a digit.
-fn senders(book: &Book, text: &str, from: usize) -> Vec<Sender> {
+fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> Vec<Sender> {
+    let asked = lexicon.setting.code_asked;
     let bytes = text.as_bytes();
     let run = bytes.get(from..).unwrap_or_default().iter().take_while(|b| is_digit_like(**b)).count();
     let mut out = Vec::new();
@@ -199,24 +205,25 @@ fn senders(book: &Book, text: &str, from: usize) -> Vec<Sender> {
         if next.is_ascii_digit() || !code.iter().any(u8::is_ascii_digit) {
             continue;
         }
-        let (body, incident, serial) = tail(book, text, from + length);
         let mended = code.iter().filter(|b| is_letter(**b)).count() as u32;
-        out.push(Sender { observer: Some(mend(code)), mended, incident, serial, body });
+        out.push(Sender { observer: Some(mend(code)), mended, ..tail(book, text, from + length, asked) });
     }
     if out.is_empty() && run > OBSERVER_CODE_MAX {
-        let (body, incident, serial) = tail(book, text, from + run);
         let observer = mend(bytes.get(from..from + run).unwrap_or_default());
-        out.push(Sender { observer: Some(observer), mended: 0, incident, serial, body });
+        out.push(Sender { observer: Some(observer), ..tail(book, text, from + run, asked) });
     }
     out
 }
 
-/// What may follow the observer code: `!`, and `X` with a serial where the checklist has them.
-fn tail(book: &Book, text: &str, from: usize) -> (usize, bool, Option<String>) {
+/// What may follow the observer code: an authentication code, `!`, and `X` with a serial where the
+/// checklist has them; the code before or after these. `bare`: it may lack its `*`.
+fn tail(book: &Book, text: &str, from: usize, bare: bool) -> Sender {
+    let none = Sender { observer: None, mended: 0, incident: false, serial: None, code: None, body: from };
     let separators = |input| take_while(|c: char| u8::try_from(c).is_ok_and(is_separator)).parse(input);
     let mark = |input| recognize((separators, one::<_, nom::error::Error<&str>>('!'))).parse(input);
-    let start = text.get(from..).unwrap_or_default();
-    let Ok((mut rest, marks)) = many0_count(mark).parse(start) else { return (from, false, None) };
+    let mut code = auth_code(text, from, bare);
+    let start = text.get(code.map_or(from, |(_, end)| end)..).unwrap_or_default();
+    let Ok((mut rest, marks)) = many0_count(mark).parse(start) else { return none };
     let mut serial = None;
     if book.checklist.serial
         && let Ok((after, _)) = (separators, one::<_, nom::error::Error<&str>>('X'), opt(separators)).parse(rest)
@@ -227,7 +234,38 @@ fn tail(book: &Book, text: &str, from: usize) -> (usize, bool, Option<String>) {
             rest = after.get(length..).unwrap_or_default();
         }
     }
-    (text.len() - rest.len(), marks > 0, serial)
+    let mut body = text.len() - rest.len();
+    if code.is_none() && (marks > 0 || serial.is_some()) {
+        code = auth_code(text, body, bare);
+        body = code.map_or(body, |(_, end)| end);
+    }
+    Sender { incident: marks > 0, serial, code, body, ..none }
+}
+
+/// An authentication code, separators before it: after a `*` digits, or more such signs in place of digits
+/// that are not shown; `bare`: also digits alone that stand apart.
+fn auth_code(text: &str, from: usize, bare: bool) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let run = |at: usize, of: fn(u8) -> bool| {
+        bytes.get(at..).unwrap_or_default().iter().take(CODE_MAX).take_while(|b| of(**b)).count()
+    };
+    let at = from + run(from, is_separator);
+    if bytes.get(at) == Some(&b'*') {
+        let hidden = run(at + 1, |b| b == b'*');
+        if hidden > 0 {
+            return Some((at + 1, at + 1 + hidden));
+        }
+        let at = at + 1 + run(at + 1, is_separator);
+        let (digits, alike) = (run(at, |b| b.is_ascii_digit()), run(at, is_digit_like));
+        // `*47I1`: a letter is mended where digits alone would be too few.
+        let length = if digits < *BARE_CODE_DIGITS.start() && alike > 1 { alike } else { digits };
+        let some = bytes.get(at..at + length).unwrap_or_default().iter().any(u8::is_ascii_digit);
+        return some.then_some((at, at + length));
+    }
+    let digits = run(at, |b| b.is_ascii_digit());
+    // `7391.5` is no code, nor is what a letter follows that may be a digit.
+    let ends = bytes.get(at + digits).is_none_or(|b| !is_digit_like(*b) && !matches!(b, b'.' | b',' | b':'));
+    (bare && at > from && BARE_CODE_DIGITS.contains(&digits) && ends).then_some((at, at + digits))
 }
 
 /// A word of another checklist's making, with what must be an observer code.
@@ -264,7 +302,7 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
     }
     let body = text.len() - after.len() + digits;
     let observer = after.get(..digits).map(str::to_owned);
-    let sender = Sender { observer, mended: 0, incident: false, serial: None, body };
+    let sender = Sender { observer, mended: 0, incident: false, serial: None, code: None, body };
     Some(Head {
         from: at,
         book: None,

@@ -17,6 +17,8 @@ pub struct Setting {
     pub observer_lengths: Vec<usize>,
     /// The phone may identify the observer, so that a header may lack the code.
     pub phone_identifies: bool,
+    /// An authentication code is asked for: digits apart after the observer code are one, `*` before them or not.
+    pub code_asked: bool,
     /// Languages of the election, for words such as *yes*.
     pub languages: Vec<String>,
     /// How dates are written.

@@ -53,8 +53,25 @@ pub struct Found {
     pub checklist: Option<Arc<Checklist>>,
     /// Who sent it can be read in more than one way: nothing of it may be recorded.
     pub doubtful: bool,
+    /// Its authentication code, where one was sent. It is in nothing else of the report.
+    pub code: Option<Code>,
     /// What each stretch of the text was taken for, in the text's order; between them stand separators only.
     pub spans: Vec<Span>,
+}
+
+/// An authentication code as it was sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code {
+    /// Its digits, mended; empty where they were not shown.
+    pub digits: String,
+    /// Bytes of the text that it stands in, once for each time that it was sent.
+    pub at: Vec<std::ops::Range<usize>>,
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Code(at {:?})", self.at)
+    }
 }
 
 /// Reads a text. `gaps` are bytes of `raw` at which a segment is missing.
@@ -130,8 +147,15 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
         out.report.observer.clone_from(&sender.observer);
         out.report.incident = sender.incident || book.is_some_and(lexicon::Book::is_incident);
         out.report.serial.clone_from(&sender.serial);
+        out.code = sender.code.map(|(from, to)| Code {
+            digits: value::mend(source.clean.text.as_bytes().get(from..to).unwrap_or_default()).replace('*', ""),
+            at: vec![source.clean.raw_at(from)..source.clean.raw_at(to)],
+        });
         if sender.mended + head.mended > 0 {
-            let detail = source.quote(head.from, sender.body, 30);
+            let detail = match sender.code {
+                Some((from, _)) => source.quote(head.from, from, 30),
+                None => source.quote(head.from, sender.body, 30),
+            };
             out.report.notes.push(Note { kind: "mended".to_owned(), detail });
         }
     };
@@ -202,6 +226,7 @@ fn merge(reading: &mut Reading) {
             o.checklist.is_some()
                 && (&a.prefix, &a.observer, &a.serial, a.incident) == (&b.prefix, &b.observer, &b.serial, b.incident)
                 && o.doubtful == found.doubtful
+                && o.code.as_ref().zip(found.code.as_ref()).is_none_or(|(a, b)| a.digits == b.digits)
                 && (!a.incident || (&a.answers, &a.rejected) == (&b.answers, &b.rejected))
         });
         match same {
@@ -209,6 +234,11 @@ fn merge(reading: &mut Reading) {
             Some(same) => {
                 join(&mut same.report, found.report);
                 same.spans.extend(found.spans);
+                match (&mut same.code, found.code) {
+                    (Some(first), Some(second)) => first.at.extend(second.at),
+                    (None, second) => same.code = second,
+                    (Some(_), None) => {}
+                }
             }
         }
     }
@@ -257,6 +287,11 @@ fn join(first: &mut Report, second: Report) {
             first.notes.push(note);
         }
     }
+}
+
+/// Digits of any script as ASCII, other characters left out.
+pub fn ascii_digits(text: &str) -> String {
+    Clean::new(text).text.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// The command that a text is: the word alone, whatever stands around it that is no letter or digit.

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::credit::Credits;
-use super::decide::{Incoming, Present, PresentStates, Replies, Understanding};
+use super::decide::{Incoming, Locks, Present, PresentStates, Replies, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
 use super::judge;
@@ -37,6 +37,7 @@ use crate::world::World;
 
 mod again;
 mod answer;
+mod attempts;
 mod present;
 mod results;
 
@@ -187,6 +188,7 @@ pub async fn attempt<L: Ledger>(
         stopped: HashSet::new(),
         senders: Vec::new(),
         told: Vec::new(),
+        locks: Locks::default(),
     };
     let result = session.store.transact(session.store.deadline(), Batch(&mut work)).await;
     work.conclude(result)
@@ -220,6 +222,7 @@ pub async fn finish_incomplete<L: Ledger>(
         stopped: HashSet::new(),
         senders: Vec::new(),
         told: Vec::new(),
+        locks: Locks::default(),
     };
     let mut count = 0;
     let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
@@ -309,6 +312,8 @@ struct Work<'a, L> {
     senders: Vec<SenderChange>,
     /// What became of each text, for those who asked.
     told: Vec<Told>,
+    /// Wrong authentication codes, those of this batch too.
+    locks: Locks,
 }
 
 impl<L: Ledger> Work<'_, L> {
@@ -464,6 +469,10 @@ impl<L: Ledger> Work<'_, L> {
         }
         if !self.senders.is_empty() {
             tx.note_senders(&self.senders).await?;
+        }
+        let attempts = attempts::new(&self.locks);
+        if !attempts.is_empty() {
+            tx.note_attempts(&attempts).await?;
         }
         for one in &judged {
             if let Some(finished) = one.finished().filter(|_| !self.how.bare) {

@@ -4,6 +4,7 @@
 //! [`understand`] reads the text against the roster and names the submissions it touches;
 //! [`settle`] applies it to their present state and writes the reply.
 
+mod authenticate;
 mod books;
 mod command;
 mod identify;
@@ -14,6 +15,7 @@ mod understand;
 #[cfg(test)]
 mod tests;
 
+pub use authenticate::{Locks, Tried, admit};
 pub use books::Books;
 pub use command::Command;
 pub use reply::{Longest, Replies, RepliesError, explain};
@@ -74,12 +76,18 @@ pub struct KnownReport {
 /// A report (or header) that was read and is not recorded.
 #[derive(Debug, Clone)]
 pub struct Refused {
+    /// Which report of the text, from 0.
+    pub place: u16,
     /// As read.
     pub report: Report,
     /// Why.
     pub outcome: Outcome,
     /// What the text should begin with, for [`Outcome::Outdated`].
     pub instead: Option<String>,
+    /// For how long nothing is taken, for [`Outcome::Locked`].
+    pub minutes: u32,
+    /// The sender was told before, and is not told again.
+    pub quiet: bool,
 }
 
 /// What a text means.
@@ -111,6 +119,11 @@ pub struct Understanding {
     pub asks: Vec<Ask>,
     /// For HELP: the election's own answer.
     pub help: Option<String>,
+    /// Authentication codes that were looked at: for [`admit`], which must come before [`settle`] wherever a
+    /// text is read for the first time.
+    pub tried: Vec<Tried>,
+    /// The text with its authentication codes hidden, where it has any: what is kept and shown of it.
+    pub shown: Option<String>,
 }
 
 /// A submission that STATUS asks about.
@@ -184,6 +197,8 @@ pub struct Decision {
     pub reading: serde_json::Value,
     /// The answer to the observer; `None` when there is none to give.
     pub reply: Option<String>,
+    /// The text as it is kept and shown; `None`: as it came.
+    pub shown: Option<String>,
     /// The phone wants no messages from now on (STOP), or wants them again (START).
     pub silence: Option<bool>,
 }

@@ -323,7 +323,8 @@ impl<L: Ledger> Slice<'_, L> {
             if changed {
                 let told = decision.reply.clone();
                 report.replies += u64::from(reply.is_some());
-                report.tell(Told::new(&row, &text, decision.outcome.as_str(), &decision.reading, told));
+                let shown = decision.shown.as_deref().unwrap_or(&text);
+                report.tell(Told::new(&row, shown, decision.outcome.as_str(), &decision.reading, told));
             }
             read.push(Read { row, order, text, understanding, decision, submissions, reply, changed });
         }
@@ -399,7 +400,7 @@ impl<L: Ledger> Slice<'_, L> {
             .collect();
         let it = ReadAnew {
             before: &one.row,
-            text: anew.then_some(one.text.as_str()).filter(|t| !t.is_empty()),
+            text: anew.then_some(one.decision.shown.as_deref().unwrap_or(&one.text)).filter(|t| !t.is_empty()),
             vouched: self.vouched(&one.row),
             made_by: &self.request.made_by,
             why: &self.ask.why,

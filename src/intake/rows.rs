@@ -38,13 +38,19 @@ impl Judged {
         self.decision.as_ref().map_or(Outcome::SetAside, |d| d.outcome)
     }
 
+    /// The text as it is kept: an authentication code in it stands in the bytes alone.
+    pub fn shown(&self) -> &str {
+        let shown = self.decision.as_ref().ok().and_then(|d| d.shown.as_deref());
+        shown.unwrap_or(&self.text.whole.text)
+    }
+
     /// What is to be written on the row of a part that was stored earlier.
     pub fn finished(&self) -> Option<Finished<'_>> {
         let Stands::Stored { spool_id, record } = &self.text.stands else { return None };
         let decision = self.decision.as_ref().ok();
         Some(Finished {
             record: (*spool_id, record.sequence.cast_signed()),
-            text: &self.text.whole.text,
+            text: self.shown(),
             outcome: self.outcome().as_str(),
             election_id: decision.and_then(|d| d.election),
             observer_id: decision.and_then(|d| d.observer),
@@ -105,7 +111,7 @@ pub fn messages<'a>(
         rows.raw.push(&mobile.short_message);
         rows.payload.push(mobile.payload.as_deref());
         rows.content_hash.push(&sms.hash);
-        rows.text.push(row.judged.map(|j| j.text.whole.text.as_str()));
+        rows.text.push(row.judged.map(Judged::shown));
         rows.outcome.push(row.outcome.as_str());
         rows.election_id.push(decision.and_then(|d| d.election));
         rows.observer_id.push(decision.and_then(|d| d.observer));

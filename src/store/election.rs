@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{Store, StoreError};
-use crate::domain::election::{DateOrder, ElectionState, Identify, Unverified};
+use crate::domain::election::{AuthPolicy, DateOrder, ElectionState, Identify, Unverified};
 
 /// Why an election can't be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,20 @@ pub struct NewElection<'a> {
     pub help: Option<Value>,
     /// Replies an hour to one phone.
     pub replies_per_hour: i32,
+    /// Authentication codes.
+    pub auth: Auth,
+}
+
+/// Who must send an authentication code, and how many wrong ones lock; `None` leaves one as it is, or as
+/// a new election has it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Auth {
+    /// Who must send one.
+    pub policy: Option<AuthPolicy>,
+    /// Wrong codes.
+    pub failures: Option<i16>,
+    /// Minutes within which they count, and for which they lock.
+    pub lockout_minutes: Option<i16>,
 }
 
 /// Settings of an election that may change at any time; `None` leaves one as it is.
@@ -75,6 +89,8 @@ pub struct Settings {
     pub help: Option<Value>,
     /// Replies an hour to one phone.
     pub replies_per_hour: Option<i32>,
+    /// Authentication codes.
+    pub auth: Auth,
 }
 
 /// One election, for people and scripts.
@@ -101,6 +117,12 @@ pub struct ElectionRow {
     pub date_order: String,
     /// Answer to HELP.
     pub help: Option<Value>,
+    /// `off`, `required`, `unknown_phones`.
+    pub auth_code: String,
+    /// Wrong codes that lock.
+    pub auth_failures: i16,
+    /// For how many minutes.
+    pub auth_lockout_minutes: i16,
     /// Replies an hour to one phone.
     pub replies_per_hour: i32,
     /// When opened.
@@ -124,6 +146,8 @@ pub struct Counts {
     pub observers_with_phone: i64,
     /// Of them with a station.
     pub observers_with_station: i64,
+    /// Of them with an authentication code.
+    pub observers_with_auth_code: i64,
     /// Checklists, by prefix.
     pub checklists: i64,
     /// Messages that were understood as this election's.
@@ -146,8 +170,9 @@ pub async fn create(store: &Store, new: &NewElection<'_>) -> Result<i32, Electio
                 return Ok(Err(ElectionError::Timezone(new.timezone.to_owned())));
             }
             let id = sqlx::query_scalar!(
-                "INSERT INTO election (slug, name, timezone, language, identify, unverified, date_order, help, replies_per_hour)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING RETURNING id",
+                "INSERT INTO election (slug, name, timezone, language, identify, unverified, date_order, help, replies_per_hour,
+                     auth_code, auth_failures, auth_lockout_minutes)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, 5::smallint), coalesce($12, 60::smallint)) ON CONFLICT (slug) DO NOTHING RETURNING id",
                 new.slug,
                 new.name,
                 new.timezone,
@@ -156,7 +181,10 @@ pub async fn create(store: &Store, new: &NewElection<'_>) -> Result<i32, Electio
                 new.unverified.as_str(),
                 new.date_order.as_str(),
                 new.help,
-                new.replies_per_hour
+                new.replies_per_hour,
+                new.auth.policy.unwrap_or_default().as_str(),
+                new.auth.failures,
+                new.auth.lockout_minutes
             )
             .fetch_optional(&mut *conn)
             .await?;
@@ -223,7 +251,9 @@ pub async fn set(store: &Store, slug: &str, new: &Settings) -> Result<ElectionRo
                 "UPDATE election SET language = coalesce($2, language), identify = coalesce($3, identify),
                      unverified = coalesce($4, unverified), date_order = coalesce($5, date_order),
                      help = CASE WHEN $6::jsonb IS NULL THEN help ELSE nullif($6, 'null'::jsonb) END,
-                     replies_per_hour = coalesce($7, replies_per_hour)
+                     replies_per_hour = coalesce($7, replies_per_hour), auth_code = coalesce($8, auth_code),
+                     auth_failures = coalesce($9, auth_failures),
+                     auth_lockout_minutes = coalesce($10, auth_lockout_minutes)
                  WHERE slug = $1",
                 slug,
                 new.language,
@@ -231,7 +261,10 @@ pub async fn set(store: &Store, slug: &str, new: &Settings) -> Result<ElectionRo
                 new.unverified.map(Unverified::as_str),
                 new.date_order.map(DateOrder::as_str),
                 new.help,
-                new.replies_per_hour
+                new.replies_per_hour,
+                new.auth.policy.map(AuthPolicy::as_str),
+                new.auth.failures,
+                new.auth.lockout_minutes
             )
             .execute(conn)
             .await?;
@@ -248,7 +281,7 @@ pub async fn list(store: &Store) -> Result<Vec<ElectionRow>, StoreError> {
             Ok(sqlx::query_as!(
                 ElectionRow,
                 "SELECT id, slug, name, state, timezone, language, identify, unverified, date_order, help,
-                     replies_per_hour, opened_at, closed_at
+                     auth_code, auth_failures, auth_lockout_minutes, replies_per_hour, opened_at, closed_at
                  FROM election ORDER BY created_at DESC, id DESC"
             )
             .fetch_all(conn)
@@ -264,7 +297,7 @@ pub async fn find(store: &Store, slug: &str) -> Result<ElectionRow, ElectionErro
             Ok(sqlx::query_as!(
                 ElectionRow,
                 "SELECT id, slug, name, state, timezone, language, identify, unverified, date_order, help,
-                     replies_per_hour, opened_at, closed_at
+                     auth_code, auth_failures, auth_lockout_minutes, replies_per_hour, opened_at, closed_at
                  FROM election WHERE slug = $1",
                 slug
             )
@@ -289,6 +322,8 @@ pub async fn counts(store: &Store, id: i32) -> Result<Counts, StoreError> {
                           AND EXISTS (SELECT FROM observer_phone p WHERE p.observer_id = o.id)) AS "observers_with_phone!",
                      (SELECT count(*) FROM observer WHERE election_id = $1 AND station_id IS NOT NULL)
                           AS "observers_with_station!",
+                     (SELECT count(*) FROM observer_auth a JOIN observer o ON o.id = a.observer_id
+                          WHERE o.election_id = $1) AS "observers_with_auth_code!",
                      (SELECT count(DISTINCT prefix) FROM checklist WHERE election_id = $1) AS "checklists!",
                      (SELECT count(*) FROM message WHERE election_id = $1) AS "messages!",
                      (SELECT count(*) FROM submission WHERE election_id = $1) AS "submissions!""#,

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::auth::{NewAttempt, Stored};
 use super::batch::Place;
 use super::message::{Finished, MessageRows};
 use super::migrate::{Schema, check_schema};
@@ -27,8 +28,8 @@ use super::submission::{Found, RevisionRows, SubmissionRows};
 use super::watermark::Mark;
 use super::{Store, StoreError};
 use super::{
-    batch, message, outbox, outbox_result, phone, reading, request, roster, segment, sender, set_aside, submission,
-    watermark,
+    auth, batch, message, outbox, outbox_result, phone, reading, request, roster, segment, sender, set_aside,
+    submission, watermark,
 };
 use crate::domain::order::OrderKey;
 use crate::domain::submission::Assertion;
@@ -202,6 +203,20 @@ pub trait Tx: Send {
 
     /// [`sender::note`].
     fn note_senders(&mut self, _changes: &[SenderChange]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// [`auth::attempts`]. A ledger that remembers none locks nobody.
+    fn attempts(
+        &mut self,
+        _phones: &[(i64, bool)],
+        _observers: &[(i32, bool)],
+    ) -> impl Future<Output = Result<Stored>> + Send {
+        std::future::ready(Ok(Stored::default()))
+    }
+
+    /// [`auth::note`].
+    fn note_attempts(&mut self, _new: &[NewAttempt]) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
 
@@ -466,6 +481,14 @@ impl Tx for PgConnection {
         phones: &[i64],
     ) -> Result<Found> {
         submission::lock(self, elections, ids, sets, phones).await
+    }
+
+    async fn attempts(&mut self, phones: &[(i64, bool)], observers: &[(i32, bool)]) -> Result<Stored> {
+        auth::attempts(self, phones, observers).await
+    }
+
+    async fn note_attempts(&mut self, new: &[NewAttempt]) -> Result<()> {
+        auth::note(self, new).await
     }
 
     async fn note_senders(&mut self, changes: &[SenderChange]) -> Result<()> {

@@ -4,6 +4,7 @@
 //! that it has a deadline and a connection whose use was cut short is closed, never reused.
 
 pub mod account;
+pub mod auth;
 pub mod batch;
 pub mod checklist;
 mod conn;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::import::{ImportError, Imported, lock_election};
-use super::{Store, StoreError};
+use super::{Store, StoreError, auth};
 use crate::domain::location::BadLine;
 use crate::limits::{IMPORT_BATCH_ROWS, IMPORT_DEADLINE_SECONDS};
 
@@ -26,6 +26,8 @@ pub struct ObserverRow {
     pub language: Option<Option<String>>,
     /// Code of the station.
     pub station: Option<Option<String>>,
+    /// Authentication code; it is kept as a hash.
+    pub auth_code: Option<Option<String>>,
 }
 
 /// An observer as it shall be.
@@ -54,6 +56,9 @@ pub async fn import(
             };
             let before = read_all(conn, election).await?;
             let stations = stations(conn, election).await?;
+            let key = auth::key(conn).await?;
+            let hashes: HashMap<i32, i64> = auth::hashes(conn, election).await?.into_iter().collect();
+            let (mut auths, mut recoded) = (Vec::new(), 0);
             let mut bad = Vec::new();
             let mut done = Imported { read: rows.len(), ..Imported::default() };
             let (mut added, mut changed) = (Vec::new(), Vec::new());
@@ -85,17 +90,21 @@ pub async fn import(
                     name: row.name.clone().unwrap_or_else(|| old.and_then(|o| o.name.clone())),
                     phones: row.phones.clone().unwrap_or_else(|| old.map(|o| o.phones.clone()).unwrap_or_default()),
                 };
+                let auth =
+                    row.auth_code.as_ref().map(|code| code.as_ref().map(|code| key.hash(election, &row.code, code)));
                 match old {
                     None => added.push((row.code.as_str(), whole)),
                     Some(old) if *old != whole => changed.push((row.code.as_str(), whole)),
+                    Some(old) if auth.is_some_and(|new| new != hashes.get(&old.id).copied()) => recoded += 1,
                     Some(_) => done.unchanged += 1,
                 }
+                auths.extend(auth.map(|hash| (row.code.as_str(), hash)));
             }
             if !bad.is_empty() {
                 return Ok(Err(ImportError::Bad(bad)));
             }
-            (done.added, done.changed) = (added.len(), changed.len());
-            progress(done.unchanged as u64);
+            (done.added, done.changed) = (added.len(), changed.len() + recoded);
+            progress((done.unchanged + recoded) as u64);
             let phone_ids = phone_ids(conn, added.iter().chain(&changed).flat_map(|(_, w)| &w.phones)).await?;
             for (whole, id) in added.iter_mut().map(|(_, w)| w).zip(next_ids(conn, done.added).await?) {
                 whole.id = id;
@@ -109,6 +118,13 @@ pub async fn import(
                 insert(conn, election, chunk).await?;
                 write_details(conn, chunk, &phone_ids).await?;
                 progress(chunk.len() as u64);
+            }
+            if !auths.is_empty() {
+                let ids: HashMap<&str, i32> = added.iter().map(|(code, whole)| (*code, whole.id)).collect();
+                let id = |code: &str| ids.get(code).copied().or_else(|| before.get(code).map(|o| o.id));
+                let codes: Vec<(i32, Option<i64>)> =
+                    auths.into_iter().filter_map(|(code, hash)| Some((id(code)?, hash))).collect();
+                auth::set(conn, &codes).await?;
             }
             Ok(Ok(done))
         })
@@ -263,6 +279,8 @@ pub struct ObserverLine {
     pub station: Option<String>,
     /// Phones, masked unless asked otherwise.
     pub phones: Vec<String>,
+    /// An authentication code is set.
+    pub auth_code: bool,
 }
 
 /// An election's observers after `after` (a code), at most `limit`, by code.
@@ -280,7 +298,8 @@ pub async fn list(
                 r#"SELECT o.code, n.name AS "name?", o.language, l.code AS "station?",
                        ARRAY(SELECT CASE WHEN $4 THEN p.msisdn ELSE p.masked END
                              FROM observer_phone op JOIN phone p ON p.id = op.phone_id
-                             WHERE op.observer_id = o.id ORDER BY op.place, p.id) AS "phones!"
+                             WHERE op.observer_id = o.id ORDER BY op.place, p.id) AS "phones!",
+                       EXISTS (SELECT FROM observer_auth a WHERE a.observer_id = o.id) AS "auth_code!"
                    FROM observer o LEFT JOIN observer_person n ON n.observer_id = o.id
                        LEFT JOIN location l ON l.id = o.station_id
                    WHERE o.election_id = $1 AND o.code > $2 ORDER BY o.code LIMIT $3"#,

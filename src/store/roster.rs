@@ -10,10 +10,11 @@ use futures_util::StreamExt;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, auth};
+use crate::domain::auth::Lockout;
 use crate::domain::checklist::logic::Logic;
 use crate::domain::checklist::{Checklist, ChecklistState, Translated};
-use crate::domain::election::{DateOrder, Election, ElectionState, Identify, Unverified};
+use crate::domain::election::{AuthPolicy, DateOrder, Election, ElectionState, Identify, Unverified};
 use crate::domain::roster::{Form, NewObserver, Register, Roster, Station};
 use crate::limits::{ELECTIONS_MAX, FORMS_MAX, OBSERVERS_MAX, ROSTER_DEADLINE_SECONDS};
 
@@ -43,7 +44,7 @@ pub async fn load(store: &Store, closed_days: i32) -> Result<Loaded, StoreError>
 async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, StoreError> {
     let version = sqlx::query_scalar!("SELECT version FROM roster_version").fetch_one(&mut *conn).await?;
     let elections = sqlx::query!(
-        r#"SELECT id, slug, name, state, language, identify, unverified, date_order, help AS "help: Json<Translated>",
+        r#"SELECT id, slug, name, state, language, identify, unverified, auth_code, auth_failures, auth_lockout_minutes, date_order, help AS "help: Json<Translated>",
                   replies_per_hour, opened_at, closed_at
            FROM election
            WHERE state IN ('draft', 'open') OR (state = 'closed' AND closed_at > now() - make_interval(days => $1))
@@ -67,6 +68,11 @@ async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, Store
             language: row.language,
             identify: Identify::from_word(&row.identify).unwrap_or_default(),
             unverified: Unverified::from_word(&row.unverified).unwrap_or_default(),
+            auth: AuthPolicy::from_word(&row.auth_code).unwrap_or_default(),
+            lockout: Lockout {
+                failures: row.auth_failures.unsigned_abs(),
+                minutes: row.auth_lockout_minutes.unsigned_abs(),
+            },
             date_order: DateOrder::from_word(&row.date_order).unwrap_or_default(),
             help: row.help.map(|h| h.0),
             replies_per_hour: u32::try_from(row.replies_per_hour).unwrap_or(0),
@@ -77,6 +83,10 @@ async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, Store
         if state != ElectionState::Draft {
             let left_out = read_observers(conn, &mut book, room).await?;
             read_figures(conn, &mut book).await?;
+            if book.election.auth != AuthPolicy::Off {
+                let hashes = auth::hashes(conn, book.election.id).await?;
+                book.set_auth(auth::key(conn).await?, hashes);
+            }
             loaded.left_out += left_out;
             room = room.saturating_sub(book.len());
         }

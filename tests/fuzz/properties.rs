@@ -149,6 +149,7 @@ fn lexicon(bytes: &mut Bytes<'_>) -> Lexicon {
             _ => Vec::new(),
         },
         phone_identifies: shape & 8 != 0,
+        code_asked: shape & 32 != 0,
         languages: ["en", "fr", "pt", "es", "ar", "sw"].map(str::to_owned).into(),
         date_order: if shape & 16 == 0 { DateOrder::DayMonth } else { DateOrder::MonthDay },
     };

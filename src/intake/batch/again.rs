@@ -27,7 +27,7 @@ impl Told {
         let order = judged.text.order;
         let mut value = json!({
             "message": order.record.to_string(),
-            "text": judged.text.whole.text,
+            "text": judged.shown(),
             "outcome": judged.outcome().as_str(),
         });
         if let (Ok(decision), Some(fields)) = (&judged.decision, value.as_object_mut()) {
@@ -97,6 +97,7 @@ pub async fn again<L: Ledger>(
         stopped: HashSet::new(),
         senders: Vec::new(),
         told: Vec::new(),
+        locks: Locks::default(),
     };
     let mut answer = Answer::Gone;
     let again = Again { work: &mut work, request, kept, parts, preview, answer: &mut answer };

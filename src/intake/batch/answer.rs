@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::super::decide::Decision;
+use super::super::decide::{Decision, admit};
 use super::*;
 use crate::limits::{COMMAND_REPLIES_PER_HOUR, SAME_TEXT_REPLIES_PER_HOUR, STRANGER_REPLIES_PER_HOUR};
 
@@ -26,8 +26,12 @@ impl<L: Ledger> Work<'_, L> {
         let mut pending: HashMap<(i64, u64), u32> = HashMap::new();
         let mut all = Vec::with_capacity(understood.len());
         for (text, understanding) in understood {
-            let decision = understanding.and_then(|u| judge::settle(&u, present, &self.session.replies));
             let phone_id = self.phones.get(&text.phone).copied().unwrap_or(0);
+            let understanding = understanding.map(|mut u| {
+                admit(&mut u, phone_id, &mut self.locks);
+                u
+            });
+            let decision = understanding.and_then(|u| judge::settle(&u, present, &self.session.replies));
             let mut judged =
                 Judged { reading: String::new(), phone_id, reply: None, submissions: Vec::new(), text, decision };
             match &judged.decision {

@@ -36,6 +36,7 @@ impl<L: Ledger> Work<'_, L> {
         if found.segments {
             return Err(self.give_up(Trouble::Lost));
         }
+        self.locks = attempts::locks(tx, understood, &self.phones).await?;
         let by_id: HashMap<Uuid, submission::Stored> = found.submissions.into_iter().map(|s| (s.id, s)).collect();
         for (key, (id, before)) in &mut ids {
             if let Some(stored) = by_id.get(id) {

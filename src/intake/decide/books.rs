@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::checklist::logic::Logic;
 use crate::domain::checklist::{Checklist, ChecklistState, Kind};
+use crate::domain::election::AuthPolicy;
 use crate::domain::roster::{Form, Register, Roster};
 use crate::grammar::{Lexicon, Setting};
 
@@ -61,6 +62,7 @@ impl Book {
         let setting = Setting {
             observer_lengths: register.code_lengths().into_iter().collect(),
             phone_identifies: register.election.identify.by_phone(),
+            code_asked: register.election.auth != AuthPolicy::Off,
             languages: register.languages().into_iter().map(str::to_owned).collect(),
             date_order: register.election.date_order,
         };

@@ -20,28 +20,35 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
             report: &known.report,
             checklist: Some(&known.checklist),
             instead: None,
+            minutes: 0,
             missing: &one.change.missing,
             uncalled: &one.uncalled,
             check: one.check.clone(),
         });
     }
-    told.extend(understanding.unknown.iter().map(|u| Told {
+    let quiet = understanding.unknown.iter().any(|u| u.quiet);
+    told.extend(understanding.unknown.iter().filter(|u| !u.quiet).map(|u| Told {
         outcome: u.outcome,
         report: &u.report,
         checklist: None,
         instead: u.instead.as_deref(),
+        minutes: u.minutes,
         missing: &[],
         uncalled: &[],
         check: Vec::new(),
     }));
     let outcome = understanding
         .refused
-        .or_else(|| told.iter().map(|t| t.outcome).max_by_key(|o| rank(*o)))
+        .or_else(|| {
+            let unknown = understanding.unknown.iter().map(|u| u.outcome);
+            settled.iter().map(|s| s.outcome).chain(unknown).max_by_key(|o| rank(*o))
+        })
         .unwrap_or(Outcome::UnknownChecklist);
     let outcome =
         if outcome == Outcome::Accepted && !understanding.leftover.is_empty() { Outcome::Partial } else { outcome };
     let reply = match understanding.command {
         Some(command) => Some(answer(understanding, command, present, replies)),
+        None if told.is_empty() && quiet => None,
         None => reply::write(replies, understanding, outcome, &told),
     };
     Decision {
@@ -50,6 +57,7 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         observer: understanding.observer,
         reading: reading(understanding),
         reply,
+        shown: understanding.shown.clone(),
         silence: match understanding.command {
             Some(Command::Stop) => Some(true),
             Some(Command::Start) => Some(false),
@@ -156,7 +164,7 @@ pub(super) fn rank(outcome: Outcome) -> u8 {
         Outcome::Unclear => 4,
         Outcome::UnknownChecklist => 5,
         Outcome::UnknownObserver => 6,
-        Outcome::Unverified | Outcome::Held => 7,
+        Outcome::Unverified | Outcome::Held | Outcome::WrongCode | Outcome::Locked => 7,
         Outcome::Outdated => 8,
         Outcome::Draft | Outcome::Paused | Outcome::Closed => 9,
         Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => 10,

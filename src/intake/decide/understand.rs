@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::authenticate::{self, Tried, Verdict, verdict};
 use super::books::{Book, Books, Entry};
 use super::command::{self, Called, Command};
 use super::identify::{Who, who};
 use super::{Ask, Incoming, KnownReport, Understanding};
 use crate::domain::checklist::ChecklistState;
 use crate::domain::checklist::logic;
+use crate::domain::election::AuthPolicy;
 use crate::domain::outcome::Outcome;
 use crate::domain::phone::normalise;
 use crate::domain::report::{Note, Reason, Rejected, Report};
@@ -37,6 +39,8 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         command: None,
         asks: Vec::new(),
         help: None,
+        tried: Vec::new(),
+        shown: None,
     };
     let phone = normalise(incoming.sender);
     let now = incoming.order.received_us;
@@ -94,14 +98,31 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         out.election = Some(book.register.election.id);
     }
     let at = Context { book, phone: &phone, closed: !book.register.election.was_open(now), vouched: incoming.vouched };
+    let hidden = {
+        let senders: Vec<_> = reading.reports.iter().map(|f| who(book, f, &phone).observer).collect();
+        authenticate::hidden(incoming.text, book, &reading.reports, &senders)
+    };
     for (place, found) in reading.reports.into_iter().enumerate() {
         report(&mut out, &at, place, found);
     }
+    if let Some(hidden) = hidden {
+        hidden.hide(&mut out.leftover);
+        out.comment.iter_mut().for_each(|c| hidden.hide(c));
+        out.notes.iter_mut().for_each(|n| hidden.hide(&mut n.detail));
+        out.known.iter_mut().for_each(|k| hidden.hide_in(&mut k.report));
+        out.unknown.iter_mut().for_each(|u| hidden.hide_in(&mut u.report));
+        out.shown = Some(hidden.text);
+    }
+    conclude(&mut out);
+    out
+}
+
+/// What a text is in which no report can be recorded.
+pub(super) fn conclude(out: &mut Understanding) {
     if out.known.is_empty() {
         let worst = out.unknown.iter().map(|u| u.outcome).max_by_key(|o| super::settle::rank(*o));
         out.refused = Some(worst.unwrap_or(Outcome::UnknownChecklist));
     }
-    out
 }
 
 /// A command: who asks, in which language, and what STATUS must look up.
@@ -172,7 +193,13 @@ fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
 }
 
 fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found) {
-    let who = who(at.book, &found, at.phone);
+    let mut who = who(at.book, &found, at.phone);
+    let verdict = if at.vouched { Verdict::NotAsked } else { verdict(at.book, &found, &who) };
+    let place = u16::try_from(place).unwrap_or(u16::MAX);
+    let proven = verdict == Verdict::Right && at.book.register.election.auth == AuthPolicy::UnknownPhones;
+    if proven {
+        who.refused = None;
+    }
     let Found { mut report, checklist, doubtful, .. } = found;
     let entry = checklist.as_ref().and_then(|c| at.book.entries.get(&c.prefix));
     if let Some(observer) = who.observer
@@ -183,22 +210,50 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
     }
     let refused = match entry {
         None => Some(Outcome::UnknownChecklist),
-        Some(entry) => refusal(out.order.received_us, at, entry, doubtful, &who, &report),
+        Some(entry) => refusal(out.order.received_us, at, entry, doubtful, &who).or_else(|| {
+            let observer = who.observer?;
+            if let Verdict::Right | Verdict::Wrong = verdict {
+                out.tried.push(Tried {
+                    place,
+                    observer: observer.id,
+                    own_phone: who.verified,
+                    right: verdict == Verdict::Right,
+                    lockout: at.book.register.election.lockout,
+                });
+            }
+            let kind = match verdict {
+                Verdict::Missing(kind) => Some(kind),
+                Verdict::Wrong => Some("wrong_code"),
+                Verdict::Right | Verdict::NotAsked => None,
+            };
+            if let Some(kind) = kind {
+                report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
+                return Some(Outcome::WrongCode);
+            }
+            who.refused.filter(|_| !at.vouched).or_else(|| {
+                // Nothing of it can be recorded.
+                (report.answers.is_empty() && report.comment.is_none()).then_some(Outcome::Unclear)
+            })
+        }),
     };
     let (Some(entry), Some(observer), None) = (entry, who.observer, refused) else {
         let instead = entry.and_then(|e| e.instead.clone());
-        out.unknown.push(super::Refused { report, outcome: refused.unwrap_or(Outcome::Unclear), instead });
+        let outcome = refused.unwrap_or(Outcome::Unclear);
+        out.unknown.push(super::Refused { place, report, outcome, instead, minutes: 0, quiet: false });
         return;
     };
     if !who.verified {
-        let kind = if at.vouched { "vouched" } else { "unverified_phone" };
+        let kind = match () {
+            () if at.vouched => "vouched",
+            () if proven => "proven_by_code",
+            () => "unverified_phone",
+        };
         report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
     }
     report.prefix.clone_from(&entry.checklist.prefix);
     if entry.checklist.version != entry.in_use.checklist.version {
         report.notes.push(Note { kind: "version".to_owned(), detail: entry.checklist.version.to_string() });
     }
-    let place = u16::try_from(place).unwrap_or(u16::MAX);
     let key = SubmissionKey {
         election: at.book.register.election.id,
         prefix: report.prefix.clone(),
@@ -217,14 +272,7 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
 }
 
 /// Why nothing of a report is recorded, the first reason that there is.
-fn refusal(
-    received_us: i64,
-    at: &Context<'_>,
-    entry: &Entry,
-    doubtful: bool,
-    who: &Who<'_>,
-    report: &Report,
-) -> Option<Outcome> {
+fn refusal(received_us: i64, at: &Context<'_>, entry: &Entry, doubtful: bool, who: &Who<'_>) -> Option<Outcome> {
     let state = if at.vouched { entry.in_use.checklist.state } else { entry.in_use.state_at(received_us) };
     match state {
         _ if at.closed => return Some(Outcome::Closed),
@@ -239,16 +287,7 @@ fn refusal(
     if doubtful {
         return Some(Outcome::Unclear);
     }
-    if who.observer.is_none() {
-        return Some(Outcome::UnknownObserver);
-    }
-    if !at.vouched
-        && let Some(outcome) = who.refused
-    {
-        return Some(outcome);
-    }
-    // Nothing of it can be recorded.
-    (report.answers.is_empty() && report.comment.is_none()).then_some(Outcome::Unclear)
+    who.observer.is_none().then_some(Outcome::UnknownObserver)
 }
 
 /// Takes out the answers that a rule refuses beside the report's other answers; what the rules say.

@@ -28,7 +28,7 @@ pub(super) async fn of<T: Tx>(
     if !many {
         let text = match alphabet {
             Some(alphabet) => reassemble::single(&Mobile { default_alphabet: alphabet, ..own }).text,
-            None => row.text.clone().unwrap_or_default(),
+            None => unhidden(row.text.as_deref().unwrap_or_default(), own),
         };
         return Ok(Ok(Whole { text, gaps: Vec::new() }));
     }
@@ -56,8 +56,28 @@ fn put_together(row: &TextRow, own: Mobile, others: &[RawPart], alphabet: Option
         }
         let whole = reassemble::join(&numbered, i16::from(total));
         // Unless another alphabet is wished for, it is the one that made the stored text.
-        (asked || row.text.as_deref() == Some(whole.text.as_str())).then_some(whole)
+        (asked || row.text.as_deref().is_some_and(|t| agree(t, &whole.text))).then_some(whole)
     })
+}
+
+/// A text as it came: where a code in it is hidden, the bytes have it.
+fn unhidden(stored: &str, own: Mobile) -> String {
+    if !stored.contains("**") {
+        return stored.to_owned();
+    }
+    let mut own = own;
+    let came = ALPHABETS.into_iter().find_map(|alphabet| {
+        own.default_alphabet = alphabet;
+        Some(reassemble::single(&own).text).filter(|text| agree(stored, text))
+    });
+    came.unwrap_or_else(|| stored.to_owned())
+}
+
+/// Is the stored text this one, but for digits that are hidden in it?
+fn agree(stored: &str, came: &str) -> bool {
+    let mut stored = stored.chars();
+    let same = came.chars().all(|c| stored.next().is_some_and(|s| s == c || (s == '*' && c.is_numeric())));
+    same && stored.next().is_none()
 }
 
 fn mobile(esm_class: i16, data_coding: i16, raw: &[u8], payload: Option<&[u8]>) -> Mobile {

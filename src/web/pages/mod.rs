@@ -86,6 +86,8 @@ pub(super) fn outcome_words(outcome: &crate::domain::outcome::Outcome) -> &'stat
         O::Outdated => "old form",
         O::Unverified => "unverified sender",
         O::Held => "held for staff",
+        O::WrongCode => "no right secret code",
+        O::Locked => "locked: wrong secret codes",
         O::Unclear => "unclear",
         O::Command => "command",
         O::Ignored => "ignored",
@@ -101,7 +103,7 @@ pub(super) fn outcome_class(outcome: &crate::domain::outcome::Outcome) -> &'stat
         O::Accepted | O::Corrected => "good",
         O::Partial | O::Held => "fair",
         O::Unclear | O::UnknownObserver | O::UnknownChecklist | O::Closed | O::SetAside => "bad",
-        O::Draft | O::Paused | O::Outdated | O::Unverified => "bad",
+        O::Draft | O::Paused | O::Outdated | O::Unverified | O::WrongCode | O::Locked => "bad",
         O::Duplicate | O::Command | O::Ignored | O::Segment => "quiet",
     }
 }

@@ -99,6 +99,9 @@ templates! {
     Outdated "outdated" [Prefix, Form];
     Unverified "unverified" [Report];
     Held "held" [Report];
+    NoCode "no_code" [Report];
+    WrongCode "wrong_code" [Report];
+    Locked "locked" [Report, Count];
     Help "help" [];
     Status "status" [];
     StatusList "status_list" [List];
@@ -381,6 +384,7 @@ fn worst_head(set: &Set, key: Key, longest: &Longest) -> Length {
         (Slot::Form, &prefix),
         (Slot::List, &list),
         (Slot::Text, &text),
+        (Slot::Count, "1440"),
     ];
     Length::of(&set.text(key, &values))
 }

@@ -28,6 +28,8 @@ pub(in crate::intake::decide) struct Told<'a> {
     pub checklist: Option<&'a Checklist>,
     /// What the text should begin with.
     pub instead: Option<&'a str>,
+    /// For how long nothing is taken from who is locked.
+    pub minutes: u32,
     pub missing: &'a [String],
     /// Answered though not asked.
     pub uncalled: &'a [&'a str],
@@ -209,6 +211,9 @@ fn say(set: &Set, parts: &mut Vec<Part>, told: &Told<'_>) {
         Outcome::Outdated => Key::Outdated,
         Outcome::Unverified => Key::Unverified,
         Outcome::Held => Key::Held,
+        Outcome::WrongCode if report.notes.iter().any(|n| n.kind == "no_code") => Key::NoCode,
+        Outcome::WrongCode => Key::WrongCode,
+        Outcome::Locked => Key::Locked,
         Outcome::Unclear | Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => Key::Unclear,
     };
     let name = if observer.is_empty() { report.prefix.clone() } else { format!("{} {observer}", report.prefix) };
@@ -216,8 +221,10 @@ fn say(set: &Set, parts: &mut Vec<Part>, told: &Told<'_>) {
         1 => set.text(Key::AnswersOne, &[]),
         n => set.text(Key::AnswersMany, &[(Slot::Count, &n.to_string())]),
     };
+    let minutes = told.minutes.to_string();
     let values = [
         (Slot::Report, name.as_str()),
+        (Slot::Count, &minutes),
         (Slot::Answers, &answers),
         (Slot::Prefix, &report.prefix),
         (Slot::Observer, observer),

@@ -1,5 +1,6 @@
 //! Decisions on whole texts, against a roster of two elections.
 
+mod authentication;
 mod commands;
 mod forms;
 mod property;
@@ -55,6 +56,7 @@ fn register(id: i32, prefix: &str, phones: &[(&str, u32)], closed_us: Option<i64
 struct World {
     books: Books,
     present: PresentStates,
+    locks: Locks,
     at: i64,
     /// Whose texts staff let pass.
     sender: String,
@@ -72,6 +74,7 @@ impl World {
         Self {
             books: Books::new(&roster),
             present: PresentStates::new(),
+            locks: Locks::default(),
             at: 1_000,
             sender: "+255700000000".to_owned(),
         }
@@ -92,7 +95,10 @@ impl World {
         let order =
             OrderKey { received_us: self.at, record: RecordKey { spool: Uuid::nil(), sequence: self.at as u64 } };
         let incoming = Incoming { order, sender, sender_ton: ton, destination: "20300", text, vouched, gaps: vec![] };
-        settle(&understand(&incoming, &self.books), &mut self.present, &Replies::built_in())
+        let mut understanding = understand(&incoming, &self.books);
+        let phone = sender.trim_start_matches('+').parse().unwrap_or(0);
+        admit(&mut understanding, phone, &mut self.locks);
+        settle(&understanding, &mut self.present, &Replies::built_in())
     }
 
     fn text(&mut self, text: &str) -> (Outcome, String) {
