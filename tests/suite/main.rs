@@ -7,6 +7,7 @@
 mod acknowledge;
 mod albania_2017;
 mod architecture;
+mod authentication;
 mod bad_input;
 mod clock;
 mod config;
