@@ -9,6 +9,7 @@ mod clean;
 mod header;
 mod keyed;
 mod lexicon;
+pub mod print;
 mod search;
 mod span;
 mod value;

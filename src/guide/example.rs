@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::GuideError;
 use crate::domain::checklist::logic::{Logic, facts};
-use crate::domain::checklist::{Checklist, GrammarKind, Kind, Question, QuestionType, day, minutes};
+use crate::domain::checklist::{Checklist, Kind, Question, QuestionType, day, minutes};
 use crate::domain::decimal::Decimal;
 use crate::domain::value::{Answers, Value};
-use crate::grammar::{Lexicon, Setting, read};
+use crate::grammar::{Lexicon, Setting, print, read};
 
 /// Answers in an example, at most.
 const ANSWERS_MAX: usize = 5;
@@ -88,7 +88,7 @@ impl<'a> Example<'a> {
         }
         let head = join(&parts);
         for (question, value) in &answers {
-            let text = answered(checklist, question, &written(question, value));
+            let text = print::answer(checklist, question, &print::value(question, value));
             parts.push(Part { text, is: Is::Answer(question.code.clone(), value.clone()) });
         }
         parts.push(Part { text: format!("@ {comment}"), is: Is::Comment });
@@ -104,8 +104,8 @@ impl<'a> Example<'a> {
     pub(super) fn corrections(&self, checklist: &Checklist) -> Option<(String, String)> {
         let (question, _) = self.answers.first().filter(|_| checklist.kind != Kind::Incident)?;
         let other = self.other()?;
-        let whole = |answer: &str| format!("{} {}", self.head, answered(checklist, question, answer));
-        Some((whole(&written(question, &other)), whole("*")))
+        let whole = |answer: &str| format!("{} {}", self.head, print::answer(checklist, question, answer));
+        Some((whole(&print::value(question, &other)), whole("*")))
     }
 
     /// Another answer to the first question.
@@ -229,44 +229,5 @@ fn values(question: &Question, turn: usize) -> Vec<Value> {
         }
         // In the compact grammar the comment is the answer; in the keyed one it would make the example long.
         QuestionType::Text {} => Vec::new(),
-    }
-}
-
-/// What an answer is sent under: the question's code, or its number in the printed guide.
-pub(super) fn label(checklist: &Checklist, question: &Question) -> String {
-    match (checklist.grammar, &question.kind) {
-        (GrammarKind::Keyed, _) => {
-            let place = checklist.questions.iter().position(|q| q.code == question.code).unwrap_or(0);
-            (place + 1).to_string()
-        }
-        (GrammarKind::Compact, QuestionType::Text {}) => "@".to_owned(),
-        (GrammarKind::Compact, _) => question.code.clone(),
-    }
-}
-
-fn answered(checklist: &Checklist, question: &Question, answer: &str) -> String {
-    let joint = if checklist.grammar == GrammarKind::Keyed { "." } else { "" };
-    format!("{}{joint}{answer}", label(checklist, question))
-}
-
-/// An answer as it is texted after its code.
-pub(super) fn written(question: &Question, value: &Value) -> String {
-    match (&question.kind, value) {
-        (QuestionType::YesNo { options }, Value::Bool(yes)) => {
-            let mut numbers = options.keys().copied();
-            let (first, second) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(2));
-            if *yes { first } else { second }.to_string()
-        }
-        (_, Value::Bool(_)) => String::new(),
-        (_, Value::Number(n)) => n.to_string(),
-        (QuestionType::MultiChoice { options: all }, Value::Options(chosen)) => {
-            let apart = if all.keys().all(|n| *n <= 9) { "" } else { "," };
-            chosen.iter().map(u16::to_string).collect::<Vec<_>>().join(apart)
-        }
-        (_, Value::Options(chosen)) => chosen.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
-        (_, Value::NotAvailable { na }) => na.to_string(),
-        (QuestionType::Time { .. }, Value::Text(time)) => time.replace(':', ""),
-        (QuestionType::Date { .. }, Value::Text(date)) => date.replace('-', ""),
-        (_, Value::Text(text)) => text.clone(),
     }
 }

@@ -87,7 +87,9 @@ pub enum GuideError {
 /// # Errors
 /// See [`GuideError`].
 pub fn render(checklist: &Checklist, words: &Words, options: &Options) -> Result<String, GuideError> {
-    Ok(view::Page::new(checklist, words, options)?.render()?)
+    // What observers write before their code tells the version, where texts tell it.
+    let spelled = Checklist { prefix: checklist.opening(), marked: false, ..checklist.clone() };
+    Ok(view::Page::new(&spelled, words, options)?.render()?)
 }
 
 /// The languages of a checklist; `en` when it says none.

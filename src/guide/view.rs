@@ -3,12 +3,13 @@
 use askama::Template;
 
 use super::direction::Direction;
-use super::example::{Example, Is, label, written};
+use super::example::{Example, Is};
 use super::words::{Words, fill};
 use super::{GuideError, Options};
 use crate::domain::checklist::formula::Formula;
 use crate::domain::checklist::{Checklist, Kind, Question, QuestionType, Severity, Translated};
 use crate::domain::value::Value;
+use crate::grammar::print;
 
 /// Boxes of one answer, at most; a longer one gets a line.
 const BOXES_MAX: usize = 10;
@@ -173,7 +174,7 @@ impl Says<'_> {
             && boxes.len() + usize::from(boxes.contains(&'_')) > 1
             && (!options.is_empty() || text.text.chars().count() > BESIDE_BOXES_CHARS);
         Asked {
-            label: label(checklist, question),
+            label: print::label(checklist, question),
             code: question.code.clone(),
             section,
             text,
@@ -192,7 +193,7 @@ impl Says<'_> {
             QuestionType::MultiChoice { options } => {
                 let numbers: Vec<u16> = options.keys().copied().filter(|n| *n != 0).collect();
                 let sample = Value::Options([0, 2].iter().filter_map(|i| numbers.get(*i).copied()).collect());
-                Some(self.fixed(&self.words.several, &[("sample", &written(question, &sample))]))
+                Some(self.fixed(&self.words.several, &[("sample", &print::value(question, &sample))]))
             }
             QuestionType::Decimal { .. } => Some(self.fixed(&self.words.decimal, &[])),
             QuestionType::Date { .. } => Some(self.fixed(&self.words.day, &[])),
@@ -234,7 +235,7 @@ impl Says<'_> {
             }
             (QuestionType::Flag {}, _) => self.piece(&question.text),
             (_, Value::Text(text)) => self.text(text),
-            (_, value) => self.text(&written(question, value)),
+            (_, value) => self.text(&print::value(question, value)),
         }
     }
 
