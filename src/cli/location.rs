@@ -3,14 +3,14 @@
 //! Two forms of a file: one line a location (`code, name, level, parent, registered_voters`), or,
 //! with `--levels region,district,station`, one line a station with columns for each level.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::import::{Field, Mapping, Progress, Reporter, Row, Table, read_table};
 use crate::config::{Config, Part};
-use crate::domain::location::{BadLine, LocationRow};
+use crate::domain::location::{BadLine, FIGURE_MAX, LocationRow};
 use crate::limits::{IMPORT_DEADLINE_SECONDS, LOCATIONS_MAX};
 use crate::role::support;
 use crate::store::{election, location};
@@ -36,6 +36,10 @@ enum Command {
         /// Which column is which field: "Column=field"; may be repeated
         #[arg(long)]
         map: Vec<Mapping>,
+        /// A further column of whole numbers that the checklists' rules refer to by this name, for example
+        /// ballots_issued; may be repeated
+        #[arg(long, value_name = "NAME", value_parser = figure)]
+        figure: Vec<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -65,8 +69,8 @@ pub fn main(config: &Path, args: Args) -> ExitCode {
 
 async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Import { election, file, levels, map, json } => {
-            import(config, &election, &file, &levels, &map, json).await
+        Command::Import { election, file, levels, map, figure, json } => {
+            import(config, &election, &file, &Columns { levels, map, figures: figure }, json).await
         }
         Command::List { election, after, limit, json } => {
             let store = support::open_owner(config).await?;
@@ -86,22 +90,19 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn import(
-    config: &Config,
-    slug: &str,
-    file: &Path,
-    levels: &[String],
-    maps: &[Mapping],
-    json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn import(config: &Config, slug: &str, file: &Path, columns: &Columns, json: bool) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
+    let Columns { levels, map: maps, figures } = columns;
+    let also = |fields: Vec<Field>| -> Vec<Field> {
+        fields.into_iter().chain(figures.iter().map(|name| Field::new(name, &[]).required())).collect()
+    };
     let (table, (rows, bad)) = if levels.is_empty() {
-        let table = read_table(file, &tall_fields(), maps)?;
-        let read = tall(&table);
+        let table = read_table(file, &also(tall_fields()), maps)?;
+        let read = tall(&table, figures);
         (table, read)
     } else {
-        let table = read_table(file, &wide_fields(levels)?, maps)?;
-        let read = wide(&table, levels);
+        let table = read_table(file, &also(wide_fields(levels)?), maps)?;
+        let read = wide(&table, levels, figures);
         (table, read)
     };
     let reporter = Reporter { file, json, ignored: table.ignored.clone(), begun };
@@ -116,6 +117,44 @@ async fn import(
     reporter.finish(result)
 }
 
+/// Which columns a file has.
+struct Columns {
+    levels: Vec<String>,
+    map: Vec<Mapping>,
+    figures: Vec<String>,
+}
+
+/// A name that a formula can refer to.
+fn figure(name: &str) -> Result<String, String> {
+    let sound = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !["code", "name", "level", "parent", "registered", "registered_voters"].contains(&name);
+    if sound {
+        Ok(name.to_owned())
+    } else {
+        Err("use lower case letters, digits and _, as in ballots_issued".to_owned())
+    }
+}
+
+/// The cells of the further columns.
+fn figures(
+    table: &Table,
+    row: &Row,
+    names: &[String],
+    wrong: &mut impl FnMut(String),
+) -> BTreeMap<String, Option<i64>> {
+    let mut figures = BTreeMap::new();
+    for name in names {
+        let text = table.cell(row, name);
+        match text.parse::<i64>() {
+            _ if text.is_empty() => drop(figures.insert(name.clone(), None)),
+            Ok(number) if (0..=FIGURE_MAX).contains(&number) => drop(figures.insert(name.clone(), Some(number))),
+            _ => wrong(format!("{name} `{text}` is not a whole number from 0 to {FIGURE_MAX}; write digits only")),
+        }
+    }
+    figures
+}
+
 fn tall_fields() -> Vec<Field> {
     vec![
         Field::new("code", &["id", "location_code", "location_id"]).required(),
@@ -126,7 +165,7 @@ fn tall_fields() -> Vec<Field> {
     ]
 }
 
-fn tall(table: &Table) -> (Vec<LocationRow>, Vec<BadLine>) {
+fn tall(table: &Table, names: &[String]) -> (Vec<LocationRow>, Vec<BadLine>) {
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     for row in &table.rows {
         let mut wrong = |reason: String| bad.push(BadLine { line: row.line, reason });
@@ -140,6 +179,7 @@ fn tall(table: &Table) -> (Vec<LocationRow>, Vec<BadLine>) {
             wrong(reason);
             None
         });
+        let figures = figures(table, row, names, &mut wrong);
         let parent = Some(cell("parent")).filter(|p| !p.is_empty());
         rows.push(LocationRow {
             line: row.line,
@@ -148,6 +188,7 @@ fn tall(table: &Table) -> (Vec<LocationRow>, Vec<BadLine>) {
             level: cell("level").to_lowercase(),
             parent,
             registered_voters,
+            figures,
         });
     }
     (rows, bad)
@@ -190,7 +231,7 @@ fn wide_fields(levels: &[String]) -> anyhow::Result<Vec<Field>> {
 
 /// Stations with the areas above them, each area once. An area without a code gets one made of the
 /// names from the top down.
-fn wide(table: &Table, levels: &[String]) -> (Vec<LocationRow>, Vec<BadLine>) {
+fn wide(table: &Table, levels: &[String], names: &[String]) -> (Vec<LocationRow>, Vec<BadLine>) {
     let levels: Vec<String> = levels.iter().map(|l| l.trim().to_lowercase()).collect();
     let (mut rows, mut bad): (Vec<LocationRow>, Vec<BadLine>) = (Vec::new(), Vec::new());
     let mut areas: HashMap<String, usize> = HashMap::new();
@@ -200,6 +241,7 @@ fn wide(table: &Table, levels: &[String]) -> (Vec<LocationRow>, Vec<BadLine>) {
             wrong(reason);
             None
         });
+        let figures = figures(table, row, names, &mut wrong);
         let (mut parent, mut names): (Option<String>, Vec<String>) = (None, Vec::new());
         for (i, level) in levels.iter().enumerate() {
             let name = table.cell(row, level).to_owned();
@@ -222,6 +264,7 @@ fn wide(table: &Table, levels: &[String]) -> (Vec<LocationRow>, Vec<BadLine>) {
                 level: level.clone(),
                 parent: parent.replace(code.clone()),
                 registered_voters: if last { registered } else { None },
+                figures: if last { figures.clone() } else { BTreeMap::new() },
             };
             match areas.get(&code).and_then(|&at| rows.get(at)) {
                 Some(first) if last => {

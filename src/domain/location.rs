@@ -4,6 +4,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+/// Greatest figure of a location.
+pub const FIGURE_MAX: i64 = i32::MAX as i64;
+
 /// One location of an imported file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocationRow {
@@ -19,6 +22,8 @@ pub struct LocationRow {
     pub parent: Option<String>,
     /// Registered voters, where known. The outer `None`: the file does not say, keep what is there.
     pub registered_voters: Option<Option<i32>>,
+    /// Other numeric columns by name, which rules may refer to; `None` takes one away.
+    pub figures: BTreeMap<String, Option<i64>>,
 }
 
 /// One location that is there already.
@@ -261,6 +266,7 @@ mod tests {
             level: level.to_owned(),
             parent: (!parent.is_empty()).then(|| parent.to_owned()),
             registered_voters: None,
+            figures: BTreeMap::new(),
         }
     }
 

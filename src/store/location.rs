@@ -1,10 +1,12 @@
 //! `location`: importing a hierarchy, all or nothing, and listing it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::import::{ImportError, Imported, lock_election};
 use super::{Store, StoreError, array_literal};
@@ -68,9 +70,62 @@ pub async fn import(
                 insert(conn, election, chunk).await?;
                 progress(chunk.len() as u64);
             }
+            let ids: HashMap<&str, i32> = placed.iter().map(|p| (p.node.code.as_str(), p.id)).collect();
+            let counted = added.iter().chain(&changed).map(|p| p.id).collect();
+            let more = write_figures(conn, election, rows, &ids, &counted).await?;
+            done.changed += more;
+            done.unchanged -= more.min(done.unchanged);
             Ok(Ok(done))
         })
         .await?
+}
+
+/// Writes the other numeric columns of a file; how many locations changed in them that are not `counted`.
+async fn write_figures(
+    conn: &mut PgConnection,
+    election: i32,
+    rows: &[LocationRow],
+    ids: &HashMap<&str, i32>,
+    counted: &HashSet<i32>,
+) -> Result<usize, StoreError> {
+    if rows.iter().all(|r| r.figures.is_empty()) {
+        return Ok(0);
+    }
+    let known = sqlx::query!(
+        r#"SELECT id, figures AS "figures!: Json<BTreeMap<String, i64>>" FROM location
+           WHERE election_id = $1 AND figures IS NOT NULL"#,
+        election
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut known: HashMap<i32, BTreeMap<String, i64>> = known.into_iter().map(|r| (r.id, r.figures.0)).collect();
+    let mut new: Vec<(i32, Option<Value>)> = Vec::new();
+    for row in rows.iter().filter(|r| !r.figures.is_empty()) {
+        let Some(id) = ids.get(row.code.as_str()) else { continue };
+        let before = known.remove(id).unwrap_or_default();
+        let mut after = before.clone();
+        for (name, figure) in &row.figures {
+            match figure {
+                Some(figure) => drop(after.insert(name.clone(), *figure)),
+                None => drop(after.remove(name)),
+            }
+        }
+        if after != before {
+            new.push((*id, (!after.is_empty()).then(|| serde_json::json!(after))));
+        }
+    }
+    for chunk in new.chunks(IMPORT_BATCH_ROWS) {
+        let (ids, figures): (Vec<i32>, Vec<Option<Value>>) = chunk.iter().cloned().unzip();
+        sqlx::query!(
+            "UPDATE location l SET figures = u.figures FROM UNNEST($1::int[], $2::jsonb[]) AS u (id, figures)
+             WHERE l.id = u.id",
+            &ids,
+            &figures as &[Option<Value>]
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(new.iter().filter(|(id, _)| !counted.contains(id)).count())
 }
 
 struct Before {
@@ -220,6 +275,8 @@ pub struct LocationLine {
     pub parent: Option<String>,
     /// Registered voters.
     pub registered_voters: Option<i32>,
+    /// Other numeric columns.
+    pub figures: Option<Value>,
     /// A polling station.
     pub is_station: bool,
     /// Observers posted there.
@@ -232,7 +289,7 @@ pub async fn list(store: &Store, election: i32, after: &str, limit: i64) -> Resu
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             Ok(sqlx::query_as!(
                 LocationLine,
-                r#"SELECT l.code, l.name, l.level, p.code AS "parent?", l.registered_voters, l.is_station,
+                r#"SELECT l.code, l.name, l.level, p.code AS "parent?", l.registered_voters, l.figures, l.is_station,
                        (SELECT count(*) FROM observer o WHERE o.station_id = l.id) AS "observers!"
                    FROM location l LEFT JOIN location p ON p.id = l.parent_id
                    WHERE l.election_id = $1 AND l.code > $2 ORDER BY l.code LIMIT $3"#,

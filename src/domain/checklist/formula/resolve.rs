@@ -4,9 +4,7 @@ use super::read::{Item, Raw, read};
 use super::{Comparison, Formula, Node, Op, Operand, Term};
 use crate::domain::checklist::number::Number;
 use crate::domain::checklist::{Question, QuestionType};
-
-/// Greatest figure of a location.
-const FIGURE_MAX: i64 = i32::MAX as i64;
+use crate::domain::location::FIGURE_MAX;
 
 /// What may be compared with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
