@@ -59,6 +59,14 @@ pub(super) struct Opened {
 }
 
 /// A connection with the pragmas that durability and the memory cap need.
+/// The file that is there: were its disk gone, an empty one must not be made in its stead.
+pub(super) fn reconnect(folder: &Path) -> Result<Connection, SpoolError> {
+    match std::fs::metadata(folder.join(FILE)) {
+        Ok(_) => connect(folder),
+        Err(error) => Err(SpoolError::Folder { folder: folder.to_owned(), error }),
+    }
+}
+
 pub(super) fn connect(folder: &Path) -> Result<Connection, SpoolError> {
     let connection = Connection::open(folder.join(FILE))?;
     connection.busy_timeout(Duration::from_secs(2))?;

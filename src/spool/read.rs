@@ -35,7 +35,7 @@ pub(super) struct Server {
 }
 
 fn connect(options: &Options) -> Result<Connection, SpoolError> {
-    let connection = open::connect(&options.folder)?;
+    let connection = open::reconnect(&options.folder)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
     Ok(connection)
 }

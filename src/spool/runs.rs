@@ -91,3 +91,22 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(i64, Run)>, SpoolError
     }
     Ok(runs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_runs_without_a_record_the_newest_are_known() {
+        let connection = Connection::open_in_memory().unwrap();
+        super::super::open::create(&connection, std::path::Path::new("spool")).unwrap();
+        let world = World::real();
+        let mut begun = Vec::new();
+        for _ in 0..SPOOL_EMPTY_RUNS_MAX + 5 {
+            begun.push(begin(&connection, "host", &world).unwrap().uuid);
+        }
+        let known: Vec<Uuid> = begin(&connection, "host", &world).unwrap().closed.iter().map(|run| run.uuid).collect();
+        assert_eq!(known, begun[5..]);
+        assert_eq!(all(&connection).unwrap().len(), SPOOL_EMPTY_RUNS_MAX + 1, "and no others are kept");
+    }
+}

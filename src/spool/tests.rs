@@ -9,7 +9,7 @@ use crate::handoff::append::{Done, Kind};
 use crate::handoff::codec::decode;
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, FromGateway, Mobile, NotSent, Record, Run, SubmitOutcome};
-use crate::limits::SPOOL_BATCH_MAX;
+use crate::limits::{SPOOL_BATCH_MAX, SPOOL_LOST_NAMED_MAX};
 
 fn options(folder: &std::path::Path) -> Options {
     Options {
@@ -279,4 +279,30 @@ async fn only_committed_records_past_their_time_are_pruned_and_the_chain_goes_on
     assert_eq!(committed, 2);
     let found = super::audit::verify(dir.path(), &mut |_| {}).unwrap();
     assert_eq!((found.records, found.faults), (3, Vec::new()));
+}
+
+#[tokio::test]
+async fn of_many_records_lost_in_one_place_the_last_stands_for_all() {
+    for (lost, named) in [(SPOOL_LOST_NAMED_MAX, SPOOL_LOST_NAMED_MAX), (SPOOL_LOST_NAMED_MAX + 1, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(&options(dir.path())).unwrap();
+        ask(&spool, 0, 1, record("first")).await;
+        tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+        let file = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+        file.execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'record'", [lost as i64 + 1]).unwrap();
+        drop(file);
+        let spool = Spool::open(&options(dir.path())).unwrap();
+        ask(&spool, 0, 2, record("last")).await;
+        let (mut found, mut last) = (Vec::new(), 0);
+        while last < lost + 2 {
+            let some = records(&spool, last).await;
+            last = some.last().unwrap().sequence;
+            found.extend(some);
+        }
+        let corrupt: Vec<&Record> = found.iter().filter(|r| matches!(r.body, Body::Corrupt { .. })).collect();
+        assert_eq!((corrupt.len() as u64, found.len() as u64), (named, named + 2));
+        assert_eq!(corrupt.last().unwrap().sequence, lost + 1);
+        let Body::Corrupt { error, .. } = &corrupt.last().unwrap().body else { unreachable!() };
+        assert_eq!(error.contains(&format!("records 2 to {} are missing", lost + 1)), named == 1, "{error}");
+    }
 }

@@ -250,11 +250,23 @@ impl Writer {
         self.filling = filling;
     }
 
+    /// A disk that the kernel made read-only fails writes to open files as any failing disk does.
+    fn why(&self, error: &SpoolError) -> Trouble {
+        let is_read_only = || {
+            let disk = rustix::fs::statvfs(&self.options.folder);
+            disk.is_ok_and(|disk| disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+        };
+        match error.trouble() {
+            Trouble::Io if is_read_only() => Trouble::ReadOnly,
+            trouble => trouble,
+        }
+    }
+
     /// Says once when the state changes, and why.
     fn report(&mut self, result: &Result<(), SpoolError>) {
         let was = self.marks.set_failing(result.is_err());
         let folder = self.options.folder.display();
-        let trouble = result.as_ref().err().map(SpoolError::trouble);
+        let trouble = result.as_ref().err().map(|error| self.why(error));
         match (result, trouble) {
             (Err(error), Some(trouble)) => {
                 self.meters.failures.increment(1);
@@ -265,6 +277,7 @@ impl Writer {
             _ if was => tracing::info!(%folder, "the spool can be written again"),
             _ => {}
         }
+        self.marks.set_full(trouble == Some(Trouble::Full));
         if self.trouble != trouble {
             for one in Trouble::ALL {
                 let is_it = if trouble == Some(one) { 1.0 } else { 0.0 };
@@ -277,7 +290,7 @@ impl Writer {
 
     /// After an error of the disk, whatever SQLite holds of the file is left behind.
     fn reopen(&mut self) {
-        match open::connect(&self.options.folder) {
+        match open::reconnect(&self.options.folder) {
             Ok(fresh) => self.connection = fresh,
             Err(error) => tracing::debug!(%error, "the spool's file cannot be opened anew yet"),
         }

@@ -10,7 +10,7 @@ use super::support::cgroup::Cgroup;
 use super::support::flood::{self, Flood, Make};
 use super::support::process::{Launch, Process};
 use super::support::site::Site;
-use super::support::torture::{figure, skip};
+use super::support::torture::{figure, is_long, skip};
 use super::support::within;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -53,16 +53,23 @@ async fn a_gateway_short_of_memory_climbs_the_ladder_and_binds_again_when_that_h
     flood.offer(50);
     let before = flood.acknowledged();
     let refused = until("an answer to deliver later", || flood.seen(|seen| seen.refused > 0)).await;
-    let unbound = until("an unbind", || flood.seen(|seen| seen.unbinds > 0)).await;
+    // The last rung takes a minute, and a disk that fails climbs it in the short form, too.
+    let mut unbound = Duration::ZERO;
+    if is_long() {
+        unbound = until("an unbind", || flood.seen(|seen| seen.unbinds > 0)).await;
+        let binds = flood.seen(|seen| seen.binds);
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        assert_eq!(flood.seen(|seen| seen.binds), binds, "not bound again while memory is short");
+    }
     assert_eq!(flood.acknowledged(), before, "nothing is taken");
     assert_eq!(group.usage().kills, 0);
-    let binds = flood.seen(|seen| seen.binds);
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    assert_eq!(flood.seen(|seen| seen.binds), binds, "not bound again while memory is short");
     group.set_cap(GATEWAY_MEMORY_BYTES_MAX as u64).unwrap();
     let healed = tokio::time::Instant::now();
     flood.until_acknowledged(1_050, LONG).await;
-    gateway.logged("the overload has passed; binding again").await;
+    gateway.logged("the overload has passed").await;
+    if !is_long() {
+        return;
+    }
     figure(
         "gateway short of memory",
         &format!(

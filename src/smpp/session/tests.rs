@@ -489,3 +489,25 @@ async fn a_stop_unbinds_and_goes_on_acknowledging_until_the_answer() {
     assert_eq!(rig.recv().await.1, Pdu::Unbind);
     assert!(matches!(timeout(Duration::from_secs(7), rig.task).await.unwrap().unwrap(), End::Stopped));
 }
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_not_read_from_past_what_may_wait_to_be_written() {
+    use crate::limits::{READ_BYTES, WRITE_BYTES_MAX};
+    let mut rig = Rig::bound().await;
+    let mut enquiries = BytesMut::new();
+    (1_000..1_500).for_each(|n| encode(&mut enquiries, 0, n, &Pdu::EnquireLink));
+    let (mut written, mut at) = (0, 0);
+    while let Ok(some) =
+        tokio::time::timeout(Duration::from_millis(500), rig.io.write(&enquiries[at % enquiries.len()..])).await
+    {
+        at += some.unwrap();
+        written = at;
+    }
+    // Both directions of the pipe, and what the session holds between them.
+    let pipe = 2 << 20;
+    assert!(written >= pipe + WRITE_BYTES_MAX, "{written}");
+    assert!(written <= pipe + WRITE_BYTES_MAX + 4 * READ_BYTES, "{written}");
+    for _ in 0..written / 16 {
+        assert!(matches!(rig.recv().await.1, Pdu::EnquireLinkResp), "each is answered when it reads");
+    }
+}

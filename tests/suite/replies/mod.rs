@@ -106,20 +106,9 @@ async fn an_attempt_without_response_is_followed_by_one_more_and_late_responses_
         .await;
 
     // Counted, and told to whoever looks.
-    let line = stand.worker.logged("metrics are served").await;
-    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let metrics = scrape(&address).await;
+    let metrics = stand.worker.metrics().await;
     assert!(metrics.lines().any(|l| l == "scrutineer_replies_doubled_total 2"), "{metrics}");
     assert!(metrics.lines().any(|l| l == "scrutineer_replies_unknown_total 3"), "{metrics}");
     let log = process::ok(&stand.site.config(), ["message", "log"]).await;
     assert_eq!(log.matches("no response came").count(), 2, "{log}");
-}
-
-async fn scrape(address: &str) -> String {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod ext4;
 mod keys;
 mod look;
 mod power;

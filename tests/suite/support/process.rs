@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -200,6 +200,22 @@ impl Process {
         self.lines.all()
     }
 
+    /// What gateway or worker serve as metrics now.
+    pub async fn metrics(&self) -> String {
+        let log = self.log();
+        let after = |line: &str, word: &str, key: &str| Some(line.split_once(word)?.1.split_once(key)?.1.to_owned());
+        let address = log.lines().find_map(|l| {
+            after(l, "metrics are served", "address=").or_else(|| after(l, "gateway started", "metrics="))
+        });
+        let address = address.unwrap();
+        let address = address.split_whitespace().next().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     /// Waits for a log line that contains this, and returns it.
     pub async fn logged(&self, needle: &str) -> String {
         match tokio::time::timeout(PATIENCE, self.lines.find(needle)).await {
@@ -242,7 +258,6 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
-    use tokio::io::AsyncWriteExt;
     let mut child = Command::new(PROGRAM)
         .arg("--config")
         .arg(config)
