@@ -153,6 +153,9 @@ pub const SEGMENTS_MAX: u8 = 255;
 pub const RETRY_ALL_MAX: i64 = 1_000;
 /// Times that one batch is tried anew after a lost race (deadlock, another host's insert).
 pub const BATCH_RACES_MAX: u32 = 20;
+/// Times in a row that a lane tries work which the database does not take for the moment, before the session
+/// begins anew from the watermark.
+pub const BATCH_TRIES_MAX: u32 = 10;
 /// Phones whose keys the worker remembers.
 pub const PHONE_IDS_MAX: usize = 65_536;
 /// Phones of one lane whose replies are counted against the election's limit an hour.
@@ -173,6 +176,10 @@ pub const WORKER_HANG_SECONDS: u32 = 180;
 pub const SEGMENT_COPIES_SECONDS: i32 = 3_600;
 /// Such parts forgotten in one round.
 pub const SEGMENT_COPIES_SLICE: i64 = 1_000;
+/// Seconds within which two hosts may be given one text by an SMSC that saw no response to the first.
+pub const REPEATED_ELSEWHERE_SECONDS: i32 = 300;
+/// Seconds for which another host counts as there, though nothing is heard of it.
+pub const OTHER_HOST_SECONDS: i32 = 3_600;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
@@ -354,6 +361,11 @@ const _: () = assert!(
 );
 const _: () =
     assert!(DATABASE_PING_MS < DATABASE_ACQUIRE_SECONDS * 1_000, "after a dead connection there is time for another");
+const _: () = assert!(
+    BATCH_TRIES_MAX as u64 * (DATABASE_ACQUIRE_SECONDS + DATABASE_DEADLINE_SECONDS + 2) < WORKER_HANG_SECONDS as u64,
+    "a database that takes nothing does not look like a worker that hangs"
+);
+const _: () = assert!(REPEATED_ELSEWHERE_SECONDS < OTHER_HOST_SECONDS, "a host that is gone is known while it matters");
 const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
 const _: () = assert!(
     RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::append::LinkIndex;
 use super::message::Run;
 use crate::limits::SPOOL_RUNS_MAX;
 use crate::vitals::progress::Work;
@@ -20,6 +21,8 @@ pub struct Marks {
     closed: Vec<Run>,
     newest: watch::Sender<u64>,
     committed: watch::Sender<u64>,
+    /// Of each link, up to where the SMSC is known to have our responses.
+    confirmed: watch::Sender<Vec<u64>>,
     oldest: AtomicU64,
     failing: AtomicBool,
     full: AtomicBool,
@@ -38,6 +41,7 @@ impl Marks {
             closed,
             newest: watch::channel(live.newest.max(live.begins_after)).0,
             committed: watch::channel(committed).0,
+            confirmed: watch::channel(Vec::new()).0,
             oldest: AtomicU64::new(oldest),
             failing: AtomicBool::new(false),
             full: AtomicBool::new(false),
@@ -89,6 +93,24 @@ impl Marks {
     /// Greatest sequence committed to disk; 0: none. Changes with every commit.
     pub fn newest(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
+    }
+
+    /// The SMSC has our responses to what came by this link, up to here.
+    pub fn confirm(&self, link: LinkIndex, through: u64) {
+        self.confirmed.send_modify(|all| {
+            let at = usize::from(link);
+            if all.len() <= at {
+                all.resize(at + 1, 0);
+            }
+            if let Some(confirmed) = all.get_mut(at) {
+                *confirmed = through.max(*confirmed);
+            }
+        });
+    }
+
+    /// Up to where each link is confirmed, by its index; a link that is not there: to nothing.
+    pub fn confirmed(&self) -> watch::Receiver<Vec<u64>> {
+        self.confirmed.subscribe()
     }
 
     /// What PostgreSQL has, as far as the worker said.

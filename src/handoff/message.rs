@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::alphabet::DefaultAlphabet;
 
 /// Version of the protocol; gateway and worker of different versions refuse each other by name.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,14 @@ pub enum FromGateway {
     Refused(String),
     /// All records of the run that is read were sent, and it will have no more.
     RunEnd,
+    /// The SMSC is known to have our responses to all that came by this link, up to here (also sent for each
+    /// link after `Welcome`; 0: to none of this run).
+    Confirmed {
+        /// Name of the link.
+        link: String,
+        /// Sequence.
+        through: u64,
+    },
 }
 
 /// One opening of a spool: the first half of its records' keys. A spool that was restored, copied or made

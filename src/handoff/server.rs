@@ -213,9 +213,12 @@ impl Server {
         let mut newest = self.marks.newest();
         let mut bound = self.bound.clone();
         let mut told: Vec<Option<bool>> = vec![None; self.links.len()];
+        let mut confirmed = self.marks.confirmed();
+        let mut confirmed_told: Vec<Option<u64>> = vec![None; self.links.len()];
         let (mut sent, mut used, mut ended) = (None, 0u64, false);
         let mut refusals = Vec::new();
         bound.mark_changed();
+        confirmed.mark_changed();
         loop {
             let Demand { read, granted } = *demand.borrow_and_update();
             let newest_now = *newest.borrow_and_update();
@@ -228,6 +231,17 @@ impl Server {
                         *told = Some(state);
                         let LinkName { link, group } = name.clone();
                         feed(&mut sink, encode(&FromGateway::Link { link, group, bound: state })?).await?;
+                    }
+                }
+            }
+            if confirmed.has_changed().unwrap_or(false) {
+                let marks = confirmed.borrow_and_update().clone();
+                for (at, (name, told)) in self.links.iter().zip(&mut confirmed_told).enumerate() {
+                    let through = marks.get(at).copied().unwrap_or(0);
+                    if *told != Some(through) {
+                        *told = Some(through);
+                        let link = name.link.clone();
+                        feed(&mut sink, encode(&FromGateway::Confirmed { link, through })?).await?;
                     }
                 }
             }
@@ -266,6 +280,7 @@ impl Server {
                 biased;
                 changed = newest.changed(), if sent.is_some() && used < granted => closed(changed)?,
                 changed = demand.changed() => closed(changed)?,
+                changed = confirmed.changed() => { closed(changed)?; confirmed.mark_changed(); }
                 changed = bound.changed() => { closed(changed)?; bound.mark_changed(); }
                 n = refused.recv_many(&mut refusals, 256) => if n == 0 { return Ok(()) },
             }

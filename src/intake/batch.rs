@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
 
+use super::confirmed::Confirmed;
 use super::credit::Credits;
 use super::decide::{Incoming, Locks, Present, PresentStates, Replies, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
@@ -31,13 +32,14 @@ use crate::store::batch::Place;
 use crate::store::segment::{DonePart, Part};
 use crate::store::sender::SenderChange;
 use crate::store::set_aside::{self, SetAside};
-use crate::store::{Ledger, Store, StoreError, Transaction, Tx, segment, submission};
+use crate::store::{Health, Ledger, Store, StoreError, Transaction, Tx, segment, submission};
 use crate::vitals::pressure::Pressure;
 use crate::world::World;
 
 mod again;
 mod answer;
 mod attempts;
+mod elsewhere;
 mod present;
 mod results;
 
@@ -55,6 +57,10 @@ pub struct Session<L = Store> {
     pub spool: Uuid,
     /// UUID of the live run, under which replies are leased.
     pub lease: Uuid,
+    /// UUIDs of all the spool's runs.
+    pub runs: Vec<Uuid>,
+    /// Which responses the SMSC is known to have.
+    pub confirmed: Confirmed,
     /// The roster.
     pub roster: Arc<RosterCell>,
     /// Keys of phones.
@@ -75,6 +81,8 @@ pub struct Session<L = Store> {
     pub pressure: Pressure,
     /// What the gateway may send.
     pub credits: Credits,
+    /// Does the database take what it is given?
+    pub health: Arc<Health>,
 }
 
 /// Why a try did not commit.
@@ -167,29 +175,8 @@ pub async fn attempt<L: Ledger>(
     let phones = if how.bare { HashMap::new() } else { phone_ids(session, items).await? };
     let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
     let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through_with(&sequences);
-    let mut work = Work {
-        session,
-        items,
-        how,
-        phones,
-        known: session.roster.current(),
-        place: Place {
-            spool_id: session.spool_id,
-            spool: session.spool,
-            lease: session.lease,
-            lease_seconds: session.store.lease_seconds(),
-            lane,
-            through: Some(through.cast_signed()),
-        },
-        reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
-        aside: BTreeMap::new(),
-        trouble: None,
-        done: Done::default(),
-        stopped: HashSet::new(),
-        senders: Vec::new(),
-        told: Vec::new(),
-        locks: Locks::default(),
-    };
+    let mut work = Work::new(session, (session.spool_id, session.spool), items, how, phones);
+    (work.place.lane, work.place.through) = (lane, Some(through.cast_signed()));
     let result = session.store.transact(session.store.deadline(), Batch(&mut work)).await;
     work.conclude(result)
 }
@@ -201,29 +188,7 @@ pub async fn finish_incomplete<L: Ledger>(
     limit: i64,
     how: How<'_>,
 ) -> Result<(Done, usize), Trouble> {
-    let mut work = Work {
-        session,
-        items: &[],
-        how,
-        phones: HashMap::new(),
-        known: session.roster.current(),
-        place: Place {
-            spool_id: session.spool_id,
-            spool: session.spool,
-            lease: session.lease,
-            lease_seconds: session.store.lease_seconds(),
-            lane: 0,
-            through: None,
-        },
-        reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
-        aside: BTreeMap::new(),
-        trouble: None,
-        done: Done::default(),
-        stopped: HashSet::new(),
-        senders: Vec::new(),
-        told: Vec::new(),
-        locks: Locks::default(),
-    };
+    let mut work = Work::new(session, (session.spool_id, session.spool), &[], how, HashMap::new());
     let mut count = 0;
     let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
     let result = session.store.transact(session.store.deadline(), incomplete).await;
@@ -314,6 +279,35 @@ struct Work<'a, L> {
     told: Vec<Told>,
     /// Wrong authentication codes, those of this batch too.
     locks: Locks,
+}
+
+impl<'a, L: Ledger> Work<'a, L> {
+    /// Work on records of this run, which are not a lane's.
+    fn new(
+        session: &'a Session<L>,
+        (spool_id, spool): (i32, Uuid),
+        items: &'a [Item],
+        how: How<'a>,
+        phones: HashMap<String, i64>,
+    ) -> Self {
+        let (lease, lease_seconds) = (session.lease, session.store.lease_seconds());
+        Self {
+            session,
+            items,
+            how,
+            phones,
+            known: session.roster.current(),
+            place: Place { spool_id, spool, lease, lease_seconds, lane: 0, through: None },
+            reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
+            aside: BTreeMap::new(),
+            trouble: None,
+            done: Done::default(),
+            stopped: HashSet::new(),
+            senders: Vec::new(),
+            told: Vec::new(),
+            locks: Locks::default(),
+        }
+    }
 }
 
 impl<L: Ledger> Work<'_, L> {
@@ -447,6 +441,7 @@ impl<L: Ledger> Work<'_, L> {
             };
             understood.push((text, understanding));
         }
+        self.elsewhere(tx, &mut understood).await?;
         let (mut present, ids) = self.present(tx, &understood, &whole_here).await?;
         let judged = self.settle(understood, &mut present, &ids);
 

@@ -14,7 +14,7 @@ use super::batch::{Done, How, Session, Trouble, attempt};
 use super::item::{Item, Kind};
 use super::judge;
 use crate::handoff::message::FromWorker;
-use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX, BATCH_RECORDS_SHORT};
+use crate::limits::{BATCH_RACES_MAX, BATCH_RECORDS_MAX, BATCH_RECORDS_SHORT, BATCH_TRIES_MAX};
 use crate::store::migrate::Schema;
 use crate::store::{Ledger, Store, StoreError};
 use crate::vitals::progress::Work;
@@ -39,10 +39,16 @@ pub enum End {
 /// How often it is looked whether the message is stored that a redelivery repeats.
 const REPEATED_POLL: Duration = Duration::from_millis(5);
 
+/// Pause before work is tried again that the database did not take for the moment: doubled from the first
+/// to the last, with jitter.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
 /// Why a batch did not commit.
 enum Broken {
     /// These records cannot be written, for this reason; fewer of them may.
     Data(String),
+    /// They can be written later, or fewer of them can.
+    Moment(StoreError),
     /// Nothing can.
     Session(End),
 }
@@ -73,8 +79,9 @@ impl BatchSize {
         }
     }
 
-    fn too_slow(&self) {
-        self.0.store((self.get() / 2).max(1), Ordering::Relaxed);
+    /// A batch of so many passed its deadline.
+    fn too_slow(&self, records: usize) {
+        self.0.store((records.min(self.get()) / 2).max(1), Ordering::Relaxed);
     }
 }
 
@@ -117,7 +124,7 @@ impl<L: Ledger> Lane<L> {
             if !self.repeated_are_there(&items, &stop).await {
                 return Ok(());
             }
-            self.process(&items).await?;
+            self.process(&items, &stop).await?;
             items.clear();
         }
     }
@@ -145,12 +152,29 @@ impl<L: Ledger> Lane<L> {
         true
     }
 
-    /// Commits all of these, splitting off what fails alone.
-    pub async fn process(&mut self, items: &[Item]) -> Result<(), End> {
+    /// Commits all of these, splitting off what fails alone, and trying again what the database does
+    /// not take for the moment.
+    async fn process(&mut self, items: &[Item], stop: &CancellationToken) -> Result<(), End> {
         let mut slices = vec![items];
+        let mut tries = 0;
         while let Some(slice) = slices.pop() {
             match self.contained(slice, How::default()).await {
-                Ok(()) => {}
+                Ok(()) => tries = 0,
+                Err(Broken::Moment(error)) => {
+                    tries += 1;
+                    if self.is_to_be_tried_again(&error, tries, stop).await {
+                        match slice.split_at_checked(slice.len() / 2) {
+                            Some((first, second)) if error.is_too_slow() && !first.is_empty() => {
+                                self.size.too_slow(slice.len());
+                                slices.push(second);
+                                slices.push(first);
+                            }
+                            _ => slices.push(slice),
+                        }
+                    } else {
+                        return Err(error.into());
+                    }
+                }
                 Err(Broken::Data(error)) => match slice {
                     [] => {}
                     [one] => self.put_aside(one, &error).await?,
@@ -162,15 +186,27 @@ impl<L: Ledger> Lane<L> {
                         slices.push(first);
                     }
                 },
-                Err(Broken::Session(end)) => {
-                    if matches!(&end, End::Database(error) if error.is_too_slow()) {
-                        self.size.too_slow();
-                    }
-                    return Err(end);
-                }
+                Err(Broken::Session(end)) => return Err(end),
             }
         }
         Ok(())
+    }
+
+    /// Waits for the next try, unless there were enough or the worker stops.
+    async fn is_to_be_tried_again(&mut self, error: &StoreError, tries: u32, stop: &CancellationToken) -> bool {
+        // What failed may have been done, with replies that nobody has handed over.
+        self.wary = true;
+        self.session.in_flight.say_unclear();
+        if tries > 1 || !error.is_broken_connection() {
+            self.session.health.trouble(error);
+        }
+        self.work.beat();
+        if tries >= BATCH_TRIES_MAX {
+            return false;
+        }
+        let pause = RETRY_PAUSE.0.saturating_mul(1 << (tries - 1).min(8)).min(RETRY_PAUSE.1);
+        let pause = pause.mul_f64(self.session.world.between(0.5, 1.5));
+        stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
 
     /// Keeps a record that failed alone, for staff. Where the row that would stand for it is refused as
@@ -185,6 +221,7 @@ impl<L: Ledger> Lane<L> {
                 Err(Broken::Data(error)) => {
                     return Err(End::Internal(format!("record {} cannot be set aside: {error}", one.order.record)));
                 }
+                Err(Broken::Moment(error)) => return Err(error.into()),
                 Err(Broken::Session(end)) => return Err(end),
             }
         }
@@ -196,6 +233,7 @@ impl<L: Ledger> Lane<L> {
         match judge::contained_async(self.commit(items, how)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(End::Database(error))) if error.is_about_the_data() => Err(Broken::Data(error.to_string())),
+            Ok(Err(End::Database(error))) if error.is_momentary() => Err(Broken::Moment(error)),
             Ok(Err(end)) => Err(Broken::Session(end)),
             Err(panic) => {
                 metrics::counter!("scrutineer_worker_panics_total").increment(1);
@@ -214,6 +252,10 @@ impl<L: Ledger> Lane<L> {
                     if how.look_for_stored {
                         self.wary = done.found_stored;
                     }
+                    if done.found_stored {
+                        self.session.in_flight.say_unclear();
+                    }
+                    self.session.health.success();
                     metrics::histogram!("scrutineer_batch_seconds").record(began.elapsed().as_secs_f64());
                     self.size.committed(items.len(), began.elapsed(), self.session.store.deadline());
                     return self.committed(items, done).await;
@@ -319,7 +361,7 @@ mod tests {
     fn batches_shrink_while_the_database_is_slow_and_grow_again() {
         let size = BatchSize::default();
         for _ in 0..20 {
-            size.too_slow();
+            size.too_slow(size.get());
         }
         assert_eq!(size.get(), 1);
         let deadline = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! From records to rows: understand, settle, commit.
 
 pub mod batch;
+mod confirmed;
 mod credit;
 pub mod decide;
 pub mod gather;

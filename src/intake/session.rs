@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::confirmed::{self, Confirmed};
 use super::credit::Credits;
 use super::decide::Replies;
 use super::item::Item;
@@ -35,7 +36,7 @@ use crate::limits::{HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_S
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
-use crate::store::{Ledger, Store, StoreError};
+use crate::store::{Health, Ledger, Store, StoreError};
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
 use crate::world::World;
@@ -76,6 +77,7 @@ pub struct Intake<L = Store, D = UnixSocket> {
     dial: D,
     world: World,
     pressure: Pressure,
+    health: Arc<Health>,
     /// Of each run that the gateway has, the greatest watermark that the database is known to have had.
     before: Mutex<HashMap<Uuid, u64>>,
 }
@@ -91,8 +93,6 @@ struct Around<S> {
     frames: mpsc::Receiver<FromWorker>,
     newest: u64,
     ended: bool,
-    /// All runs of the spool.
-    runs: Vec<Uuid>,
 }
 
 /// The state that a log line is written about, once a change.
@@ -127,6 +127,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             size: Arc::default(),
             progress,
             pressure: Pressure::default(),
+            health: Arc::default(),
             before: Mutex::default(),
         }
     }
@@ -148,7 +149,9 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 if state != State::Running {
                     info!("gateway and database are there; records are taken");
                 }
-                metrics::gauge!("scrutineer_database_up").set(1.0);
+                if !self.health.is_troubled() {
+                    metrics::gauge!("scrutineer_database_up").set(1.0);
+                }
                 metrics::gauge!("scrutineer_gateway_up").set(1.0);
                 running.send_replace(true);
             };
@@ -169,6 +172,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 Ok(()) => continue,
                 // A batch that lost every race, which was said; the database is there.
                 Err(End::Database(StoreError::GivenUp)) => {}
+                // Lanes tried long enough, as was said: the database is there, and takes nothing.
+                Err(End::Database(error)) if error.is_momentary() => self.health.trouble(&error),
                 Err(End::Database(error)) => {
                     metrics::gauge!("scrutineer_database_up").set(0.0);
                     if !error.is_transient() {
@@ -239,6 +244,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             spool_id,
             spool: run.uuid,
             lease: greeting.live,
+            runs: greeting.runs.iter().map(|r| r.uuid).collect(),
+            confirmed: Confirmed::default(),
             roster: Arc::clone(&self.roster),
             phones: Arc::clone(&self.phones),
             tracker: Mutex::new(Tracker::new(after)),
@@ -249,9 +256,9 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             world: self.world.clone(),
             pressure: self.pressure.clone(),
             credits,
+            health: Arc::clone(&self.health),
         });
-        let around =
-            Around { stream, frames, newest: run.newest, ended, runs: greeting.runs.iter().map(|r| r.uuid).collect() };
+        let around = Around { stream, frames, newest: run.newest, ended };
         let mut result = self.tasks(Arc::clone(&session), around, stop).await;
         let finished = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).is_finished();
         if result.is_ok() && finished {
@@ -294,7 +301,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         around: Around<D::Stream>,
         stop: &CancellationToken,
     ) -> Result<(), End> {
-        let Around { stream, frames, newest, ended, runs } = around;
+        let Around { stream, frames, newest, ended } = around;
         // Also when a run that has ended is committed.
         let stop = stop.child_token();
         let (sink, source) = stream.split();
@@ -325,6 +332,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         let writer = tokio::spawn(write(sink, frames, over.clone()));
         tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links), stop.clone()));
         tasks.spawn(self.segments(Arc::clone(&session)));
+        tasks.spawn(confirmed::tell(Arc::clone(&session)));
         let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
         tasks.spawn(requests.run());
         tasks.spawn(watch_idle(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
@@ -332,10 +340,11 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             work: self.progress.place("outbox"),
             store: session.store.clone(),
             spool: session.lease,
-            runs,
+            runs: session.runs.clone(),
             in_flight: Arc::clone(&session.in_flight),
             links,
             to_gateway: session.to_gateway.clone(),
+            health: Arc::clone(&self.health),
             caught_up: caught_up.subscribe(),
         };
         tasks.spawn(async move {
@@ -416,6 +425,14 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                         }
                         Err(Trouble::Panic(panic)) => return Err(End::Internal(panic)),
                         Err(Trouble::Store(error)) if error.is_race() => break,
+                        Err(Trouble::Store(error)) if error.is_momentary() => {
+                            session.health.trouble(&error);
+                            session.in_flight.say_unclear();
+                            if error.is_too_slow() {
+                                limit = (limit / 2).max(1);
+                            }
+                            break;
+                        }
                         Err(Trouble::Store(error)) => return Err(error.into()),
                         Err(Trouble::Roster { seen }) => session.roster.reload(&session.store, Some(seen)).await?,
                         Err(Trouble::Lost) => break,
@@ -495,6 +512,7 @@ async fn read<L: Ledger, S: dial::Stream>(
                 links.set(link, group, bound);
                 session.in_flight.wake.notify_one();
             }
+            Incoming::Other(FromGateway::Confirmed { link, through }) => session.confirmed.say(link, through),
             Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
             Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),
             Incoming::Other(FromGateway::RunEnd) => {
@@ -535,6 +553,7 @@ async fn watch_idle<L: Ledger>(
             }
             _ => {}
         }
+        session.health.look(oldest.is_none());
         heed(&session, &mut short).await?;
     }
 }

@@ -22,6 +22,7 @@ pub struct InFlight {
     held: AtomicUsize,
     busy: Mutex<Vec<Uuid>>,
     due: AtomicBool,
+    unclear: AtomicBool,
     /// Rows are due and places may be free, or the gateway refused one: the pump has something to do.
     pub wake: Notify,
 }
@@ -74,6 +75,17 @@ impl InFlight {
     /// The pump is about to look what is due.
     pub fn take_due(&self) -> bool {
         self.due.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a transaction that leased rows was committed is not known, or found out late: rows may
+    /// be under lease that nobody hands over.
+    pub fn say_unclear(&self) {
+        self.unclear.store(true, Ordering::Relaxed);
+    }
+
+    /// Was that said since the last look?
+    pub fn take_unclear(&self) -> bool {
+        self.unclear.swap(false, Ordering::Relaxed)
     }
 
     /// The gateway had no place for this one; it keeps its place here.

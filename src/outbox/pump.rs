@@ -20,7 +20,7 @@ use crate::handoff::message::{FromWorker, Submit};
 use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
 use crate::store::ledger::Upkeep;
 use crate::store::outbox::Leased;
-use crate::store::{Ledger, Store, StoreError, Transaction, Tx, micros};
+use crate::store::{Health, Ledger, Store, StoreError, Transaction, Tx, micros};
 use crate::vitals::progress::Work;
 
 /// How often the outbox is looked at while nothing says that something is due.
@@ -29,6 +29,11 @@ const IDLE_POLL: Duration = Duration::from_secs(1);
 const BUSY_POLL: Duration = Duration::from_millis(100);
 /// How often leases are seen to, and what is stale or early.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Rounds of that for which rows are looked for that a transaction of unclear outcome leased: the server
+/// may still be about to commit it.
+const UNCLEAR_ROUNDS: u32 = 6;
+/// Pause after work that the database did not take for the moment.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 const _: () = assert!(5 * 4 < LEASE_SECONDS, "several renewals fit a lease, of the shortest kind too: 20 s");
 
 /// Why the pump ended.
@@ -70,34 +75,45 @@ pub struct Pump<L = Store> {
     pub work: Arc<Work>,
     /// Frames for the gateway.
     pub to_gateway: mpsc::Sender<FromWorker>,
+    /// Does the database take what it is given?
+    pub health: Arc<Health>,
     /// Is everything committed that the gateway had at the start?
     pub caught_up: watch::Receiver<bool>,
+}
+
+/// How far the pump is.
+#[derive(Debug, Default)]
+struct State {
+    /// Are all rows taken up that were leased by somebody who did not hand them over?
+    adopted: bool,
+    upkeep: Option<Instant>,
+    /// Rounds of upkeep for which there may be more of them.
+    unclear: u32,
 }
 
 impl<L: Ledger> Pump<L> {
     /// Runs until the database or the gateway goes away.
     pub async fn run(mut self) -> Result<(), PumpError> {
-        let mut adopted = false;
-        let mut upkeep: Option<Instant> = None;
+        let mut state = State::default();
         let work = Arc::clone(&self.work);
         loop {
             let busy = work.begin();
             for submit in self.in_flight.take_busy() {
                 self.hand_over(submit).await?;
             }
-            let mut more = false;
-            if *self.caught_up.borrow_and_update() {
-                if !adopted {
-                    let done = self.adopt_own().await?;
-                    (adopted, more) = (done == Adopted::All, done != Adopted::NoPlace);
-                } else {
-                    if upkeep.is_none_or(|at| at.elapsed() >= UPKEEP_EVERY) {
-                        self.upkeep().await?;
-                        upkeep = Some(Instant::now());
-                    }
-                    more = self.take_due().await?;
+            let caught_up = *self.caught_up.borrow_and_update();
+            let more = match if caught_up { self.round(&mut state).await } else { Ok(false) } {
+                Ok(more) => more,
+                Err(PumpError::Store(error)) if error.is_momentary() => {
+                    self.health.trouble(&error);
+                    // It may have leased rows all the same.
+                    self.in_flight.say_unclear();
+                    drop(busy);
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    continue;
                 }
-            }
+                Err(error) => return Err(error),
+            };
             if more {
                 continue;
             }
@@ -110,6 +126,29 @@ impl<L: Ledger> Pump<L> {
                 Ok(()) = self.caught_up.changed() => {}
             }
         }
+    }
+
+    /// What is to be done now. Is there more?
+    async fn round(&self, state: &mut State) -> Result<bool, PumpError> {
+        if self.in_flight.take_unclear() {
+            (state.unclear, state.adopted) = (UNCLEAR_ROUNDS, false);
+        }
+        if !state.adopted {
+            let done = self.adopt_own().await?;
+            state.adopted = done == Adopted::All;
+            return Ok(done != Adopted::NoPlace);
+        }
+        if state.upkeep.is_none_or(|at| at.elapsed() >= UPKEEP_EVERY) {
+            self.upkeep().await?;
+            self.health.success();
+            state.upkeep = Some(Instant::now());
+            if state.unclear > 0 {
+                state.unclear -= 1;
+                state.adopted = false;
+                return Ok(true);
+            }
+        }
+        self.take_due().await
     }
 
     async fn hand_over(&self, submit: Submit) -> Result<(), PumpError> {

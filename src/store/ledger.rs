@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::auth::{NewAttempt, Stored};
 use super::batch::Place;
+use super::confirmed::Repeated;
 use super::message::{Finished, MessageRows};
 use super::migrate::{Schema, check_schema};
 use super::outbox::{Leased, ReplyRows};
@@ -28,8 +29,8 @@ use super::submission::{Found, RevisionRows, SubmissionRows};
 use super::watermark::Mark;
 use super::{Store, StoreError};
 use super::{
-    auth, batch, message, outbox, outbox_result, phone, reading, request, roster, segment, sender, set_aside,
-    submission, watermark,
+    auth, batch, confirmed, message, outbox, outbox_result, phone, reading, request, roster, segment, sender,
+    set_aside, submission, watermark,
 };
 use crate::domain::order::OrderKey;
 use crate::domain::submission::Assertion;
@@ -110,6 +111,16 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// [`outbox::renew`] for `ids`, [`outbox::settle_lapsed`], [`outbox::expire`], [`outbox::open_counts`].
     fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> impl Future<Output = Result<Upkeep>> + Send;
 
+    /// [`confirmed::note`]. A ledger that notes nothing knows of no other hosts.
+    fn note_confirmed(
+        &self,
+        _run: Uuid,
+        _runs: &[Uuid],
+        _links: &[(String, i64)],
+    ) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
     /// [`request::next`]. A ledger without requests has none.
     fn next_request(&self, _kinds: &[&str], _after: i64) -> impl Future<Output = Result<Option<Open>>> + Send {
         std::future::ready(Ok(None))
@@ -145,6 +156,16 @@ pub trait Tx: Send {
         sequences: &[i64],
         times: &[i32],
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// [`confirmed::lock_phones`].
+    fn lock_phones(&mut self, _phones: &[i64]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// [`confirmed::find`].
+    fn find_elsewhere(&mut self, _of: &Repeated<'_>) -> impl Future<Output = Result<Option<(Uuid, i64)>>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// [`message::point_to_whole`].
     fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> impl Future<Output = Result<()>> + Send;
@@ -397,6 +418,11 @@ impl Ledger for Store {
         .await
     }
 
+    async fn note_confirmed(&self, run: Uuid, runs: &[Uuid], links: &[(String, i64)]) -> Result<bool> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| confirmed::note(conn, run, runs, links).await)
+            .await
+    }
+
     async fn next_request(&self, kinds: &[&str], after: i64) -> Result<Option<Open>> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| request::next(conn, kinds, after).await).await
     }
@@ -423,6 +449,14 @@ impl Tx for PgConnection {
 
     async fn count_redelivered(&mut self, spools: &[Uuid], sequences: &[i64], times: &[i32]) -> Result<()> {
         message::count_redelivered(self, spools, sequences, times).await
+    }
+
+    async fn lock_phones(&mut self, phones: &[i64]) -> Result<()> {
+        confirmed::lock_phones(self, phones).await
+    }
+
+    async fn find_elsewhere(&mut self, of: &Repeated<'_>) -> Result<Option<(Uuid, i64)>> {
+        confirmed::find(self, of).await
     }
 
     async fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> Result<()> {

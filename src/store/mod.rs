@@ -7,9 +7,11 @@ pub mod account;
 pub mod auth;
 pub mod batch;
 pub mod checklist;
+pub mod confirmed;
 mod conn;
 pub mod doctor;
 pub mod election;
+mod health;
 pub mod import;
 pub mod ledger;
 pub mod location;
@@ -32,6 +34,7 @@ pub mod user;
 pub mod watermark;
 
 pub use conn::{ConnectOptions, Host, NoHost, Store, StoreError, TlsMode};
+pub use health::Health;
 pub use ledger::{Ledger, Transaction, Tx};
 /// The connection that [`Store::with_conn`] lends.
 pub use sqlx::PgConnection;

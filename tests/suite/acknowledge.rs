@@ -131,3 +131,60 @@ async fn committed_acknowledges_what_postgresql_has_and_has_the_smsc_store_while
         );
     }
 }
+
+/// Two hosts, two links each: every link acknowledges what PostgreSQL has, whichever worker brought it, and one
+/// host without a worker holds only its own links back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn committed_on_two_hosts_with_two_links_each_holds_back_only_what_is_not_committed() {
+    let database = pg::database().await;
+    let mut floods = Vec::new();
+    for first in 0..4 {
+        floods.push(Flood::start(20, first * 100_000, make()).await);
+    }
+    let sites = [0, 2].map(|at| {
+        let keys = "reconnect_seconds_max = 1";
+        let mut site =
+            Site::new(&database).link_with("one", floods[at].port, keys).link_with("other", floods[at + 1].port, keys);
+        site.gateway = "acknowledge = \"committed\"".to_owned();
+        site
+    });
+    let mut hosts = Vec::new();
+    for site in &sites {
+        hosts.push((site.start("gateway").await, site.start("worker").await));
+    }
+    let offer = |count| floods.iter().for_each(|flood| flood.offer(count));
+    let acknowledged =
+        || floods.iter().flat_map(|flood| flood.seen(|seen| seen.acknowledged.clone())).collect::<HashSet<u64>>();
+    offer(300);
+    for _ in 0..10 {
+        let acknowledged = acknowledged();
+        assert!(acknowledged.is_subset(&stored(&database).await), "acknowledged before it was committed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for flood in &floods {
+        flood.until_acknowledged(300, LONG).await;
+    }
+    hosts[0].1.kill().await;
+    offer(100);
+    for flood in &floods[2..] {
+        flood.until_acknowledged(400, LONG).await;
+    }
+    super::support::within(LONG, "answers to deliver later on both links", async {
+        while floods[..2].iter().any(|flood| flood.seen(|seen| seen.refused == 0)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(floods[..2].iter().all(|flood| flood.acknowledged() == 300), "what no worker took is not acknowledged");
+    assert!(
+        floods[2..].iter().all(|flood| flood.seen(|seen| seen.refused == 0)),
+        "the other host has nothing to wait for"
+    );
+    hosts[0].1 = sites[0].start("worker").await;
+    for flood in &floods {
+        flood.until_acknowledged(400, LONG).await;
+    }
+    let all = acknowledged();
+    assert_eq!(all.len(), 1_600);
+    until_stored(&database, &all, LONG).await;
+}

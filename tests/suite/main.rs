@@ -9,6 +9,7 @@ mod albania_2017;
 mod architecture;
 mod authentication;
 mod bad_input;
+mod bounds;
 mod clock;
 mod config;
 mod demo;

@@ -28,6 +28,16 @@ async fn change(database: &Database, sql: &str) {
     database.admin().await.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
 }
 
+/// How often it said that the database is there and takes nothing.
+fn said_troubled(flow: &Flow) -> usize {
+    flow.worker.log().matches("the database does not take what it is given").count()
+}
+
+/// Sessions that the worker began.
+fn sessions(flow: &Flow) -> usize {
+    flow.worker.log().matches("spool opened").count()
+}
+
 /// How often the worker said that the database is away; and it never hung.
 fn said_away(flow: &Flow) -> usize {
     let log = flow.worker.log();

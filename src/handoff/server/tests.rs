@@ -76,6 +76,7 @@ async fn worker(rig: &Rig) -> Frames<tokio::net::UnixStream> {
     let FromGateway::Welcome { protocol: PROTOCOL, runs, live: LIVE, .. } = welcome else { panic!("{welcome:?}") };
     assert_eq!(runs, rig.marks.runs());
     assert!(matches!(recv(&mut frames).await, FromGateway::Link { bound: false, .. }));
+    assert!(matches!(recv(&mut frames).await, FromGateway::Confirmed { through: 0, .. }));
     frames
 }
 
@@ -117,6 +118,21 @@ async fn records_come_as_far_as_the_credit_goes_and_when_there_are_new_ones() {
     send(&mut worker, FromWorker::Committed { through: 3 }).await;
     send(&mut worker, FromWorker::Committed { through: 900 }).await;
     assert_eq!(*committed.wait_for(|c| *c != 4).await.unwrap(), 6, "it never goes back, nor past the newest");
+}
+
+#[tokio::test]
+async fn what_the_smsc_is_known_to_have_is_told_once_a_change() {
+    let rig = rig(9);
+    let mut worker = worker(&rig).await;
+    for (confirmed, told) in [(4, 4), (4, 0), (2, 0), (7, 7)] {
+        rig.marks.confirm(0, confirmed);
+        if told > 0 {
+            let FromGateway::Confirmed { link, through } = recv(&mut worker).await else { panic!("another frame") };
+            assert_eq!((link.as_str(), through), ("a", told));
+        }
+    }
+    rig.marks.confirm(5, 9);
+    assert!(timeout(Duration::from_millis(100), worker.next()).await.is_err(), "no such link");
 }
 
 #[tokio::test]

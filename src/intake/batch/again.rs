@@ -76,29 +76,9 @@ pub async fn again<L: Ledger>(
         }
     }
     let items = [Item::new(kept.spool, record, 0)];
-    let mut work = Work {
-        session,
-        items: &items,
-        how: How { look_for_stored: true, distrust: true, again: true, ..How::default() },
-        phones: phone_ids(session, &items).await?,
-        known: session.roster.current(),
-        place: Place {
-            spool_id: kept.spool_id,
-            spool: kept.spool,
-            lease: session.lease,
-            lease_seconds: session.store.lease_seconds(),
-            lane: 0,
-            through: None,
-        },
-        reserved: Reserved { in_flight: &session.in_flight, ids: Vec::new() },
-        aside: BTreeMap::new(),
-        trouble: None,
-        done: Done::default(),
-        stopped: HashSet::new(),
-        senders: Vec::new(),
-        told: Vec::new(),
-        locks: Locks::default(),
-    };
+    let how = How { look_for_stored: true, distrust: true, again: true, ..How::default() };
+    let phones = phone_ids(session, &items).await?;
+    let mut work = Work::new(session, (kept.spool_id, kept.spool), &items, how, phones);
     let mut answer = Answer::Gone;
     let again = Again { work: &mut work, request, kept, parts, preview, answer: &mut answer };
     let result = session.store.transact(session.store.deadline() * 2, again).await;

@@ -41,13 +41,22 @@ impl<L: Ledger> Requests<L> {
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             timer.tick().await;
-            let mut after = 0;
-            while let Some(request) = self.session.store.next_request(&KINDS, after).await? {
-                after = request.id;
-                let _busy = self.work.begin();
-                self.one(&request).await?;
+            match self.all().await {
+                // It is asked for until it was carried out.
+                Err(End::Database(error)) if error.is_momentary() => self.session.health.trouble(&error),
+                other => other?,
             }
         }
+    }
+
+    async fn all(&self) -> Result<(), End> {
+        let mut after = 0;
+        while let Some(request) = self.session.store.next_request(&KINDS, after).await? {
+            after = request.id;
+            let _busy = self.work.begin();
+            self.one(&request).await?;
+        }
+        Ok(())
     }
 
     /// Carries one out. What another worker holds, or what loses every race, is left for the next look.

@@ -60,6 +60,7 @@ impl Session<'_> {
         if through > self.confirmed {
             self.confirmed = through;
             let link = self.index();
+            self.link.marks.confirm(link, through);
             self.ask(Append { link, tag: 0, give_up: None, op: Op::Confirmed { through } });
         }
     }

@@ -63,6 +63,20 @@ impl StoreError {
         self.sql_state().is_some_and(|code| code.starts_with("40"))
     }
 
+    /// Did the work fail for the moment, on a server that is there as far as is known? The same work may
+    /// be tried again on another connection. Whether it was done is unknown.
+    pub fn is_momentary(&self) -> bool {
+        self.is_transient()
+            && !matches!(self, Self::Unavailable(_) | Self::NoPrimary(_) | Self::Moved)
+            && !self.is_read_only()
+    }
+
+    /// Did the connection break? Often there is another one at once.
+    pub fn is_broken_connection(&self) -> bool {
+        matches!(self, Self::Sql(error) if !matches!(error, sqlx::Error::Database(_)))
+            || self.sql_state().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+    }
+
     /// Did the work take too long as a whole or in one statement?
     pub fn is_too_slow(&self) -> bool {
         matches!(self, Self::Deadline(_)) || self.sql_state().is_some_and(|code| code == "57014")

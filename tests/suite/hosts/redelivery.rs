@@ -77,3 +77,57 @@ async fn what_the_smsc_delivers_again_is_recorded_once_and_what_a_person_sends_a
     assert_eq!(number(&database, "SELECT sum(redelivered) FROM message").await, 2);
     drop(host);
 }
+
+/// As the SMSC does it that loses the connection to one host before it had the response: it has another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_delivered_to_another_host_after_the_first_one_died_is_one_and_a_second_equal_one_is_two() {
+    let database = pg::database().await;
+    let mut peers = [Peer::start(json!({})).await, Peer::start(json!({})).await];
+    let first = site(&database, &peers[0], "");
+    poll::book("elsewhere", 20).set_up(&first).await;
+    let second = site(&database, &peers[1], "");
+    let (mut doomed, heir) = (Host::start(first).await, Host::start(second).await);
+    until(&database, "SELECT count(*) FROM confirmed", 2).await;
+    // The worker knows of the other host within seconds.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+
+    // One who sends the same twice while both hosts are well, the second one later than the SMSC's confirmation.
+    let incident = |n| poll::incident(n, "boxes on a lorry");
+    peers[0].deliver(&[Delivery::text(1, &poll::phone(1), &incident(1))]).await;
+    until(&database, "SELECT count(*) FROM message", 1).await;
+    until(&database, "SELECT count(*) FROM confirmed WHERE sequence > 0", 1).await;
+    peers[1].deliver(&[Delivery::text(2, &poll::phone(1), &incident(1))]).await;
+    until(&database, "SELECT count(*) FROM message", 2).await;
+    assert_eq!(submissions(&database, "NK", &poll::code(1)).await.len(), 2, "the SMSC had the first response");
+
+    // Stored, the response lost with the host.
+    peers[0].tell(json!({"deaf": true})).await;
+    peers[0].deliver(&[Delivery::text(3, &poll::phone(3), &incident(3))]).await;
+    until(&database, "SELECT count(*) FROM message", 3).await;
+    // Acknowledged, and not stored when the host goes.
+    doomed.worker.kill().await;
+    peers[0].deliver(&[Delivery::text(4, &poll::phone(4), &incident(4))]).await;
+    let spool = rusqlite::Connection::open(doomed.site.spool().join("spool.sqlite")).unwrap();
+    within(LONG, "the record in the spool", async {
+        let count = "SELECT count(*) FROM record WHERE instr(body, CAST(?1 AS BLOB)) > 0";
+        while spool.query_row(count, [poll::phone(4)], |row| row.get::<_, i64>(0)).unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    drop(spool);
+    doomed.gateway.kill().await;
+    peers[1].deliver(&[3, 4].map(|n: u32| Delivery::text(n.into(), &poll::phone(n), &incident(n)))).await;
+    until(&database, "SELECT count(*) FROM message", 5).await;
+    assert_eq!(submissions(&database, "NK", &poll::code(3)).await, [(json!({"AA": 1}), 2)], "one incident");
+    assert_eq!(number(&database, "SELECT count(*) FROM message WHERE outcome = 'duplicate'").await, 1);
+    // And once more, by a person.
+    peers[1].deliver(&[Delivery::text(33, &poll::phone(3), &incident(3))]).await;
+    until(&database, "SELECT count(*) FROM message", 6).await;
+    assert_eq!(submissions(&database, "NK", &poll::code(3)).await.len(), 2, "a second equal incident is one");
+    // The host comes back with what it had not stored.
+    let back = Host::start(doomed.site).await;
+    until(&database, "SELECT count(*) FROM message", 7).await;
+    assert_eq!(submissions(&database, "NK", &poll::code(4)).await, [(json!({"AA": 1}), 2)], "one incident");
+    drop((back, heir));
+}

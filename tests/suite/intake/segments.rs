@@ -1,8 +1,10 @@
 //! Texts in parts: in any order, twice, over batches, on two hosts, or never whole.
 
 use scrutineer::handoff::message::{Body, Mobile};
+use scrutineer::limits::{SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE};
+use scrutineer::store::segment::forget_parts;
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::gateway::{Gateway, now_us};
 use super::{Worker, database, number, outcomes, phone, report, submission};
@@ -116,5 +118,25 @@ async fn a_text_that_never_gets_whole_is_processed_once_as_far_as_it_came() {
     assert_eq!(submission(&mut db, 1).await.0["AA"], json!(1));
     for worker in workers {
         worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn parts_that_were_processed_long_ago_are_forgotten_so_many_at_a_time() {
+    let database = database().await;
+    let mut db = database.owner().await;
+    let remembered = "SELECT count(*) FROM segment_done";
+    let insert = |many: i64, age: i32| {
+        AssertSqlSafe(format!(
+            "INSERT INTO segment_done (link_group, source, destination, reference, total, part, content, done_at)
+             SELECT 'main', '35569' || n, '4321', {age}, 2, 1, decode(md5(n::text), 'hex'), now() - make_interval(secs => {age})
+             FROM generate_series(1, {many}) n"
+        ))
+    };
+    db.execute(insert(SEGMENT_COPIES_SLICE + 5, SEGMENT_COPIES_SECONDS + 60)).await.unwrap();
+    db.execute(insert(3, SEGMENT_COPIES_SECONDS - 60)).await.unwrap();
+    for left in [8, 3, 3] {
+        forget_parts(&mut db, SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE).await.unwrap();
+        assert_eq!(number(&mut db, remembered).await, left);
     }
 }

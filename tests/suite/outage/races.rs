@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use scrutineer::limits::BATCH_RACES_MAX;
 use sqlx::Executor;
 
 use super::{change, said_away, server};
@@ -75,7 +76,8 @@ async fn a_batch_that_loses_every_race_is_begun_anew_from_the_watermark() {
     .await;
     let mut flow = Flow::start(&database, None, "").await;
     flow.feed(100).await;
-    flow.worker.logged("a batch lost every race").await;
+    let line = flow.worker.logged("a batch lost every race").await;
+    assert!(line.contains(&format!("tries={BATCH_RACES_MAX}")), "{line}");
     assert_eq!(number(&mut database.admin().await, "SELECT count(*) FROM message").await, 0);
     change(&database, "TRUNCATE losing").await;
     let mut admin = database.admin().await;

@@ -1,0 +1,64 @@
+//! Tells PostgreSQL which of the gateway's responses the SMSC is known to have, for the other hosts, and
+//! hears from it whether there are any.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::batch::Session;
+use super::lane::End;
+use crate::limits::LINKS_MAX;
+use crate::store::Ledger;
+
+/// How often it is looked whether there is something new...
+const TICK: Duration = Duration::from_secs(1);
+/// ... and told, though there is not.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What the gateway said of its links.
+#[derive(Debug, Default)]
+pub struct Confirmed {
+    links: Mutex<BTreeMap<String, u64>>,
+    others: AtomicBool,
+}
+
+impl Confirmed {
+    /// The SMSC has our responses to what came by this link, up to here.
+    pub fn say(&self, link: String, through: u64) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() < LINKS_MAX || links.contains_key(&link) {
+            links.insert(link, through);
+        }
+    }
+
+    /// Are there other hosts on this database?
+    pub fn others(&self) -> bool {
+        self.others.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells it, until the session ends.
+pub(super) async fn tell<L: Ledger>(session: Arc<Session<L>>) -> Result<(), End> {
+    let mut timer = tokio::time::interval(TICK);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told: Option<(BTreeMap<String, u64>, Instant)> = None;
+    loop {
+        let now = timer.tick().await;
+        let links = session.confirmed.links.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if told.as_ref().is_some_and(|(said, at)| *said == links && now - *at < EVERY) {
+            continue;
+        }
+        let rows: Vec<(String, i64)> = links.iter().map(|(link, n)| (link.clone(), n.cast_signed())).collect();
+        match session.store.note_confirmed(session.lease, &session.runs, &rows).await {
+            Ok(others) => {
+                session.confirmed.others.store(others, Ordering::Relaxed);
+                told = Some((links, now));
+            }
+            Err(error) if error.is_momentary() => session.health.trouble(&error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

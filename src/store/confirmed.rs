@@ -1,0 +1,115 @@
+//! `confirmed`: which responses an SMSC is known to have, so that what one host took and another host is
+//! given again is known as one text, also when the first one is gone.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::limits::OTHER_HOST_SECONDS;
+
+/// A text that another host may have taken before, or after.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeated<'a> {
+    /// Key in `spool` of its run.
+    pub spool_id: i32,
+    /// Its sequence.
+    pub sequence: i64,
+    /// Its link.
+    pub link: &'a str,
+    /// When it was received.
+    pub received_at: OffsetDateTime,
+    /// Key of its phone.
+    pub phone_id: i64,
+    /// Number that it was sent to.
+    pub destination: &'a str,
+    /// Its `data_coding`.
+    pub data_coding: i16,
+    /// Its `short_message`.
+    pub raw: &'a [u8],
+    /// Its `message_payload`.
+    pub payload: Option<&'a [u8]>,
+    /// Runs of this host's spool.
+    pub runs: &'a [Uuid],
+    /// How far apart the two may have been received.
+    pub seconds: i32,
+}
+
+/// Notes up to where the links of a run are confirmed, and forgets runs that were long not heard of. Says
+/// whether there are other hosts.
+pub async fn note(
+    conn: &mut PgConnection,
+    run: Uuid,
+    runs: &[Uuid],
+    links: &[(String, i64)],
+) -> Result<bool, StoreError> {
+    let (names, sequences): (Vec<&str>, Vec<i64>) = links.iter().map(|(link, n)| (link.as_str(), *n)).unzip();
+    Ok(sqlx::query_scalar!(
+        r#"WITH mine AS (
+            INSERT INTO confirmed (spool_id, link, sequence)
+            SELECT s.id, u.link, u.sequence FROM UNNEST($2::text[], $3::bigint[]) AS u (link, sequence)
+            JOIN spool s ON s.uuid = $1
+            ON CONFLICT (spool_id, link)
+            DO UPDATE SET sequence = greatest(confirmed.sequence, excluded.sequence), seen_at = now()),
+        gone AS (
+            DELETE FROM confirmed WHERE seen_at < now() - make_interval(secs => $5::int * 24))
+        SELECT EXISTS (SELECT FROM confirmed c JOIN spool s ON s.id = c.spool_id
+            WHERE s.uuid <> ALL ($4) AND c.seen_at > now() - make_interval(secs => $5::int)) AS "others!""#,
+        run,
+        &names[..] as &[&str],
+        &sequences,
+        runs,
+        OTHER_HOST_SECONDS
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Lets one transaction at a time look for texts of these phones on other hosts.
+pub async fn lock_phones(conn: &mut PgConnection, phones: &[i64]) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"SELECT count(pg_advisory_xact_lock(hashtextextended('scrutineer.phone', u.phone))) AS "locked!"
+           FROM (SELECT DISTINCT p AS phone FROM UNNEST($1::bigint[]) AS v (p) ORDER BY 1) AS u"#,
+        phones
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// The equal text that another host took, where the SMSC may not have seen the response to the one that was
+/// received first, and that was not found to be repeated yet: its run and sequence. The SMSC delivered one
+/// text twice then. With both responses seen they are two texts.
+pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<(Uuid, i64)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT sp.uuid, m.sequence
+         FROM message m JOIN spool sp ON sp.id = m.spool_id
+         LEFT JOIN confirmed theirs ON theirs.spool_id = m.spool_id AND theirs.link = m.link
+         LEFT JOIN confirmed ours ON ours.spool_id = $1 AND ours.link = $3
+         WHERE m.received_at BETWEEN $4::timestamptz - make_interval(secs => $10::int)
+                                 AND $4::timestamptz + make_interval(secs => $10::int)
+           AND m.phone_id = $5 AND m.destination = $6 AND m.data_coding = $7 AND m.raw = $8
+           AND m.payload IS NOT DISTINCT FROM $9::bytea
+           AND m.submissions <> '{}' AND m.whole_seq IS NULL AND sp.uuid <> ALL ($11)
+           AND CASE WHEN m.received_at <= $4 THEN m.sequence > coalesce(theirs.sequence, 0)
+                    ELSE $2::bigint > coalesce(ours.sequence, 0) END
+           AND NOT EXISTS (SELECT FROM revision r
+                           WHERE r.election_id = m.election_id AND r.submission_id = ANY (m.submissions)
+                             AND (r.spool, r.sequence) <> (sp.uuid, m.sequence))
+         ORDER BY m.received_at, m.spool_id, m.sequence LIMIT 1",
+        of.spool_id,
+        of.sequence,
+        of.link,
+        of.received_at,
+        of.phone_id,
+        of.destination,
+        of.data_coding,
+        of.raw,
+        of.payload,
+        of.seconds,
+        of.runs
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| (r.uuid, r.sequence)))
+}
