@@ -19,13 +19,18 @@ const TICK: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// What the gateway said of its links.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Confirmed {
     links: Mutex<BTreeMap<String, u64>>,
     others: AtomicBool,
 }
 
 impl Confirmed {
+    /// As the session begins.
+    pub fn new(others: bool) -> Self {
+        Self { links: Mutex::default(), others: others.into() }
+    }
+
     /// The SMSC has our responses to what came by this link, up to here.
     pub fn say(&self, link: String, through: u64) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);

@@ -232,6 +232,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         // What was known of another session's database may be gone from this one's.
         self.phones.clear();
         self.roster.reload(&store, None).await?;
+        let runs: Vec<Uuid> = greeting.runs.iter().map(|r| r.uuid).collect();
+        let others = store.note_confirmed(greeting.live, &runs, &[]).await?;
         let Reading { run, spool_id, after, ended } = reading;
         send(&mut stream, &FromWorker::Read { run: run.uuid, after }).await?;
         let credits = Credits::new(self.pressure.clone());
@@ -244,8 +246,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             spool_id,
             spool: run.uuid,
             lease: greeting.live,
-            runs: greeting.runs.iter().map(|r| r.uuid).collect(),
-            confirmed: Confirmed::default(),
+            runs,
+            confirmed: Confirmed::new(others),
             roster: Arc::clone(&self.roster),
             phones: Arc::clone(&self.phones),
             tracker: Mutex::new(Tracker::new(after)),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{SPOOL_FILLING_PERCENT, SPOOL_STATED_RATE};
+use crate::limits::{SPOOL_FILLING_PERCENT, SPOOL_LOG_BYTES, SPOOL_STATED_RATE};
 
 /// Bytes that a record takes on disk, where there are too few to tell.
 const RECORD_BYTES: u64 = 300;
@@ -23,9 +23,16 @@ pub struct Capacity {
 impl Capacity {
     /// Of a spool that uses so many bytes for so many records, on a disk with so much free.
     pub fn new(used: u64, records: u64, uncommitted: u64, bytes_max: u64, disk_free: u64) -> Self {
-        let each = if records < RECORDS_MIN { RECORD_BYTES } else { (used / records).max(1) };
+        let each = match records {
+            0 => RECORD_BYTES,
+            // The log is there whatever they weigh.
+            1..RECORDS_MIN => (used.saturating_sub(SPOOL_LOG_BYTES.into()) / records).max(RECORD_BYTES),
+            _ => (used / records).max(1),
+        };
         let bytes = bytes_max.min(used.saturating_add(disk_free));
-        let held_bytes = (uncommitted * each).min(used.max(uncommitted * each));
+        // Where PostgreSQL has nothing of it, all that is used is held.
+        let share = u128::from(used) * u128::from(uncommitted) / u128::from(records.max(1));
+        let held_bytes = u64::try_from(share).unwrap_or(u64::MAX);
         Self { bytes, held_bytes, messages: bytes.saturating_sub(held_bytes) / each }
     }
 
@@ -80,6 +87,8 @@ mod tests {
         assert_eq!((c(0).messages, c(0).filling(), c(0).hours(1_000)), (10_000, 0, Some(10.0)));
         assert_eq!((c(4_999).filling(), c(5_000).filling(), c(8_000).filling()), (0, 1, 2));
         assert_eq!(c(0).hours(0), None);
+        let large = Capacity::new(64 << 20, 500, 500, 64 << 20, u64::MAX);
+        assert_eq!((large.messages, large.filling()), (0, 2), "a few large ones fill it as well");
         assert_eq!(Capacity::new(400_000, 1_000, 0, u64::MAX, 400_000).messages, 2_000, "the disk may have less");
     }
 

@@ -10,11 +10,13 @@ use sqlx::Row;
 use super::acknowledge::until_stored;
 use super::support::book::{Book, Place, Watcher};
 use super::support::flood::{self, Flood, Make};
+use super::support::flow;
 use super::support::pg::{self, Database};
 use super::support::preload::Clock;
-use super::support::process::{Launch, Process};
+use super::support::process::{self, Launch, Process};
 use super::support::site::Site;
 use super::support::torture::{figure, rounds, skip};
+use super::web::browser::Browser;
 
 const WATCHDOG: Duration = Duration::from_secs(6);
 const LONG: Duration = Duration::from_secs(120);
@@ -178,4 +180,32 @@ async fn a_clock_that_jumps_an_hour_loses_doubles_and_sticks_nothing_and_a_corre
             jumps.len() * rounds(1, 6)
         ),
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dashboard_whose_clock_jumps_an_hour_keeps_people_signed_in_and_lets_others_sign_in() {
+    let database = pg::database().await;
+    let site = Site::new(&database);
+    let clock = match Clock::new(site.path()) {
+        Ok(clock) => clock,
+        Err(missing) => return skip(&missing),
+    };
+    let config = site.config();
+    let add = ["user", "add", "amina", "--role", "analyst", "--password-file", "-"];
+    assert!(process::run_with_input(&config, add, "correct horse battery\n").await.status.success());
+    let launch = Launch { env: clock.env(), watchdog: Some(WATCHDOG), ..Launch::default() };
+    let mut web = Process::launch("web", &config, &launch);
+    web.ready().await;
+    let address = flow::web_address(&web).await;
+    let mut before = Browser::new(address);
+    assert_eq!(before.sign_in("amina", "correct horse battery").await.status, 303);
+    for jump in [HOUR, -HOUR, 0] {
+        clock.set(jump);
+        web.stays_lively(WATCHDOG, Duration::from_secs(2)).await;
+        assert_eq!(before.get("/elections").await.status, 200, "{jump} s: {}", web.log());
+        let mut now = Browser::new(address);
+        assert_eq!(now.sign_in("amina", "correct horse battery").await.status, 303, "{jump} s");
+        assert_eq!(now.get("/elections").await.status, 200, "{jump} s");
+    }
+    assert!(web.stop().await.success(), "{}", web.log());
 }

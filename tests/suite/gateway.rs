@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
+use super::support::flood::{self, Flood};
 use super::support::handoff::Client;
 use super::support::site::Site;
 use super::support::soon;
@@ -249,4 +250,32 @@ async fn a_wrong_password_is_an_error_that_says_what_to_mend() {
     smsc.io.write_all(&out).await.unwrap();
     let line = gateway.logged("refuses our login").await;
     assert!(line.contains("ERROR") && line.contains("smsc") && !line.contains("secret"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_whose_smsc_sends_and_reads_nothing_holds_no_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let flood = Flood::start(50, 0, std::sync::Arc::new(|n| flood::text("355650000000", &format!("note {n}")))).await;
+    let site = Site::without_database()
+        .link_with("stuck", listener.local_addr().unwrap().port(), "")
+        .link_with("well", flood.port, "");
+    let mut gateway = site.start("gateway").await;
+    let mut stuck = Smsc::accept(&listener).await;
+    let mut out = BytesMut::new();
+    for sequence in 0..1_000 {
+        encode(&mut out, 0, sequence, &Pdu::DeliverSm(flood::text("355650000001", "from the stuck one")));
+    }
+    let mut taken = 0;
+    while let Ok(some) =
+        tokio::time::timeout(Duration::from_millis(500), stuck.io.write(&out[taken % out.len()..])).await
+    {
+        taken += some.unwrap();
+        assert!(taken < 256 << 20, "it is read without end");
+    }
+    for more in 1..=3 {
+        flood.offer(1_000);
+        flood.until_acknowledged(more * 1_000, Duration::from_secs(60)).await;
+    }
+    assert_eq!(flood.seen(|seen| seen.refused), 0, "{}", gateway.log());
+    assert!(gateway.stop().await.success());
 }

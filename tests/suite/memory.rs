@@ -15,11 +15,13 @@ use super::acknowledge::until_stored;
 use super::support::book::{Book, Place, Watcher};
 use super::support::cgroup::Cgroup;
 use super::support::flood::{self, Flood, Make};
+use super::support::flow;
 use super::support::pg;
 use super::support::preload::SlowSync;
-use super::support::process::{Launch, Process};
+use super::support::process::{self, Launch, Process};
 use super::support::site::Site;
 use super::support::torture::{figure, rounds, skip};
+use super::web::browser::Browser;
 
 const LONG: Duration = Duration::from_secs(400);
 /// Between the numbers of two links.
@@ -353,4 +355,47 @@ async fn a_dashboard_at_its_cap_under_thousands_of_connections_is_not_killed_and
             begun.elapsed().as_secs_f64()
         ),
     );
+}
+
+/// Asks until the answer is this one.
+async fn until_answered(browser: &mut Browser, path: &str, status: u16, process: &Process) {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let answer = browser.get(path).await;
+        if answer.status == status {
+            return;
+        }
+        assert!(begun.elapsed() < LONG, "{path}: {}\n{}", answer.status, process.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dashboard_short_of_memory_sends_strangers_away_and_serves_who_is_signed_in() {
+    let group = match Cgroup::memory(WEB_MEMORY_BYTES_MAX) {
+        Ok(group) => group,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let site = Site::new(&database);
+    let config = site.config();
+    let add = ["user", "add", "amina", "--role", "analyst", "--password-file", "-"];
+    assert!(process::run_with_input(&config, add, "correct horse battery\n").await.status.success());
+    let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
+    let mut web = Process::launch("web", &config, &launch);
+    web.ready().await;
+    let address = flow::web_address(&web).await;
+    let (mut signed_in, mut stranger) = (Browser::new(address), Browser::new(address));
+    assert_eq!(signed_in.sign_in("amina", "correct horse battery").await.status, 303);
+    until_answered(&mut stranger, "/sign-in", 200, &web).await;
+    // What it holds is eight tenths of what it may: short, and not at the end.
+    let held = group.usage();
+    group.set_cap((held.anon + held.kernel) * 10 / 8).unwrap();
+    web.logged("memory is short").await;
+    until_answered(&mut stranger, "/sign-in", 503, &web).await;
+    assert_eq!(signed_in.get("/elections").await.status, 200, "{}", web.log());
+    group.set_cap(WEB_MEMORY_BYTES_MAX as u64).unwrap();
+    web.logged("memory is below its limit again").await;
+    until_answered(&mut stranger, "/sign-in", 200, &web).await;
+    assert_eq!(group.usage().kills, 0);
 }

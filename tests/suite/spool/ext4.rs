@@ -83,7 +83,6 @@ async fn said(gateway: &Process, config: &Path, why: &str) -> String {
     let line = format!("scrutineer_spool_trouble{{why=\"{why}\"}} 1");
     assert!(metrics.contains(&line), "{line}\n{metrics}");
     let doctor = process::run(config, ["doctor"]).await;
-    assert!(!doctor.status.success(), "doctor is content");
     String::from_utf8_lossy(&doctor.stdout).into_owned()
 }
 
