@@ -57,7 +57,7 @@ peers-lock:  ## Resolve the npm peers anew
 	cd tests/peers && rm -f package-lock.json && npm install --package-lock-only --no-audit --no-fund --omit-lockfile-registry-resolved
 
 tools:
-	@tests/tools postgresql openssl node nextest deny faketime
+	@tests/tools postgresql openssl node chromium nextest deny faketime
 
 .PHONY: postgresql
 postgresql:
