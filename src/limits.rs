@@ -252,7 +252,7 @@ pub const WEB_REQUESTS_MAX: usize = 64;
 /// Bytes of a request's body.
 pub const WEB_BODY_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a request's line and headers.
-pub const WEB_HEAD_BYTES_MAX: usize = 16 << 10;
+pub const WEB_HEAD_BYTES_MAX: usize = 8 << 10;
 /// Seconds that a browser has to send a request's line and headers, and to stay idle between two.
 pub const WEB_HEAD_SECONDS: u64 = 15;
 /// Seconds that one request may take, its body included.
@@ -293,6 +293,38 @@ pub const WEB_CACHE_SECONDS: u64 = 3;
 pub const WEB_SESSIONS_PER_USER: i64 = 16;
 /// Expired sessions deleted at once.
 pub const WEB_SESSIONS_SWEPT: i64 = 1_000;
+/// Seconds between what a host says of itself, for the operators' page.
+pub const HOST_STATUS_SECONDS: u64 = 5;
+/// Seconds after which what a host said is shown as old.
+pub const HOST_STATUS_OLD_SECONDS: i64 = 20;
+/// Days after which a host that says nothing is forgotten.
+pub const HOST_STATUS_DAYS: i32 = 14;
+/// Parts of hosts that one page shows.
+pub const HOST_STATUS_SHOWN: i64 = 200;
+/// Observers in one statement, and in one page of the list.
+pub const WEB_OBSERVER_ROWS: i64 = 100;
+/// Seconds for which a session that was asked for is not asked for again.
+pub const WEB_SESSION_FRESH_SECONDS: u64 = 3;
+/// Seconds for which a session counts while the database can't be asked.
+pub const WEB_SESSION_AWAY_SECONDS: u64 = 1_800;
+/// Seconds after which a session that nobody uses ends.
+pub const WEB_SESSION_IDLE_SECONDS: i32 = 4 * 3_600;
+/// Sessions held in memory.
+pub const WEB_SESSIONS_REMEMBERED_MAX: usize = 1_024;
+/// Requests under way of those who are not known to be signed in.
+pub const WEB_STRANGERS_MAX: usize = 48;
+/// Last good pages kept for when the database is away.
+pub const WEB_GOOD_PAGES_MAX: usize = 128;
+/// Bytes of them all, compressed.
+pub const WEB_GOOD_PAGES_BYTES_MAX: usize = 2 << 20;
+/// Seconds after which a good page is kept anew.
+pub const WEB_GOOD_PAGE_AGAIN_SECONDS: u64 = 5;
+/// Wrong passwords from one address after which it is locked for a while.
+pub const SIGN_IN_ADDRESS_FAILURES_FREE: u32 = 20;
+/// Seconds after which an address's failures are forgotten.
+pub const SIGN_IN_ADDRESS_FORGET_SECONDS: u64 = 1_800;
+/// Addresses whose failures are held in memory.
+pub const SIGN_IN_ADDRESSES_MAX: usize = 4_096;
 /// Memory of one password computation (Argon2id, one at a time).
 pub const PASSWORD_MEMORY_KIB: u32 = 19 << 10;
 /// Passes over that memory.
@@ -393,7 +425,14 @@ const _: () = assert!(
 const _: () =
     assert!(SUBMITS_IN_FLIGHT_MAX <= SUBMIT_QUEUE_MAX, "the gateway has a place for what the worker may send");
 const _: () = assert!(
+    WEB_STRANGERS_MAX < WEB_REQUESTS_MAX && WEB_SESSION_FRESH_SECONDS < WEB_SESSION_AWAY_SECONDS,
+    "strangers leave places, and a session is kept for longer than it is fresh"
+);
+const _: () = assert!(
     WEB_CONNECTIONS_MAX * WEB_HEAD_BYTES_MAX
+        + WEB_GOOD_PAGES_BYTES_MAX
+        + WEB_SESSIONS_REMEMBERED_MAX * 512
+        + SIGN_IN_ADDRESSES_MAX * 128
         + WEB_REQUESTS_MAX * (WEB_PAGE_BYTES_MAX + WEB_BODY_BYTES_MAX)
         + ((PASSWORD_MEMORY_KIB as usize) << 10)
         < WEB_MEMORY_BYTES_MAX - (12 << 20),

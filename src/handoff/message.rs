@@ -85,6 +85,61 @@ pub enum FromGateway {
         /// Sequence.
         through: u64,
     },
+    /// How the gateway fares, each few seconds, for the operators' page.
+    Status(Box<Status>),
+}
+
+/// How a gateway fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name of the host.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+    /// Links, in the configuration's order.
+    pub links: Vec<LinkStatus>,
+    /// Greatest sequence on disk.
+    pub newest: u64,
+    /// Greatest sequence below which PostgreSQL has all.
+    pub committed: u64,
+    /// Smallest sequence kept; 0: none.
+    pub oldest: u64,
+    /// The disk fails.
+    pub failing: bool,
+    /// The spool has reached its size.
+    pub full: bool,
+    /// The spool's file must be mended by a new start.
+    pub damaged: bool,
+    /// The rest.
+    pub vitals: Vitals,
+}
+
+/// One link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// Name of the link.
+    pub link: String,
+    /// Its group.
+    pub group: String,
+    /// Is it bound?
+    pub bound: bool,
+}
+
+/// Figures of the gateway's process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// Seconds since it started.
+    pub up_seconds: u64,
+    /// Replies that wait for a link.
+    pub submits_waiting: u64,
+    /// Bytes of the spool's folder.
+    pub spool_bytes: u64,
+    /// Bytes that it may have.
+    pub spool_bytes_max: u64,
+    /// Memory in use that cannot be dropped, bytes.
+    pub memory_bytes: u64,
+    /// Its cap, bytes.
+    pub memory_cap_bytes: u64,
 }
 
 /// One opening of a spool: the first half of its records' keys. A spool that was restored, copied or made

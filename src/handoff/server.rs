@@ -23,10 +23,10 @@ use uuid::Uuid;
 use super::codec::{HandoffError, decode, encode, framed};
 use super::dial::{Accept, Stream};
 use super::marks::Marks;
-use super::message::{FromGateway, FromWorker, PROTOCOL, Submit};
+use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Status, Submit, Vitals};
 use super::queue::SubmitQueue;
 use super::records::Reader;
-use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, SUBMIT_QUEUE_MAX};
+use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
 
 /// How long the first frame may take.
 const HELLO: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub struct Server {
     pub impossible: mpsc::Sender<Submit>,
     /// Name of this host.
     pub host: String,
+    /// Figures of this process.
+    pub vitals: watch::Receiver<Vitals>,
 }
 
 type Frames<S> = Framed<S, LengthDelimitedCodec>;
@@ -203,7 +205,25 @@ impl Server {
         }
     }
 
-    /// Tells the worker of records, refused submits and links.
+    fn status(&self) -> Status {
+        let bound = self.bound.borrow().clone();
+        let link =
+            |(name, bound): (&LinkName, bool)| LinkStatus { link: name.link.clone(), group: name.group.clone(), bound };
+        Status {
+            host: self.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            links: self.links.iter().zip(bound).map(link).collect(),
+            newest: *self.marks.newest().borrow(),
+            committed: *self.marks.committed().borrow(),
+            oldest: self.marks.oldest(),
+            failing: self.marks.is_failing(),
+            full: self.marks.is_full(),
+            damaged: self.marks.is_damaged(),
+            vitals: *self.vitals.borrow(),
+        }
+    }
+
+    /// Tells the worker of records, refused submits, links and now and then of itself.
     async fn tell<S: Stream>(
         &self,
         mut sink: SplitSink<Frames<S>, Bytes>,
@@ -217,6 +237,9 @@ impl Server {
         let mut confirmed_told: Vec<Option<u64>> = vec![None; self.links.len()];
         let (mut sent, mut used, mut ended) = (None, 0u64, false);
         let mut refusals = Vec::new();
+        let every = Duration::from_secs(HOST_STATUS_SECONDS);
+        let mut timer = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         bound.mark_changed();
         confirmed.mark_changed();
         loop {
@@ -283,6 +306,7 @@ impl Server {
                 changed = confirmed.changed() => { closed(changed)?; confirmed.mark_changed(); }
                 changed = bound.changed() => { closed(changed)?; bound.mark_changed(); }
                 n = refused.recv_many(&mut refusals, 256) => if n == 0 { return Ok(()) },
+                _ = timer.tick() => feed(&mut sink, encode(&FromGateway::Status(Box::new(self.status())))?).await?,
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From records to rows: understand, settle, commit.
 
 pub mod batch;
+pub mod board;
 mod confirmed;
 mod credit;
 pub mod decide;

@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::board::Board;
 use super::confirmed::{self, Confirmed};
 use super::credit::Credits;
 use super::decide::Replies;
@@ -78,6 +79,7 @@ pub struct Intake<L = Store, D = UnixSocket> {
     world: World,
     pressure: Pressure,
     health: Arc<Health>,
+    board: Arc<Board>,
     /// Of each run that the gateway has, the greatest watermark that the database is known to have had.
     before: Mutex<HashMap<Uuid, u64>>,
 }
@@ -128,6 +130,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             progress,
             pressure: Pressure::default(),
             health: Arc::default(),
+            board: Arc::default(),
             before: Mutex::default(),
         }
     }
@@ -136,6 +139,11 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
     #[must_use]
     pub fn heeding(self, pressure: Pressure) -> Self {
         Self { pressure, ..self }
+    }
+
+    /// Where stands what the gateway says of itself.
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// Runs sessions until told to stop. `running` is told whether one runs. An error says that the
@@ -332,7 +340,8 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         }
         let over = CancellationToken::new();
         let writer = tokio::spawn(write(sink, frames, over.clone()));
-        tasks.spawn(read(source, Arc::clone(&session), queues, Arc::clone(&links), stop.clone()));
+        let heard = (Arc::clone(&links), Arc::clone(&self.board));
+        tasks.spawn(read(source, Arc::clone(&session), queues, heard, stop.clone()));
         tasks.spawn(self.segments(Arc::clone(&session)));
         tasks.spawn(confirmed::tell(Arc::clone(&session)));
         let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
@@ -483,7 +492,7 @@ async fn read<L: Ledger, S: dial::Stream>(
     mut source: futures_util::stream::SplitStream<Stream<S>>,
     session: Arc<Session<L>>,
     queues: Vec<mpsc::Sender<Item>>,
-    links: Arc<Links>,
+    (links, board): (Arc<Links>, Arc<Board>),
     stop: CancellationToken,
 ) -> Result<(), End> {
     let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
@@ -516,6 +525,7 @@ async fn read<L: Ledger, S: dial::Stream>(
             }
             Incoming::Other(FromGateway::Confirmed { link, through }) => session.confirmed.say(link, through),
             Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
+            Incoming::Other(FromGateway::Status(status)) => board.put(*status),
             Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),
             Incoming::Other(FromGateway::RunEnd) => {
                 let mut tracker = session.tracker.lock().unwrap_or_else(PoisonError::into_inner);

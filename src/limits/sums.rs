@@ -27,11 +27,15 @@ pub const GATEWAY_MEMORY_PARTS: [(&str, usize); 5] = [
 ];
 
 /// Parts of the dashboard's memory.
-pub const WEB_MEMORY_PARTS: [(&str, usize); 5] = [
+pub const WEB_MEMORY_PARTS: [(&str, usize); 6] = [
     ("heads of requests", WEB_CONNECTIONS_MAX * WEB_HEAD_BYTES_MAX),
     ("pages and bodies", WEB_REQUESTS_MAX * (WEB_PAGE_BYTES_MAX + WEB_BODY_BYTES_MAX)),
     // As rows, as a file's lines, on the way out; a row may pass the bound with its texts.
     ("files", WEB_EXPORTS_MAX * 4 * WEB_EXPORT_BYTES as usize),
+    (
+        "last good pages, sessions, addresses",
+        WEB_GOOD_PAGES_BYTES_MAX + WEB_SESSIONS_REMEMBERED_MAX * 512 + SIGN_IN_ADDRESSES_MAX * 128,
+    ),
     ("a password's computation", (PASSWORD_MEMORY_KIB as usize) << 10),
     ("runtime, caches, connections to PostgreSQL", WEB_REST),
 ];

@@ -62,6 +62,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
         info!(%address, "metrics are served");
         tasks.spawn(async move { ("metrics", server.await.context("the metrics server broke")) });
     }
+    tasks.spawn({
+        let (store, board) = (store.clone(), intake.board());
+        async move {
+            super::report::report(store, board, lanes).await;
+            ("report", Ok(()))
+        }
+    });
     let (running, _) = watch::channel(false);
     let stopped = stop.clone();
     tasks.spawn(async move { ("intake", intake.run(stopped, running).await.map_err(Into::into)) });

@@ -12,6 +12,7 @@ mod conn;
 pub mod doctor;
 pub mod election;
 mod health;
+pub mod host_status;
 pub mod import;
 pub mod ledger;
 pub mod location;

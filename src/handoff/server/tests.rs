@@ -54,6 +54,7 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
         queues: vec![("g".into(), queue.clone())],
         impossible,
         host: "host".into(),
+        vitals: watch::channel(Default::default()).1,
     };
     let stop = CancellationToken::new();
     let listener = listen(&path).unwrap();
@@ -66,7 +67,13 @@ async fn send(frames: &mut Frames<tokio::net::UnixStream>, message: FromWorker) 
 }
 
 async fn recv(frames: &mut Frames<tokio::net::UnixStream>) -> FromGateway {
-    decode(&frames.next().await.unwrap().unwrap()).unwrap()
+    loop {
+        // What it says of itself comes by the clock, in between.
+        match decode(&frames.next().await.unwrap().unwrap()).unwrap() {
+            FromGateway::Status(_) => {}
+            frame => return frame,
+        }
+    }
 }
 
 async fn worker(rig: &Rig) -> Frames<tokio::net::UnixStream> {

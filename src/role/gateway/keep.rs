@@ -1,21 +1,23 @@
 //! What the gateway does once a second: the spool's housekeeping, submits that expired, and the
 //! watchdog, which is told only while the spool's thread and every link make progress.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::append::{Append, Op};
 use crate::handoff::doubt::DoubtSet;
-use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
+use crate::handoff::message::{NotSent, Submit, SubmitOutcome, Vitals};
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
-use crate::limits::DOUBT_FORGET_SLICE;
+use crate::limits::{DOUBT_FORGET_SLICE, GATEWAY_MEMORY_BYTES_MAX, HOST_STATUS_SECONDS};
 use crate::spool::Spool;
 use crate::vitals::clock::Receipts;
+use crate::vitals::memory::Source;
 use crate::vitals::progress::Progress;
 use crate::world::World;
 
@@ -32,6 +34,10 @@ pub struct Keeper {
     /// The spool's thread and the links.
     pub(super) progress: Progress,
     pub(super) world: World,
+    /// Figures for the operators' page.
+    pub(super) vitals: watch::Sender<Vitals>,
+    /// The spool's folder, and the bytes that it may have.
+    pub(super) folder: (PathBuf, u64),
 }
 
 impl Keeper {
@@ -42,6 +48,7 @@ impl Keeper {
         let waiting = metrics::gauge!("scrutineer_submit_queue");
         let ahead = metrics::gauge!("scrutineer_receipt_clock_ahead_seconds");
         let mut since_ping = Duration::ZERO;
+        let (begun, mut turns) = (tokio::time::Instant::now(), 0u64);
         let ping_every = sd_notify::watchdog_enabled().map(|limit| limit / 3);
         loop {
             tokio::select! {
@@ -74,11 +81,30 @@ impl Keeper {
             }
             ahead.set(self.receipts.ahead_seconds());
             waiting.set(self.count.get() as f64);
+            if turns.is_multiple_of(HOST_STATUS_SECONDS) {
+                self.vitals.send_replace(self.look(begun.elapsed().as_secs()));
+            }
+            turns += 1;
             since_ping += Duration::from_secs(1);
             if ping_every.is_some_and(|every| since_ping >= every) && self.is_healthy() {
                 since_ping = Duration::ZERO;
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
             }
+        }
+    }
+
+    fn look(&self, up_seconds: u64) -> Vitals {
+        let memory = Source::find(GATEWAY_MEMORY_BYTES_MAX as u64).look();
+        // A few files; what can't be read counts for nothing.
+        let files = std::fs::read_dir(&self.folder.0).into_iter().flatten().flatten();
+        let bytes = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|m| m.len());
+        Vitals {
+            up_seconds,
+            submits_waiting: self.count.get() as u64,
+            spool_bytes: bytes.sum(),
+            spool_bytes_max: self.folder.1,
+            memory_bytes: memory.map_or(0, |m| m.used_bytes),
+            memory_cap_bytes: memory.map_or(0, |m| m.cap_bytes),
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keeper;
 use crate::config::{Acknowledge, Config, LinkConfig};
 use crate::handoff::doubt::DoubtSet;
+use crate::handoff::message::Vitals;
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::handoff::server::{LinkName, Server};
 use crate::limits::{
@@ -132,6 +133,7 @@ impl Parts {
             });
         }
         let (impossible, unsendable) = mpsc::channel(SUBMIT_QUEUE_MAX);
+        let (vitals, told) = watch::channel(Vitals::default());
         let server = Server {
             marks,
             reader: spool.reader(),
@@ -140,6 +142,7 @@ impl Parts {
             queues: groups.iter().map(|g| (g.name.clone(), g.queue.clone())).collect(),
             impossible,
             host: host_name(),
+            vitals: told,
         };
         let queues: Vec<_> = groups.iter().map(|g| (g.first, g.queue.clone())).collect();
         let keeper = Keeper {
@@ -151,11 +154,14 @@ impl Parts {
             unsendable,
             progress,
             world: world.clone(),
+            vitals,
+            folder: (config.gateway.spool.clone(), u64::from(config.gateway.spool_megabytes_max) << 20),
         };
         Ok(Self { links, server, keeper, queues, pressure })
     }
 }
 
-fn host_name() -> String {
+/// Name of this host.
+pub(in crate::role) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".into(), |s| s.trim().to_owned())
 }
