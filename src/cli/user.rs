@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::config::{Config, Part};
 use crate::limits::PASSWORD_BYTES_MAX;
 use crate::role::support;
-use crate::store::{Store, user};
+use crate::store::{Store, session, user};
 use crate::web::{Role, password};
 
 /// Arguments.
@@ -40,6 +40,25 @@ enum Command {
     List {
         /// Print JSON
         #[arg(long)]
+        json: bool,
+    },
+    /// Give a person another role; it holds within seconds, also in running sessions
+    Role {
+        /// Name at the sign-in
+        name: String,
+        /// What the person may do
+        #[arg(value_enum)]
+        role: Role,
+    },
+    /// List a person's sessions, or end them all
+    Sessions {
+        /// Name at the sign-in
+        name: String,
+        /// End them: the person is signed out everywhere within seconds
+        #[arg(long)]
+        end: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "end")]
         json: bool,
     },
     /// Let a person in no longer; running sessions end
@@ -79,6 +98,15 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
             println!("added {name} as {}", role.as_str());
         }
         Command::List { json } => list(&support::open_owner(config).await?, json).await?,
+        Command::Role { name, role } => {
+            known(&name, user::set_role(&support::open_owner(config).await?, &name, role.as_str()).await?)?;
+            println!("{name} is {} now", role.as_str());
+        }
+        Command::Sessions { name, end, json } => {
+            let store = support::open_owner(config).await?;
+            known(&name, user::list(&store).await?.iter().any(|user| user.name == name))?;
+            sessions(&store, &name, end, json).await?;
+        }
         Command::Disable { name } => {
             known(&name, user::set_disabled(&support::open_owner(config).await?, &name, true).await?)?;
             println!("{name} can sign in no longer");
@@ -134,6 +162,29 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
             _ => "",
         };
         println!("{:<24} {:<9} {state}", u.name, u.role);
+    }
+    Ok(())
+}
+
+async fn sessions(store: &Store, name: &str, end: bool, json: bool) -> anyhow::Result<()> {
+    if end {
+        match session::end_all(store, name).await? {
+            1 => println!("ended 1 session of {name}"),
+            n => println!("ended {n} sessions of {name}"),
+        }
+        return Ok(());
+    }
+    let said = |at: time::OffsetDateTime| at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default();
+    let sessions = session::list(store, name).await?;
+    if json {
+        let rows: Vec<_> = sessions
+            .iter()
+            .map(|s| json!({"since": said(s.created_at), "last_used": said(s.seen_at), "ends": said(s.expires_at)}))
+            .collect();
+        return support::print_json(&rows);
+    }
+    for s in sessions {
+        println!("since {}, last used {}, ends {}", said(s.created_at), said(s.seen_at), said(s.expires_at));
     }
     Ok(())
 }

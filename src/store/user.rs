@@ -144,3 +144,13 @@ pub async fn set_password(store: &Store, name: &str, password_hash: &str) -> Res
         })
         .await
 }
+
+/// Gives a person another role, which holds within seconds. `false`: no such name.
+pub async fn set_role(store: &Store, name: &str, role: &str) -> Result<bool, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let done = sqlx::query!("UPDATE web_user SET role = $2 WHERE name = $1", name, role).execute(conn).await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+}

@@ -74,6 +74,10 @@ impl From<askama::Error> for PageError {
     }
 }
 
+/// Marks an answer that failed as the database is away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Away;
+
 /// What the error page says.
 #[derive(Debug, Clone)]
 struct Told {
@@ -142,6 +146,9 @@ impl IntoResponse for PageError {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         response.extensions_mut().insert(Told { title, words });
+        if matches!(&self, Self::Away(_)) || matches!(&self, Self::Store(error) if error.is_transient()) {
+            response.extensions_mut().insert(Away);
+        }
         response
     }
 }

@@ -57,6 +57,12 @@ pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) 
     let Ok(_place) = app.0.requests.clone().try_acquire_owned() else {
         return PageError::Busy("requests").into_response();
     };
+    // A crowd of strangers leaves places to those who work here.
+    let _stranger = match app.0.strangers.clone().try_acquire_owned() {
+        Ok(place) => (!auth::is_known(&app, request.headers())).then_some(place),
+        Err(_) if auth::is_known(&app, request.headers()) || request.uri().path() == "/healthz" => None,
+        Err(_) => return PageError::Busy("requests of strangers").into_response(),
+    };
     match tokio::time::timeout(Duration::from_secs(WEB_REQUEST_SECONDS), next.run(request)).await {
         Ok(response) => response,
         Err(_) => PageError::Late.into_response(),

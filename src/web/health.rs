@@ -72,6 +72,7 @@ pub async fn tend(app: App, progress: impl Fn()) {
         metrics::gauge!("scrutineer_web_connections", "state" => "open").set(f64::from(open));
         metrics::gauge!("scrutineer_web_connections", "state" => "idle").set(idle as f64);
         app.0.health.set(state);
+        app.0.sessions.sweep();
         if fits && asked.is_multiple_of(SWEEP_EVERY) {
             match session::sweep(app.store()).await {
                 Ok(0) => {}

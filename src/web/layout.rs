@@ -23,13 +23,14 @@ const ELECTION_WAYS: [(&str, &str, &str); 7] = [
 ];
 
 /// The ways outside of any election; as [`ELECTION_WAYS`].
-const SITE_WAYS: [(&str, &str, &str); 6] = [
+const SITE_WAYS: [(&str, &str, &str); 7] = [
     ("elections", "Elections", "/elections"),
     ("messages", "All messages", "/messages"),
     ("trouble", "Not understood", "/trouble"),
     ("set-aside", "Set aside", "/set-aside"),
     ("requests", "Requests", "/requests"),
     ("status", "Status", "/status"),
+    ("operators", "Machines", "/operators"),
 ];
 
 /// An entry of the navigation.
@@ -100,7 +101,8 @@ impl Layout {
             words,
             here: is_here && *key == self.here,
         };
-        ways.iter().map(way).collect()
+        let may_operate = self.who.as_ref().is_some_and(|who| who.may(Right::Operate));
+        ways.iter().filter(|(key, ..)| *key != "operators" || may_operate).map(way).collect()
     }
 
     /// The election that the page is about.

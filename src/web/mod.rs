@@ -18,6 +18,7 @@ mod pages;
 mod plot;
 mod router;
 mod server;
+mod stale;
 mod text;
 
 use std::sync::Arc;
@@ -59,7 +60,12 @@ struct Shared {
     requests: Arc<Semaphore>,
     /// Files under way.
     exports: Arc<Semaphore>,
+    /// Of those, the ones that nobody signed in may have.
+    strangers: Arc<Semaphore>,
     passwords: password::Gate,
+    sessions: auth::remembered::Remembered,
+    addresses: auth::addresses::Addresses,
+    good_pages: stale::GoodPages,
     health: health::Health,
     /// By election and area.
     overviews: cache::Cache<(i32, Option<i32>), Overview>,
@@ -68,6 +74,8 @@ struct Shared {
     /// By election, checklist, question and area.
     by_area: cache::Cache<(i32, String, String, Option<i32>), ByArea>,
     elections: cache::Cache<(), Vec<crate::store::pages::election::Listed>>,
+    /// By election, area and checklist.
+    observer_counts: cache::Cache<(i32, Option<i32>, Option<String>), crate::store::pages::observers::Counts>,
 }
 
 impl App {
@@ -85,13 +93,18 @@ impl App {
             started: Instant::now(),
             requests: Arc::new(Semaphore::new(limits::WEB_REQUESTS_MAX)),
             exports: Arc::new(Semaphore::new(limits::WEB_EXPORTS_MAX)),
+            strangers: Arc::new(Semaphore::new(limits::WEB_STRANGERS_MAX)),
             passwords: password::Gate::new(),
+            sessions: auth::remembered::Remembered::default(),
+            addresses: auth::addresses::Addresses::default(),
+            good_pages: stale::GoodPages::default(),
             health: health::Health::default(),
             overviews: cache::Cache::new("overview", limits::WEB_CACHE_ENTRIES_MAX),
             questions: cache::Cache::new("questions", limits::WEB_CACHE_ENTRIES_MAX)
                 .keeping(limits::SUMMARY_CACHE_SECONDS),
             by_area: cache::Cache::new("by_area", limits::WEB_CACHE_ENTRIES_MAX).keeping(limits::SUMMARY_CACHE_SECONDS),
             elections: cache::Cache::new("elections", 1),
+            observer_counts: cache::Cache::new("observers", limits::WEB_CACHE_ENTRIES_MAX),
         }))
     }
 
@@ -104,6 +117,8 @@ impl App {
                 self.0.questions.clear();
                 self.0.by_area.clear();
                 self.0.elections.clear();
+                self.0.observer_counts.clear();
+                self.0.good_pages.clear();
             }
         }
     }

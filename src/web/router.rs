@@ -28,7 +28,7 @@ fn page(path: &'static str, right: Right, answer: MethodRouter<App>) -> Page {
 
 /// Every private page: one that is not here does not exist, and one that is here has its right.
 fn pages() -> Vec<Page> {
-    use Right::{Ask, Export, Read};
+    use Right::{Ask, Export, Operate, Read};
     vec![
         page("/", Read, get(async || Redirect::to("/elections"))),
         page("/elections", Read, get(pages::elections::page)),
@@ -42,6 +42,13 @@ fn pages() -> Vec<Page> {
         page("/elections/{slug}/questions", Read, get(pages::questions::first)),
         page("/elections/{slug}/questions/{prefix}", Read, get(pages::questions::page)),
         page("/elections/{slug}/questions/{prefix}/{code}", Read, get(pages::question::page)),
+        page("/elections/{slug}/incidents", Read, get(pages::incidents::page)),
+        page("/elections/{slug}/incidents.csv", Export, get(pages::incidents::file)),
+        page("/elections/{slug}/incidents.json", Export, get(pages::incidents::file)),
+        page("/elections/{slug}/incidents/{id}", Read, get(pages::submission::page)),
+        page("/elections/{slug}/observers", Read, get(pages::observers::page)),
+        page("/elections/{slug}/observers.csv", Export, get(pages::observers::file)),
+        page("/elections/{slug}/observers.json", Export, get(pages::observers::file)),
         page("/messages", Read, get(pages::messages::page)),
         page("/messages.csv", Export, get(pages::messages::file)),
         page("/messages.json", Export, get(pages::messages::file)),
@@ -54,6 +61,8 @@ fn pages() -> Vec<Page> {
         page("/requests", Ask, post(pages::request::submit)),
         page("/requests/{id}", Read, get(pages::request::page)),
         page("/status", Read, get(pages::status::page)),
+        page("/operators", Operate, get(pages::operators::page)),
+        page("/account", Read, get(pages::account::page)),
     ]
 }
 

@@ -4,8 +4,11 @@
 //! form is asked for, as the web's database role may read no more.
 
 pub mod election;
+pub mod incidents;
 pub mod message;
 pub mod messages;
+pub mod observers;
+pub mod operators;
 pub mod overview;
 pub mod question;
 pub mod reading;

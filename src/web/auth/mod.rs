@@ -1,8 +1,10 @@
 //! Who is asking: sessions, and the door before the private pages.
 
+pub(super) mod addresses;
 pub mod password;
+pub(super) mod remembered;
 pub(super) mod rights;
-mod sessions;
+pub(super) mod sessions;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
@@ -15,7 +17,7 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer};
 use self::rights::{Right, Role};
 use self::sessions::Sessions;
 use super::error::PageError;
-use super::{App, Options};
+use super::{App, Options, error, stale};
 
 /// A person who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,17 +45,28 @@ fn cookie_name(options: &Options) -> &'static str {
     if options.secure_cookie { "__Host-scrutineer" } else { "scrutineer" }
 }
 
-/// Does the request bring a session's cookie? Whether the session lives, only the database knows.
-pub(super) fn brings_session(options: &Options, headers: &HeaderMap) -> bool {
+/// The token of the session that the request brings. Whether that lives, only the database knows.
+fn token<'a>(options: &Options, headers: &'a HeaderMap) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut names = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    names.any(|(name, value)| name == cookie_name(options) && !value.is_empty())
+    names.find(|(name, value)| *name == cookie_name(options) && !value.is_empty()).map(|(_, value)| value)
+}
+
+/// Does the request bring a session's cookie, of whatever worth?
+pub(super) fn brings_session(options: &Options, headers: &HeaderMap) -> bool {
+    token(options, headers).is_some()
+}
+
+/// Does it come from somebody whose session was good a while ago? Asks nobody.
+pub(super) fn is_known(app: &App, headers: &HeaderMap) -> bool {
+    let id = token(&app.0.options, headers).and_then(|token| token.parse::<tower_sessions::session::Id>().ok());
+    id.is_some_and(|id| app.0.sessions.kept(&sessions::key(&id)).is_some())
 }
 
 /// The layer that gives requests their session, which is read when it is asked for, once.
 pub(super) fn sessions(app: &App) -> SessionManagerLayer<Sessions> {
     let options = &app.0.options;
-    SessionManagerLayer::new(Sessions::new(app.store().clone()))
+    SessionManagerLayer::new(Sessions::new(app.clone()))
         .with_name(cookie_name(options))
         .with_path("/")
         .with_http_only(true)
@@ -93,12 +106,26 @@ pub(super) async fn require(
         }
         Err(error) => return error.into_response(),
     };
-    let mut response = if who.may(right) {
-        request.extensions_mut().insert(who.clone());
-        next.run(request).await
+    if !who.may(right) {
+        let mut refused = PageError::Refused(right.refusal()).into_response();
+        refused.extensions_mut().insert(who);
+        return refused;
+    }
+    let key = stale::key(&who, request.method(), request.uri());
+    let pages = &app.0.good_pages;
+    if let Some(page) = key.as_ref().filter(|_| pages.is_away()).and_then(|key| pages.show(key, &who)) {
+        return page;
+    }
+    request.extensions_mut().insert(who.clone());
+    let mut response = next.run(request).await;
+    if response.extensions().get::<error::Away>().is_some() {
+        pages.note_away();
+        if let Some(page) = key.as_ref().and_then(|key| pages.show(key, &who)) {
+            return page;
+        }
     } else {
-        PageError::Refused(right.refusal()).into_response()
-    };
+        response = pages.keep(key, response).await;
+    }
     response.extensions_mut().insert(who);
     response
 }

@@ -1,8 +1,12 @@
 //! The pages, one a file, each with its template in `templates/`.
 
+pub(super) mod account;
 pub(super) mod elections;
+pub(super) mod incidents;
 pub(super) mod message;
 pub(super) mod messages;
+pub(super) mod observers;
+pub(super) mod operators;
 pub(super) mod overview;
 pub(super) mod question;
 pub(super) mod questions;

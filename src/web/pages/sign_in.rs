@@ -1,22 +1,23 @@
 //! `/sign-in` and `/sign-out`.
 //!
-//! Invariant: whatever is wrong (no such person, wrong password, locked, disabled), the answer is
+//! Invariant: whatever is wrong (no such person, wrong password, account or address locked, disabled), the answer is
 //! the same, and comes no sooner than [`REFUSAL_AFTER`], which covers what the cases differ in.
 
 use std::time::Duration;
 
-use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tower_sessions::Session;
 
 use crate::limits::PASSWORD_BYTES_MAX;
-use crate::store::user;
+use crate::store::{session, user};
 use crate::web::App;
+use crate::web::auth::addresses::{self, Peer};
 use crate::web::auth::password::{self, PasswordError};
 use crate::web::auth::{self, Who};
 use crate::web::error::PageError;
@@ -69,6 +70,8 @@ pub(in crate::web) async fn page(
 pub(in crate::web) async fn submit(
     State(app): State<App>,
     session: Session,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Result<Response, PageError> {
     let begun = Instant::now();
@@ -80,7 +83,10 @@ pub(in crate::web) async fn submit(
         }
         Err(_) => return Err(PageError::Bad("The sign-in form must have a name and a password.")),
     };
-    if let Some(who) = check(&app, &sent).await? {
+    let address = addresses::of(peer.map(|Extension(peer)| peer), &headers);
+    let right = if app.0.addresses.begin(address) { check(&app, &sent).await? } else { None };
+    if let Some(who) = right {
+        app.0.addresses.was_right(address);
         // A new token: whoever planted or saw the old one has nothing.
         session.cycle_id().await.map_err(auth::session_error)?;
         session.insert(Who::KEY, &who).await.map_err(auth::session_error)?;
@@ -117,8 +123,26 @@ async fn check(app: &App, sent: &Sent) -> Result<Option<Who>, PageError> {
     Ok(Some(Who { id: attempt.id, name: attempt.name, role: attempt.role }))
 }
 
+/// What the sign-out is sent with.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Leaving {
+    /// `yes`: on every device.
+    #[serde(default)]
+    everywhere: String,
+}
+
 /// `POST /sign-out`
-pub(in crate::web) async fn sign_out(session: Session) -> Result<Response, PageError> {
+pub(in crate::web) async fn sign_out(
+    State(app): State<App>,
+    session: Session,
+    form: Result<Form<Leaving>, FormRejection>,
+) -> Result<Response, PageError> {
+    let everywhere = form.is_ok_and(|Form(leaving)| leaving.everywhere == "yes");
+    if everywhere && let Some(who) = auth::who(&session).await? {
+        let ended = session::end_all(app.store(), &who.name).await?;
+        app.0.sessions.forget_person(who.id);
+        tracing::info!(user = %who.name, sessions = ended, "signed out everywhere");
+    }
     session.flush().await.map_err(auth::session_error)?;
     Ok(Redirect::to("/sign-in").into_response())
 }

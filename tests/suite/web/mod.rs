@@ -1,13 +1,16 @@
 //! The dashboard as a browser meets it: a real listener, a real PostgreSQL, the role that the web has.
 
 pub(crate) mod browser;
+mod crowd;
 mod limits;
 mod outage;
 mod pages;
+mod people;
 mod process;
 mod rights;
 mod sign_in;
 mod trouble;
+mod walk;
 
 use std::net::SocketAddr;
 use std::time::Duration;

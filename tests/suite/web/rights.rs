@@ -51,9 +51,12 @@ async fn no_page_shows_a_whole_number_or_an_observer_s_name() {
 /// An address of each route that exists in the fixture. A route without one fails the tests.
 pub(crate) fn address(route: &str) -> String {
     const SUBMISSION: &str = "8e20e5f0-a627-b4dd-4ded-c41a597ab672";
-    const OF_ROUTE: [(&str, &str); 2] = [
+    const OF_ROUTE: [(&str, &str); 5] = [
         ("/messages/{spool}/{sequence}", "/messages/0190a0a0-0000-7000-8000-000000000001/20"),
         ("/requests/{id}", "/requests/1"),
+        ("/elections/{slug}/incidents/{id}", "/elections/general-2026/incidents/9ce88802-f075-91e5-ce04-57ef51ece021"),
+        ("/elections/{slug}/questions/{prefix}", "/elections/general-2026/questions/OP"),
+        ("/elections/{slug}/questions/{prefix}/{code}", "/elections/general-2026/questions/OP/AC"),
     ];
     if let Some((_, address)) = OF_ROUTE.iter().find(|(r, _)| *r == route) {
         return (*address).to_owned();
@@ -85,4 +88,34 @@ async fn each_page_is_open_to_just_those_roles_that_the_table_names() {
             assert!(refused || [200, 303, 400].contains(&answer.status), "{route}: {} {}", answer.status, answer.body);
         }
     }
+}
+
+#[tokio::test]
+async fn numbers_and_names_open_to_those_roles_only_that_the_table_names_in_pages_files_and_in_the_database_itself() {
+    let dashboard = Dashboard::start().await;
+    let number: String = dashboard.value("SELECT msisdn FROM phone WHERE id = 1").await;
+    let name: String = dashboard.value("SELECT name FROM observer_person WHERE observer_id = 1").await;
+    let mut browser = dashboard.person().await;
+    for role in web::Role::ALL {
+        let mut owner = dashboard.database.owner().await;
+        sqlx::query("UPDATE web_user SET role = $1").bind(role.as_str()).execute(&mut owner).await.unwrap();
+        let opened: i64 = sqlx::query_scalar("SELECT count(*) FROM web_session s, web_contacts(s.id, ARRAY[1, 2]) c")
+            .fetch_one(&mut dashboard.database.connect(WEB).await)
+            .await
+            .unwrap();
+        let may = web::Right::Phones.is_of(role);
+        assert_eq!(opened == 2, may, "{role:?}: {opened}");
+        let word = format!(">{}<", role.as_str());
+        soon("the new role", async { while !browser.get("/elections").await.body.contains(&word) {} }).await;
+        for ending in ["", ".csv", ".json"] {
+            let answer = browser.get(&format!("/elections/general-2026/observers{ending}?code=200007")).await;
+            assert_eq!(answer.body.contains(&number), may, "{role:?} {ending}");
+            assert_eq!(answer.body.contains(&name), may, "{role:?} {ending}");
+        }
+    }
+    let none: i64 = sqlx::query_scalar("SELECT count(*) FROM web_contacts(sha256('x'), ARRAY[1, 2])")
+        .fetch_one(&mut dashboard.database.connect(WEB).await)
+        .await
+        .unwrap();
+    assert_eq!(none, 0, "a session that is none");
 }

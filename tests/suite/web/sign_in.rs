@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::support::soon;
 
 /// Every private page, with addresses that exist in the fixture.
 pub const PRIVATE: [&str; 13] = [
@@ -22,6 +23,11 @@ pub const PRIVATE: [&str; 13] = [
     "/trouble?election=general-2026&outcome=unclear",
     "/requests",
 ];
+
+/// What another host changed holds here within seconds.
+pub async fn until_out(browser: &mut Browser, what: &str) {
+    soon(what, async { while browser.get("/status").await.status != 303 {} }).await;
+}
 
 #[tokio::test]
 async fn every_page_but_the_sign_in_asks_for_a_session_and_leads_back_afterwards() {
@@ -149,24 +155,27 @@ async fn a_session_ends_with_the_sign_out_with_its_hours_and_with_the_person() {
     assert_eq!(kept.clone().get("/elections").await.status, 303, "signed out");
     for (what, sql) in [
         ("over", "UPDATE web_session SET expires_at = now() - interval '1 second'"),
+        ("idle", "UPDATE web_session SET seen_at = now() - interval '5 hours'"),
         ("disabled", "UPDATE web_user SET disabled = true"),
     ] {
         let mut browser = dashboard.person().await;
         assert_eq!(browser.get("/elections").await.status, 200);
         dashboard.change(sql).await;
-        assert_eq!(browser.get("/elections").await.status, 303, "{what}");
+        until_out(&mut browser, what).await;
     }
     assert_eq!(dashboard.stranger().sign_in(NAME, PASSWORD).await.status, 403, "disabled");
 }
 
 #[tokio::test]
-async fn a_role_that_changes_holds_at_once() {
+async fn a_role_that_changes_holds_within_seconds() {
     let dashboard = Dashboard::on(pg::database().await, false).await;
     dashboard.add_person().await;
     let mut browser = dashboard.person().await;
     assert!(browser.get("/elections").await.body.contains(">analyst<"));
     dashboard.change("UPDATE web_user SET role = 'viewer'").await;
-    assert!(browser.get("/elections").await.body.contains(">viewer<"));
+    let begun = Instant::now();
+    soon("the new role", async { while !browser.get("/elections").await.body.contains(">viewer<") {} }).await;
+    println!("held after {:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -206,5 +215,43 @@ async fn a_person_has_a_bounded_number_of_sessions() {
         dashboard.value::<i64>("SELECT count(*) FROM web_session").await,
         scrutineer::limits::WEB_SESSIONS_PER_USER
     );
-    assert_eq!(first.get("/status").await.status, 303, "the one that ends first gave way");
+    until_out(&mut first, "the one that ends first gives way").await;
+}
+
+#[tokio::test]
+async fn who_signs_out_everywhere_is_out_on_each_device_and_others_are_not() {
+    let dashboard = Dashboard::on(pg::database().await, false).await;
+    dashboard.add_person().await;
+    let owner = Store::new(&dashboard.database.store_options(OWNER, 1));
+    user::add(&owner, "badu", "viewer", &password::hash(PASSWORD).unwrap()).await.unwrap();
+    let (mut one, mut two, mut other) = (dashboard.person().await, dashboard.person().await, dashboard.stranger());
+    assert_eq!(other.sign_in("badu", PASSWORD).await.status, 303);
+    let account = one.get("/account").await;
+    assert_eq!(account.body.matches(" ago</td>").count(), 2, "{}", account.body);
+    assert_eq!(two.get("/elections").await.status, 200);
+    assert_eq!(one.post("/sign-out", &[("everywhere", "yes")]).await.status, 303);
+    assert_eq!(two.get("/elections").await.status, 303, "at once on this host");
+    assert_eq!(other.get("/elections").await.status, 200);
+    assert_eq!(dashboard.value::<i64>("SELECT count(*) FROM web_session").await, 1);
+}
+
+#[tokio::test]
+async fn an_address_that_fails_at_many_accounts_is_locked_out_and_no_other_one() {
+    let dashboard = Dashboard::on(pg::database().await, false).await;
+    dashboard.add_person().await;
+    let from = |address: &'static str, name: String, password: &'static str| {
+        let mut browser = dashboard.stranger();
+        async move {
+            let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-for", address)];
+            browser.post_with("/sign-in", &[("name", &name), ("password", password)], &headers).await.status
+        }
+    };
+    let tries = (0..scrutineer::limits::SIGN_IN_ADDRESS_FAILURES_FREE)
+        .map(|n| from("198.51.100.7", format!("guess{n}"), "wrong horse battery"));
+    for status in futures_util::future::join_all(tries).await {
+        assert!([403, 503].contains(&status), "{status}");
+    }
+    assert_eq!(from("198.51.100.7", NAME.to_owned(), PASSWORD).await, 403, "locked, even for the right password");
+    assert_eq!(dashboard.value::<i32>("SELECT failures FROM web_user").await, 0, "nobody's account is touched");
+    assert_eq!(from("203.0.113.9", NAME.to_owned(), PASSWORD).await, 303);
 }

@@ -1,0 +1,281 @@
+//! `/elections/{slug}/incidents`: what observers reported beside the checklists, the latest first.
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{answer, cursor, link};
+use crate::domain::checklist::Checklist;
+use crate::limits;
+use crate::store::pages::Place;
+use crate::store::pages::election::{self, ChecklistName, Election};
+use crate::store::pages::incidents::{self, Counts, Filter, Row};
+use crate::web::auth::Who;
+use crate::web::auth::rights::Right;
+use crate::web::error::PageError;
+use crate::web::export::{self, Form, Sheet, Source, Table};
+use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::{Chip, Chips, Pager, Take};
+use crate::web::{App, format, text};
+
+/// States that can be asked for, with their words.
+const STATES: [(&str, &str); 4] = [
+    ("comment", "with words of the observer"),
+    ("complete", "complete"),
+    ("partial", "answers missing"),
+    ("revised", "sent more than once"),
+];
+/// Ages that can be asked for, hours, with their words.
+const AGES: [(&str, &str); 5] = [
+    ("", "any time"),
+    ("1", "the last hour"),
+    ("3", "the last 3 hours"),
+    ("12", "the last 12 hours"),
+    ("24", "the last day"),
+];
+/// Characters of words that are looked for.
+const WORDS_MAX: usize = 100;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(in crate::web) struct Asked {
+    #[serde(default)]
+    checklist: String,
+    #[serde(default)]
+    area: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    hours: String,
+    #[serde(default)]
+    words: String,
+    #[serde(default)]
+    after: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "incidents.html")]
+struct Page {
+    layout: Layout,
+    slug: String,
+    language: String,
+    timezone: String,
+    asked: Asked,
+    checklists: Vec<ChecklistName>,
+    forms: Vec<Checklist>,
+    areas: Vec<Place>,
+    trail: Vec<Place>,
+    counts: Counts,
+    rows: Vec<Row>,
+    chips: Chips,
+    pager: Pager,
+    take: Option<Take>,
+}
+
+impl Page {
+    fn states(&self) -> &'static [(&'static str, &'static str)] {
+        &STATES
+    }
+
+    fn ages(&self) -> &'static [(&'static str, &'static str)] {
+        &AGES
+    }
+
+    fn deep_area(&self) -> Option<&Place> {
+        self.trail.last().filter(|p| !self.areas.iter().any(|a| a.id == p.id))
+    }
+
+    /// What was answered, a question a pair.
+    fn said(&self, row: &Row) -> Vec<(String, String)> {
+        said(&self.forms, row, &self.language)
+    }
+}
+
+fn said(forms: &[Checklist], row: &Row, language: &str) -> Vec<(String, String)> {
+    let form = forms.iter().find(|form| form.prefix == row.prefix);
+    row.answers
+        .iter()
+        .filter_map(|(code, value)| {
+            let question = form.and_then(|form| form.questions.iter().find(|q| q.code == *code));
+            Some((code.to_string(), answer::words(question, value.as_ref()?, language)))
+        })
+        .collect()
+}
+
+/// What the address asks for, in the store's words.
+async fn filter(app: &App, election: &Election, asked: &Asked) -> Result<(Filter, Vec<Place>), PageError> {
+    let trail = super::area(app, election, &asked.area).await?;
+    let word = |word: &str| STATES.iter().chain([&("broken", "")]).find(|(s, _)| *s == word).map(|(s, _)| *s);
+    let state = match asked.state.as_str() {
+        "" => None,
+        asked => Some(word(asked).ok_or(PageError::NotFound)?),
+    };
+    let after =
+        match asked.after.as_str() {
+            "" => None,
+            text => Some(cursor::submission(text).ok_or(PageError::Bad(
+                "This page’s address is cut or mistyped. Begin again at the list’s first page.",
+            ))?),
+        };
+    if asked.words.chars().count() > WORDS_MAX || asked.checklist.len() > 12 {
+        return Err(PageError::Bad("Look for fewer characters."));
+    }
+    let hours = asked.hours.parse::<u16>().ok();
+    let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let filter = Filter {
+        prefix: some(&asked.checklist),
+        area: trail.last().map(|a| a.id),
+        state,
+        since: hours.map(|hours| OffsetDateTime::now_utc() - time::Duration::hours(hours.into())),
+        words: some(&asked.words),
+        after,
+    };
+    Ok((filter, trail))
+}
+
+/// The pairs of the address but the page's beginning.
+fn pairs(asked: &Asked) -> [(&'static str, &str); 5] {
+    [
+        ("checklist", &asked.checklist),
+        ("area", &asked.area),
+        ("state", &asked.state),
+        ("hours", &asked.hours),
+        ("words", &asked.words),
+    ]
+}
+
+/// `GET /elections/{slug}/incidents`
+pub(in crate::web) async fn page(
+    State(app): State<App>,
+    Extension(who): Extension<Who>,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let election = super::election(&app, &slug).await?;
+    let (filter, trail) = filter(&app, &election, &asked).await?;
+    let (rows, more) = incidents::page(app.store(), &election, &filter, limits::WEB_PAGE_ROWS).await?;
+    let counts = incidents::counts(app.store(), election.id, filter.area).await?;
+    let mut checklists = election::checklists(app.store(), election.id).await?;
+    checklists.retain(|c| c.kind == "incident");
+    let forms = election::definitions(app.store(), election.id).await?;
+    let areas = election::first_level(app.store(), election.id).await?;
+    let path = format!("/elections/{slug}/incidents");
+    let set = pairs(&asked);
+    let without = |name: &str| {
+        let rest: Vec<_> = set.iter().copied().filter(|(n, _)| *n != name).collect();
+        link(&path, &rest)
+    };
+    let chip = |name: &'static str, kind: &'static str, words: String| Chip {
+        kind: Some(kind),
+        words,
+        without: without(name),
+    };
+    let mut chips = Vec::new();
+    if let Some(prefix) = &filter.prefix {
+        chips.push(chip("checklist", "Form", prefix.clone()));
+    }
+    if let Some(area) = trail.last() {
+        chips.push(chip("area", "Area", area.name.clone()));
+    }
+    if let Some(state) = filter.state {
+        let words = STATES.iter().find(|(s, _)| *s == state).map_or(state, |(_, words)| words);
+        chips.push(chip("state", "State", words.to_owned()));
+    }
+    if let Some((_, words)) = AGES.iter().find(|(hours, _)| !hours.is_empty() && *hours == asked.hours) {
+        chips.push(chip("hours", "Received in", (*words).to_owned()));
+    }
+    if let Some(words) = &filter.words {
+        chips.push(chip("words", "Words", words.clone()));
+    }
+    let older = rows.last().filter(|_| more).map(|row| {
+        let after = cursor::of_submission(row.cursor());
+        let mut all = set.to_vec();
+        all.push(("after", &after));
+        link(&path, &all)
+    });
+    let pager = Pager { newest: filter.after.map(|_| link(&path, &set)), newer: None, older };
+    let query = link("", &set);
+    let take = who.may(Right::Export).then(|| Take::of(&path, query.trim_start_matches('?')));
+    render(&Page {
+        layout: Layout::new("Incidents", Some(who)).at("incidents").of(&election),
+        slug,
+        language: election.language,
+        timezone: election.timezone,
+        checklists,
+        forms,
+        areas,
+        trail,
+        counts,
+        rows,
+        chips: Chips { chips, clear: path },
+        pager,
+        take,
+        asked,
+    })
+}
+
+/// Reads a file's rows, some at a time.
+struct Rows {
+    app: App,
+    election: Election,
+    forms: Vec<Checklist>,
+    filter: Filter,
+}
+
+impl Source for Rows {
+    async fn write(&mut self, sheet: &mut Sheet) -> Result<bool, PageError> {
+        let (rows, more) =
+            incidents::page(self.app.store(), &self.election, &self.filter, limits::WEB_EXPORT_ROWS).await?;
+        for row in &rows {
+            let said = said(&self.forms, row, &self.election.language);
+            let said = said.iter().map(|(code, words)| format!("{code}: {words}")).collect::<Vec<_>>().join("; ");
+            sheet.row([
+                (&row.first).into(),
+                (&row.last).into(),
+                (&row.prefix).into(),
+                row.serial.as_ref().into(),
+                (&row.observer).into(),
+                row.station.as_ref().map(|(code, _)| code).into(),
+                row.station.as_ref().map(|(_, name)| name).into(),
+                row.area.as_ref().into(),
+                said.into(),
+                row.missing.into(),
+                row.comment.as_ref().into(),
+                row.revisions.into(),
+            ]);
+        }
+        self.filter.after = rows.last().map(Row::cursor);
+        Ok(more)
+    }
+}
+
+/// `GET /elections/{slug}/incidents.csv`, `.json`
+pub(in crate::web) async fn file(
+    State(app): State<App>,
+    form: Form,
+    Path(slug): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let election = super::election(&app, &slug).await?;
+    let (mut filter, _) = filter(&app, &election, &asked).await?;
+    filter.after = None;
+    let columns = [
+        "first",
+        "last",
+        "form",
+        "serial",
+        "observer",
+        "station",
+        "station_name",
+        "area",
+        "answers",
+        "missing",
+        "comment",
+        "messages",
+    ];
+    let table = Table::new(form, &[&slug, "incidents"], columns);
+    let forms = election::definitions(app.store(), election.id).await?;
+    export::send(&app, table, Rows { app: app.clone(), election, forms, filter }).await
+}
