@@ -10,6 +10,8 @@ use crate::support::{soon, within};
 async fn more_requests_at_once_than_the_bound_are_turned_away_and_later_ones_served() {
     let dashboard = Dashboard::start().await;
     let mut browser = dashboard.person().await;
+    // Known from now on, and no stranger.
+    assert_eq!(browser.get("/elections").await.status, 200);
     let mut lock = dashboard.database.owner().await;
     lock.execute("BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let held: Vec<_> = (0..limits::WEB_REQUESTS_MAX)
