@@ -7,7 +7,7 @@ SHELL := /usr/bin/env bash
 export SQLX_OFFLINE = true
 
 .NOTPARALLEL:
-.PHONY: help demo test torture bench lint fmt sqlx peers peers-lock tools
+.PHONY: help demo test torture bench deb lint fmt sqlx peers peers-lock tools
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -17,6 +17,7 @@ demo: postgresql  ## Play an election day on this machine, with dashboard
 	target/release/scrutineer demo $(ARGS)
 
 test: tools lint build peers  ## All that CI runs
+	@tests/tools package || true
 	cargo nextest run --no-tests=fail
 
 # ARGS narrows it (ARGS="-E 'test(/^kill::/)'"), SCRUTINEER_SEED repeats one's chances.
@@ -32,6 +33,15 @@ bench: postgresql  ## Measure this machine: understanding, the whole chain, the 
 	cargo bench --bench understanding -- $(ARGS)
 	cargo bench --bench chain -- $(ARGS)
 	cargo bench --bench web -- $(ARGS)
+
+# The same commit gives the same package, wherever it is built. The tests install a package made of the
+# program that they have built themselves; this one takes minutes, as the program is optimised whole.
+deb: tools  ## The Debian package, in target/debian
+	@tests/tools package
+	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/build --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
+		cargo build --locked --profile dist --bin scrutineer
+	packaging/deb dist
+	@lintian --allow-root --info --fail-on warning,error target/debian/*.deb
 
 lint: tools  ## Format, clippy, licences and sources of dependencies
 	cargo fmt --check

@@ -1,6 +1,6 @@
 //! One binary: a role or a command an arm.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use scrutineer::{cli, role};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +48,9 @@ enum Command {
     Rehearse(cli::rehearse::Args),
     /// Play a whole election day on this machine
     Demo(cli::demo::Args),
+    /// Write man pages and completions
+    #[command(hide = true)]
+    Man(cli::man::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,5 +72,6 @@ fn main() -> ExitCode {
         Command::Doctor(args) => cli::doctor::main(&config, args),
         Command::Rehearse(args) => cli::rehearse::main(&config, args),
         Command::Demo(args) => cli::demo::main(&config, args),
+        Command::Man(args) => cli::man::main(Args::command(), &args),
     }
 }

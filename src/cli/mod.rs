@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod election;
 mod import;
 pub mod location;
+pub mod man;
 pub mod message;
 pub mod migrate;
 pub mod observer;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::load::Places;
+use super::places::Places;
 use super::{Config, LinkConfig, LoginConfig, Problem, secret};
 use crate::limits;
 use crate::store::TlsMode;

@@ -5,18 +5,16 @@
 //! `SCRUTINEER__DATABASE__WORKER__PASSWORD`; a link's by its name or its number from 1, dashes as
 //! underscores: `SCRUTINEER__LINK__NORTH_1__PASSWORD`. Lists and the like are written as TOML.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::check::Checker;
-use super::{Config, ConfigError, LinkConfig, LoginConfig, Part, Problem, keys};
+use super::places::{Places, join, line_of};
+use super::{Config, ConfigError, ENV_PREFIX, LinkConfig, LoginConfig, Part, Problem, keys};
 
-/// What an override begins with.
-pub const ENV_PREFIX: &str = "SCRUTINEER__";
 /// Bytes of a configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Keys that each link must have.
@@ -77,57 +75,10 @@ impl Config {
     }
 }
 
-/// Where each key was set.
-#[derive(Debug)]
-pub(super) struct Places {
-    file: String,
-    lines: HashMap<String, usize>,
-    env: HashMap<String, String>,
-}
-
-impl Places {
-    fn new(path: &Path) -> Self {
-        Self { file: path.display().to_string(), lines: HashMap::new(), env: HashMap::new() }
-    }
-
-    /// A problem with a key, placed at the key or at the nearest thing above it.
-    pub(super) fn problem(&self, key: &str, what: impl Into<String>, mend: impl Into<String>) -> Problem {
-        let place = match self.env.get(key) {
-            Some(name) => format!("environment {name}"),
-            None => {
-                let mut at = key;
-                loop {
-                    if let Some(line) = self.lines.get(at) {
-                        break format!("{}:{line}", self.file);
-                    }
-                    match at.rfind('.') {
-                        Some(dot) => at = at.get(..dot).unwrap_or(""),
-                        None => break self.file.clone(),
-                    }
-                }
-            }
-        };
-        Problem { place, key: key.to_owned(), what: what.into(), mend: mend.into() }
-    }
-
-    /// Was this key set by the environment?
-    pub(super) fn is_from_env(&self, key: &str) -> bool {
-        self.env.contains_key(key)
-    }
-
-    /// In the order of the file; what stands in no line comes last.
-    fn sorted(&self, mut problems: Vec<Problem>) -> ConfigError {
-        let line = |p: &Problem| {
-            p.place.strip_prefix(&self.file).and_then(|rest| rest.strip_prefix(':')?.parse::<usize>().ok())
-        };
-        problems.sort_by_key(|p| line(p).unwrap_or(usize::MAX));
-        ConfigError { problems }
-    }
-}
-
-struct Reader {
-    places: Places,
-    problems: Vec<Problem>,
+/// Reads one file, and gathers what is wrong.
+pub(super) struct Reader {
+    pub(super) places: Places,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Reader {
@@ -137,7 +88,7 @@ impl Reader {
         for error in &errors {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             self.problems.push(Problem {
-                place: format!("{}:{line}", self.places.file),
+                place: format!("{}:{line}", self.places.file()),
                 key: String::new(),
                 what: format!("not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")),
                 mend: "see https://toml.io".to_owned(),
@@ -146,66 +97,10 @@ impl Reader {
         if !errors.is_empty() {
             return None;
         }
-        note_lines(text, parsed.get_ref(), "", &mut self.places.lines);
+        self.places.note_file(text, parsed.get_ref());
         toml::from_str::<Table>(text)
             .map_err(|e| self.problems.push(self.places.problem("", e.message().to_owned(), "see https://toml.io")))
             .ok()
-    }
-
-    /// Sets one key from the environment.
-    fn override_by(&mut self, table: &mut Table, name: &str, value: &str) {
-        let path: Vec<String> = name.trim_start_matches(ENV_PREFIX).split("__").map(str::to_ascii_lowercase).collect();
-        let bad = |what: String, mend: &str| Problem {
-            place: format!("environment {name}"),
-            key: String::new(),
-            what,
-            mend: mend.to_owned(),
-        };
-        let (key, target) = match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["link", which, key] => {
-                let links = table.get_mut("link").and_then(Value::as_array_mut);
-                let found = links.and_then(|links| {
-                    links.iter_mut().enumerate().find(|(i, link)| {
-                        let called = link.get("name").and_then(Value::as_str).unwrap_or_default();
-                        called.to_ascii_lowercase().replace('-', "_") == *which || (i + 1).to_string() == *which
-                    })
-                });
-                match found.and_then(|(i, link)| Some((i, link.as_table_mut()?))) {
-                    Some((i, link)) => (format!("link[{}].{key}", i + 1), link),
-                    None => {
-                        self.problems.push(bad(format!("no link is called `{which}`"), "use a link's name or number"));
-                        return;
-                    }
-                }
-            }
-            [section, key] => {
-                let at = table.entry((*section).to_owned()).or_insert_with(|| Value::Table(Table::new()));
-                let Some(at) = at.as_table_mut() else { return };
-                (format!("{section}.{key}"), at)
-            }
-            [section, login, key] => {
-                let mut at = table;
-                for step in [section, login] {
-                    let next = at.entry((*step).to_owned()).or_insert_with(|| Value::Table(Table::new()));
-                    let Some(next) = next.as_table_mut() else { return };
-                    at = next;
-                }
-                (format!("{section}.{login}.{key}"), at)
-            }
-            _ => {
-                self.problems.push(bad("names no key".to_owned(), "write SCRUTINEER__SECTION__KEY"));
-                return;
-            }
-        };
-        let last = key.rsplit('.').next().unwrap_or_default().to_owned();
-        // A string where the key takes one, else what TOML makes of it.
-        let as_toml = toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
-        let chosen = match as_toml {
-            Some(other) if !other.is_str() && !accepts(&key, &last, &Value::String(value.to_owned())) => other,
-            _ => Value::String(value.to_owned()),
-        };
-        target.insert(last, chosen);
-        self.places.env.insert(key, name.to_owned());
     }
 
     /// Checks every key, drops the bad ones, and makes a configuration of the rest, so that further
@@ -313,22 +208,6 @@ impl Reader {
     }
 }
 
-/// Would this key take this value?
-fn accepts(path: &str, key: &str, value: &Value) -> bool {
-    let mut probe = if path.starts_with("link[") { sample_link() } else { Table::new() };
-    probe.insert(key.to_owned(), value.clone());
-    match path.split(['.', '[']).next() {
-        Some("log") => probe.try_into::<super::LogConfig>().is_ok(),
-        Some("gateway") => probe.try_into::<super::GatewayConfig>().is_ok(),
-        Some("worker") => probe.try_into::<super::WorkerConfig>().is_ok(),
-        Some("web") => probe.try_into::<super::WebConfig>().is_ok(),
-        Some("link") => probe.try_into::<LinkConfig>().is_ok(),
-        Some("database") if path.matches('.').count() == 2 => probe.try_into::<LoginConfig>().is_ok(),
-        Some("database") => probe.try_into::<super::DatabaseConfig>().is_ok(),
-        _ => false,
-    }
-}
-
 /// serde's message without the names of Rust's types.
 fn plain(message: &str) -> String {
     let message = message.trim_end().replace('\n', ", ").replace("unknown variant", "unknown word");
@@ -364,7 +243,7 @@ fn default_user(login: &str) -> String {
 }
 
 /// The least that makes a link, to try single keys in.
-fn sample_link() -> Table {
+pub(super) fn sample_link() -> Table {
     let mut link = Table::new();
     for key in ["name", "host", "system_id"] {
         link.insert(key.to_owned(), Value::String("x".to_owned()));
@@ -372,34 +251,6 @@ fn sample_link() -> Table {
     link.insert("port".to_owned(), Value::Integer(1));
     link.insert("numbers".to_owned(), Value::Array(vec![Value::String("1".to_owned())]));
     link
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
-}
-
-fn note_lines(text: &str, table: &DeTable<'_>, path: &str, lines: &mut HashMap<String, usize>) {
-    for (key, value) in table.iter() {
-        let full = join(path, key.get_ref());
-        lines.insert(full.clone(), line_of(text, key.span().start));
-        match value.get_ref() {
-            DeValue::Table(inner) => note_lines(text, inner, &full, lines),
-            DeValue::Array(list) => {
-                for (i, item) in list.iter().enumerate() {
-                    let at = format!("{full}[{}]", i + 1);
-                    lines.insert(at.clone(), line_of(text, item.span().start));
-                    if let DeValue::Table(inner) = item.get_ref() {
-                        note_lines(text, inner, &at, lines);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

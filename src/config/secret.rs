@@ -48,16 +48,19 @@ impl Secret {
     }
 }
 
+/// Folder beside the configuration file that systemd's credentials are loaded from; root alone enters it.
+const CREDENTIALS_FOLDER: &str = "credentials";
+
 /// Where a secret's file is: a relative name is looked up among systemd's credentials where there
-/// are any, else beside the configuration file.
+/// are any, then where those come from, as commands of root's need it, else beside the configuration file.
 pub(super) fn place_of(file: &Path, credentials: Option<&Path>, config_folder: &Path) -> PathBuf {
     if file.is_absolute() {
         return file.to_path_buf();
     }
-    match credentials.map(|folder| folder.join(file)) {
-        Some(found) if found.exists() => found,
-        _ => config_folder.join(file),
-    }
+    let source = config_folder.join(CREDENTIALS_FOLDER);
+    let folders = [credentials, Some(source.as_path())];
+    let found = folders.into_iter().flatten().map(|folder| folder.join(file)).find(|path| path.exists());
+    found.unwrap_or_else(|| config_folder.join(file))
 }
 
 fn read_file(file: &Path) -> Result<String, String> {

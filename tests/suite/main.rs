@@ -33,6 +33,7 @@ mod noise;
 mod offline_sql;
 mod outage;
 mod overload;
+mod package;
 mod poison;
 mod readings;
 mod replies;

@@ -6,6 +6,7 @@ mod database;
 mod finding;
 mod host;
 mod network;
+mod service;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +43,14 @@ async fn examine(path: &Path) -> Vec<Finding> {
     findings.extend(database);
     findings.extend(network);
     findings.extend(host::examine(&config));
+    findings.extend(service::examine());
     findings
+}
+
+/// What to do first: what keeps it from working, else what is not as it should be.
+fn next(findings: &[Finding]) -> Option<&Finding> {
+    let of = |level: Level| findings.iter().find(|f| f.level == level && !f.mend.is_empty());
+    of(Level::Error).or_else(|| of(Level::Warning))
 }
 
 fn report(findings: &[Finding], json: bool) -> anyhow::Result<ExitCode> {
@@ -51,12 +59,16 @@ fn report(findings: &[Finding], json: bool) -> anyhow::Result<ExitCode> {
     if json {
         support::print_json(&json!({
             "ok": errors == 0, "errors": errors, "warnings": warnings, "findings": findings,
+            "next": next(findings).map(|f| &f.mend),
         }))?;
     } else {
         for finding in findings {
             println!("{finding}");
         }
         println!("{errors} errors, {warnings} warnings");
+        if let Some(next) = next(findings) {
+            println!("next: {}", next.mend);
+        }
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(support::EXIT_FAILURE) })
 }

@@ -94,8 +94,10 @@ pub async fn lists(visitor: &Visitor, figures: &mut Figures) {
         "?area=PS17",
         "?checklist=CL&area=D31&state=broken",
         "?observer=100017",
-        "?answer=AE%3E290",
-        "?checklist=OP&answer=AK%3D1",
+        "?from=2026-02-21T08:00&until=2026-02-21T09:00",
+        "?q=AE&op=ge&v=290",
+        "?checklist=OP&q=AK&op=eq&v=true",
+        "?checklist=RS&area=R5&q=AE&op=ge&v=200&q=AF&op=ge&v=280",
     ];
     let mut connection = visitor.connect().await.unwrap();
     let mut worst = (0.0, "");
