@@ -88,6 +88,13 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Vec<Head>, usize) {
                 || (head.senders.iter().any(|s| s.complete(lexicon))
                     && (head.book.is_some() || head.body().is_some_and(|b| next_is_key(bytes, b))))
         });
+        // ... and it is that header alone: what made it one is not read otherwise afterwards.
+        let head = head.map(|mut head| {
+            if context.text.is_some() {
+                head.senders.retain(|s| s.complete(lexicon));
+            }
+            head
+        });
         match head {
             Some(head) if head.senders.iter().all(|s| s.observer.is_none()) && heads.is_empty() => {
                 // A prefix without an observer code begins a report only when nothing better does.

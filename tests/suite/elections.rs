@@ -104,3 +104,30 @@ async fn an_election_is_created_opened_closed_and_reopened_by_the_databases_cloc
     let shown = json(&site, &["election", "show", "mali-2027", "--json"]).await;
     assert_eq!((&shown["election"]["language"], &shown["counts"]["observers"]), (&"fr".into(), &0.into()));
 }
+
+#[tokio::test]
+async fn settings_of_an_election_change_one_by_one_and_are_shown() {
+    let database = pg::database().await;
+    let site = Site::new(&database);
+    json(&site, &["election", "create", "e", "--name", "E", "--auth-code", "unknown_phones", "--json"]).await;
+    let set = async |args: &[&str]| json(&site, &[&["election", "set", "e", "--json"], args].concat()).await;
+    let new = set(&["--date-order", "month_day", "--auth-lockout-minutes", "15"]).await;
+    assert_eq!((&new["date_order"], &new["identify"]), (&"month_day".into(), &"code".into()));
+    assert_eq!((&new["auth_code"], &new["auth_lockout_minutes"]), (&"unknown_phones".into(), &15.into()));
+    let new = set(&["--identify", "both", "--unverified", "hold", "--language", "pt-BR", "--auth-code", "off"]).await;
+    assert_eq!((&new["date_order"], &new["identify"]), (&"month_day".into(), &"both".into()));
+    assert_eq!(
+        (&new["unverified"], &new["language"], &new["auth_code"]),
+        (&"hold".into(), &"pt-br".into(), &"off".into())
+    );
+    let new = set(&["--help-text", "en=Call 100", "--help-text", "fr=Appelez le 100", "--replies-per-hour", "7"]).await;
+    assert_eq!((&new["help"]["fr"], &new["replies_per_hour"]), (&"Appelez le 100".into(), &7.into()));
+    assert_eq!(set(&["--help-text", ""]).await["help"], Value::Null);
+    for wrong in
+        [["--date-order", "year_day"], ["--auth-code", "maybe"], ["--auth-failures", "0"], ["--identify", "face"]]
+    {
+        let output = run(&site.config(), [&["election", "set", "e"], &wrong[..]].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    assert!(refused(&site, &["election", "set", "x", "--identify", "both"]).await.contains("there is no election `x`"));
+}

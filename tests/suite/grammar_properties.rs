@@ -20,6 +20,34 @@ fn every_kept_input_of_the_fuzzer_is_read_soundly() {
 }
 
 #[test]
+fn a_text_whose_readings_are_too_many_to_compare_is_unclear_and_nothing_of_it_is_recorded() {
+    use std::sync::Arc;
+    let letters = ["I", "L", "O"];
+    let mut codes: Vec<String> = letters.map(str::to_owned).to_vec();
+    for _ in 0..2 {
+        let longer: Vec<String> = codes.iter().flat_map(|c| letters.map(|l| format!("{c}{l}"))).collect();
+        codes.extend(longer);
+    }
+    codes.sort();
+    codes.dedup();
+    let question =
+        |code: &String| serde_json::json!({"code": code, "type": "count", "max": 1_000_000_000_000_i64, "text": "?"});
+    let questions: Vec<_> = codes.iter().map(question).collect();
+    let file = serde_json::json!({"prefix": "PS", "title": "x", "questions": questions});
+    let list = domain::checklist::check_json(&file).unwrap().checklists.remove(0);
+    let setting = grammar::Setting { observer_lengths: vec![6], ..grammar::Setting::default() };
+    let lexicon = grammar::Lexicon::new([Arc::new(list)], setting);
+    let few = grammar::read(&lexicon, "PS123456 I1 L2", &[]);
+    assert_eq!(few.reports[0].report.answers.len(), 2);
+    let begun = std::time::Instant::now();
+    let reading = grammar::read(&lexicon, &format!("PS123456 {}", "IL1O".repeat(2_400)), &[]);
+    println!("{} codes, {} ms", codes.len(), begun.elapsed().as_millis());
+    let found = &reading.reports[0];
+    assert!(found.doubtful && found.report.answers.is_empty(), "{}", limits::GRAMMAR_STEPS_MAX);
+    assert!(!found.report.leftover.is_empty(), "it is asked back");
+}
+
+#[test]
 fn every_seed_of_noise_is_explained_and_backed() {
     use super::noise::{Chance, forms, kinds};
     let (lists, lexicon) = (forms::checklists(), forms::lexicon());

@@ -75,6 +75,45 @@ async fn one_line_a_station_makes_the_areas_above_it_and_again_changes_nothing()
 }
 
 #[tokio::test]
+async fn further_columns_of_whole_numbers_become_figures_that_rules_refer_to() {
+    let here = Here::new().await;
+    let file = "code,name,level,parent,Ballots issued,booths\nR,North,region,,,\nS,School,station,R,500,3\n";
+    let more = ["--figure", "ballots_issued", "--figure", "booths"];
+    assert_eq!(here.import("location", file, &more).await, counts(2, 2, 0, 0));
+    assert_eq!(here.import("location", file, &more).await, counts(2, 0, 0, 2));
+    let listed = here.list(&["location", "list", "e", "--json"]).await;
+    assert_eq!(listed[1]["figures"], json!({"ballots_issued": 500, "booths": 3}));
+    let changed = file.replace("500,3", "510,");
+    assert_eq!(here.import("location", &changed, &more).await, counts(2, 0, 1, 1));
+    assert_eq!(
+        here.count(
+            "SELECT (figures->>'ballots_issued')::bigint FROM location WHERE figures = '{\"ballots_issued\": 510}'"
+        )
+        .await,
+        510
+    );
+    let without = "code,name,level,parent\nS,School,station,R\n";
+    assert_eq!(here.import("location", without, &[]).await, counts(1, 0, 0, 1), "a column that is not named stays");
+    let (code, said) = here.try_import("location", &file.replace("500", "5.5"), &more).await;
+    assert_eq!((code, &said["bad_lines"]), (1, &1.into()), "{said}");
+    assert!(said["errors"][0]["reason"].as_str().unwrap().starts_with("ballots_issued `5.5` is not a whole number"));
+}
+
+#[tokio::test]
+async fn a_checklist_goes_from_draft_to_live_paused_and_closed_by_command() {
+    let here = Here::new().await;
+    let file =
+        r#"{"prefix":"PS","title":"x","state":"draft","questions":[{"code":"AA","type":"count","max":5,"text":"?"}]}"#;
+    here.import("checklist", file, &[]).await;
+    for state in ["live", "paused", "live", "closed"] {
+        here.list(&["checklist", "state", "e", "PS", state, "--json"]).await;
+        let listed = here.list(&["checklist", "list", "e", "--json"]).await;
+        assert_eq!(listed[0]["state"], state, "{listed}");
+    }
+    assert_eq!(here.count("SELECT count(*) FROM checklist WHERE state_before = 'live' AND state = 'closed'").await, 1);
+}
+
+#[tokio::test]
 async fn one_line_a_location_is_read_in_any_order_and_a_move_takes_those_below_along() {
     let here = Here::new().await;
     let file = "code,name,level,parent,registered\nS,School,station,D,10\nD,One,district,R,\nR,North,region,,\nR2,South,region,,\n";

@@ -16,6 +16,7 @@ use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::roster::{Form, NewObserver, Register, Roster};
+use crate::grammar::print;
 use crate::intake::decide::{
     Books, Decision, Incoming, PresentStates, Replies, Understanding, explain, settle, understand,
 };
@@ -198,6 +199,8 @@ impl<'a> Trial<'a> {
             let outcome = if complaint { Outcome::Partial } else { Outcome::Accepted };
             let mut one = self.report(&known.report, outcome);
             one["missing"] = json!(change.missing);
+            one["version"] = json!(known.checklist.version);
+            one["text"] = json!(print::print(&known.checklist, &known.report));
             one["broken_rules"] = json!(change.broken_rules);
             out.push((usize::from(known.place), one));
         }
@@ -219,6 +222,11 @@ impl<'a> Trial<'a> {
         let mut out: Vec<Value> = out.into_iter().map(|(_, one)| one).collect();
         for one in &mut out {
             one["reply"] = json!(decision.reply);
+            one["effect"] = match decision.silence {
+                Some(true) => "the phone gets no more messages".into(),
+                Some(false) => "the phone gets messages again".into(),
+                None => Value::Null,
+            };
         }
         if let Some(first) = out.first_mut() {
             let own = first["leftover"].as_str().unwrap_or_default();
@@ -285,6 +293,9 @@ fn print(out: &mut impl Write, one: &Value) -> std::io::Result<()> {
     row(out, "missing", join("missing", |m| m.as_str().unwrap_or_default().to_owned()))?;
     row(out, "comment", one["comment"].as_str().unwrap_or_default().to_owned())?;
     row(out, "notes", join("notes", |n| format!("{}: {}", word_of(n, "kind"), word_of(n, "detail"))))?;
+    row(out, "as text", one["text"].as_str().unwrap_or_default().to_owned())?;
+    row(out, "version", one["version"].as_u64().filter(|v| *v > 1).map(|v| v.to_string()).unwrap_or_default())?;
+    row(out, "effect", one["effect"].as_str().unwrap_or_default().to_owned())?;
     row(out, "reply", one["reply"].as_str().unwrap_or_default().to_owned())
 }
 

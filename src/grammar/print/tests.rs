@@ -116,7 +116,7 @@ fn said(reading: &Reading) -> Option<Report> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, ..ProptestConfig::default() })]
 
     #[test]
     fn a_printed_report_is_read_as_that_report((checklist, report) in report()) {

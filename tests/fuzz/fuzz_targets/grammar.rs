@@ -9,11 +9,16 @@
 mod domain;
 #[path = "../../../src/grammar/mod.rs"]
 mod grammar;
-#[path = "../../../src/limits.rs"]
-mod limits;
 #[path = "../properties.rs"]
 mod properties;
 #[path = "../../../src/text/mod.rs"]
 mod text;
+
+/// A file with modules beside it is found from its folder.
+#[path = "../../../src"]
+mod source {
+    pub mod limits;
+}
+use source::limits;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::hold(bytes));

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod crowd;
+mod desk;
 mod limits;
 mod outage;
 mod pages;
