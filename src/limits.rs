@@ -141,6 +141,8 @@ pub const ELECTIONS_MAX: i64 = 64;
 pub const FORMS_MAX: i64 = 512;
 /// Steps of the grammar's search for one text.
 pub const GRAMMAR_STEPS_MAX: usize = 200_000;
+/// Steps whose memory a thread keeps for the next text.
+pub const GRAMMAR_SCRATCH_STEPS_MAX: usize = 2_048;
 /// Segments of one reply.
 pub const REPLY_SEGMENTS_MAX: u32 = 3;
 /// Reports in one text.

@@ -4,6 +4,7 @@
 //! elections is said in these types.
 
 pub mod alphabet;
+pub mod answers;
 pub mod auth;
 pub mod checklist;
 pub mod decimal;

@@ -1,18 +1,29 @@
 //! Phone numbers as the roster has them: digits only, in international form where the SMSC gives it.
 
+use std::borrow::Cow;
+
 /// An address brought to the form in which phones are stored and looked up: separators, a leading
 /// `+` and a leading `00` are dropped. What is no phone number (an alphanumeric sender) stays as it is.
 pub fn normalise(address: &str) -> String {
+    normalised(address).into_owned()
+}
+
+/// [`normalise`] without a copy where the number is a part of the address as it stands.
+pub fn normalised(address: &str) -> Cow<'_, str> {
     let trimmed = address.trim();
+    let plain = trimmed.strip_prefix('+').unwrap_or(trimmed);
+    if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
+        return Cow::Borrowed(plain.strip_prefix("00").filter(|rest| !rest.is_empty()).unwrap_or(plain));
+    }
     let digits: String =
         trimmed.chars().filter(|c| !matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '\u{a0}')).collect();
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return trimmed.to_owned();
+        return Cow::Borrowed(trimmed);
     }
-    match digits.strip_prefix("00") {
+    Cow::Owned(match digits.strip_prefix("00") {
         Some(rest) if !rest.is_empty() => rest.to_owned(),
         _ => digits,
-    }
+    })
 }
 
 /// A number for logs: its first three and last two digits.

@@ -1,6 +1,7 @@
 //! What the grammar made of a text: reports with answers, what was refused and why, and the rest.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::value::Answers;
 
@@ -46,7 +47,7 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The code as the checklist (or the observer) writes it, upper case.
-    pub code: String,
+    pub code: SmolStr,
     /// Why.
     pub reason: Reason,
     /// The text that stood as its value, cut to a few characters.
@@ -66,13 +67,13 @@ pub struct Note {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
     /// Checklist's prefix, upper case.
-    pub prefix: String,
+    pub prefix: SmolStr,
     /// Observer code as texted, mended to digits; `None` when the text had none.
-    pub observer: Option<String>,
+    pub observer: Option<SmolStr>,
     /// `!` was there: each message opens an incident of its own.
     pub incident: bool,
     /// Serial, where the checklist has them.
-    pub serial: Option<String>,
+    pub serial: Option<SmolStr>,
     /// Recorded answers, by code.
     pub answers: Answers,
     /// Codes that were sent and are not recorded, in the order sent.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::order::{OrderKey, RecordKey};
@@ -17,11 +18,11 @@ pub struct SubmissionKey {
     /// Election.
     pub election: i32,
     /// Checklist's prefix: a later version of a checklist continues the submission.
-    pub prefix: String,
+    pub prefix: SmolStr,
     /// Observer.
     pub observer: i32,
     /// Serial, where the checklist has them.
-    pub serial: Option<String>,
+    pub serial: Option<SmolStr>,
     /// For an incident the message that opened it and the report's place in it: each is its own.
     pub incident: Option<(RecordKey, u16)>,
 }
@@ -78,7 +79,7 @@ pub struct Submission {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
     /// Codes that had no answer before and have one now.
-    pub added: Vec<String>,
+    pub added: Vec<SmolStr>,
     /// Codes whose answer changed, with the old answer.
     pub replaced: Answers,
 }
@@ -94,6 +95,13 @@ impl Submission {
     /// Applies one assertion that is newer than all before it.
     fn append(&mut self, assertion: &Assertion) -> Change {
         let mut change = Change::default();
+        if self.answers.is_empty() && assertion.answers.values().all(Option::is_some) {
+            // The first report is the submission.
+            change.added = assertion.answers.keys().cloned().collect();
+            self.answers = assertion.answers.clone();
+            self.last = Some(self.last.map_or(assertion.order, |l| l.max(assertion.order)));
+            return change;
+        }
         for (code, new) in &assertion.answers {
             let old = self.answers.get(code);
             match (old, new) {

@@ -1,7 +1,8 @@
 //! One answer's value, and its form in JSON and PostgreSQL.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+
+pub use super::answers::Answers;
 
 /// What an observer answered to one question.
 ///
@@ -25,6 +26,3 @@ pub enum Value {
     /// time `HH:MM`, date `YYYY-MM-DD`, exact decimal, or free text.
     Text(String),
 }
-
-/// Answers by question code. `None` is a withdrawn answer (`*`).
-pub type Answers = BTreeMap<String, Option<Value>>;

@@ -169,14 +169,14 @@ impl Day {
             for report in self.play(observer, script, i).map(|e| e.expected.reports).unwrap_or_default() {
                 for (code, value) in report.answers {
                     if let Some(value) = value {
-                        before.insert((report.form.prefix(), code), value);
+                        before.insert((report.form.prefix(), code.to_string()), value);
                     }
                 }
             }
         }
         let changed = now.reports.iter().any(|r| {
             r.answers.iter().any(|(code, value)| {
-                before.get(&(r.form.prefix(), code.clone())).is_some_and(|old| Some(old) != value.as_ref())
+                before.get(&(r.form.prefix(), code.to_string())).is_some_and(|old| Some(old) != value.as_ref())
             })
         });
         if changed { Outcome::Corrected } else { Outcome::Accepted }

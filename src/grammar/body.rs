@@ -1,10 +1,13 @@
 //! From the best reading of a body to a report: what is recorded, what goes back to the observer, what
 //! is only noted.
 
+use smallvec::{SmallVec, smallvec};
+use smol_str::SmolStr;
+
 use super::clean::Clean;
 use super::lexicon::{Book, Type};
 use super::search::{Junk, Piece, Sent, Step};
-use super::value::is_separator;
+use super::value::{Meant, is_separator};
 use super::{Found, Part, Span};
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::value::Value;
@@ -24,15 +27,23 @@ pub(super) struct Source<'a> {
 }
 
 /// What was made of one code.
-struct Entry {
-    code: String,
+struct Entry<'a> {
+    code: &'a str,
     result: Result<Option<Value>, Reason>,
-    value: String,
+    /// What stood as its value: stretches of the clean text.
+    values: Quotes,
 }
+
+/// Codes in the order sent, each once.
+type Entries<'a> = SmallVec<[Entry<'a>; 12]>;
+
+/// Stretches of the clean text.
+type Quotes = SmallVec<[(usize, usize); 1]>;
 
 /// Writes the pieces of a body into a report.
 pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
-    let mut entries: Vec<Entry> = Vec::with_capacity(pieces.len().min(book.questions.len() + 8));
+    let mut entries = Entries::new();
+    found.spans.reserve_exact(pieces.len());
     let mut remarks = false;
     let mut at = 0;
     while let Some(piece) = pieces.get(at) {
@@ -40,16 +51,16 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
         match &piece.step {
             Step::Separators => {}
             Step::Unclear(questions) => {
-                let value = source.quote(piece.from, piece.to, QUOTED_MAX);
+                let value = (piece.from, piece.to);
                 for question in questions.iter().filter_map(|q| book.questions.get(usize::from(*q))) {
-                    enter(&mut entries, &mut found.report, &question.code, Err(Reason::Unclear), value.clone());
+                    enter(&mut entries, &mut found.report, &question.code, Err(Reason::Unclear), value);
                 }
                 found.spans.push(source.span(piece.from, piece.to, Part::Unclear));
             }
             Step::Unknown(value_from) => {
                 let end = value_from.saturating_sub(1);
                 let code = source.clean.text.get(piece.from..end).unwrap_or_default();
-                let value = source.quote(*value_from, piece.to, QUOTED_MAX);
+                let value = (*value_from, piece.to);
                 enter(&mut entries, &mut found.report, code, Err(Reason::UnknownCode), value);
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
@@ -66,14 +77,18 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
             }
         }
     }
+    let mut answers = Vec::with_capacity(entries.iter().filter(|e| e.result.is_ok()).count());
     for entry in entries {
+        let code = SmolStr::new(entry.code);
         match entry.result {
-            Ok(value) => {
-                found.report.answers.insert(entry.code, value);
+            Ok(value) => answers.push((code, value)),
+            Err(reason) => {
+                let value = source.quotes(&entry.values);
+                found.report.rejected.push(Rejected { code, reason, value });
             }
-            Err(reason) => found.report.rejected.push(Rejected { code: entry.code, reason, value: entry.value }),
         }
     }
+    found.report.answers = answers.into();
 }
 
 /// The comment answers a compact checklist's text question.
@@ -85,16 +100,33 @@ pub(super) fn take_comment(found: &mut Found, book: &Book, comment: &str, span: 
     if report.rejected.iter().any(|r| r.code == question.code) || report.answers.contains_key(&question.code) {
         return;
     }
-    report.answers.insert(question.code.clone(), Some(Value::Text(comment.to_owned())));
+    report.answers.insert(question.code.as_str(), Some(Value::Text(comment.to_owned())));
     found.spans.extend(span.map(|span| Span { part: Part::Code(index), ..span }));
 }
 
 impl Source<'_> {
     /// What was sent at a place of the clean text, cut to so many characters.
     pub(super) fn quote(&self, from: usize, to: usize, most: usize) -> String {
+        self.quoted(from, to, most).to_owned()
+    }
+
+    fn quoted(&self, from: usize, to: usize, most: usize) -> &str {
         let quoted = self.clean.quote(self.raw, from, to);
-        let end = quoted.char_indices().nth(most).map_or(quoted.len(), |(i, _)| i);
-        quoted.get(..end).unwrap_or_default().to_owned()
+        let end = if quoted.len() <= most { None } else { quoted.char_indices().nth(most) };
+        quoted.get(..end.map_or(quoted.len(), |(i, _)| i)).unwrap_or_default()
+    }
+
+    /// What was sent as the values of one code.
+    fn quotes(&self, places: &[(usize, usize)]) -> String {
+        let mut out = String::new();
+        for (from, to) in places {
+            let quoted = self.quoted(*from, *to, QUOTED_MAX);
+            if !out.is_empty() && !quoted.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(quoted);
+        }
+        out
     }
 
     /// A stretch of the clean text as a span of the text as it came.
@@ -108,44 +140,41 @@ impl Source<'_> {
 }
 
 /// Takes a code up, merging it with an earlier one of the same name.
-fn enter(
-    entries: &mut Vec<Entry>,
+fn enter<'a>(
+    entries: &mut Entries<'a>,
     report: &mut Report,
-    code: &str,
+    code: &'a str,
     result: Result<Option<Value>, Reason>,
-    value: String,
+    value: (usize, usize),
 ) {
     let Some(known) = entries.iter_mut().find(|e| e.code == code) else {
-        entries.push(Entry { code: code.to_owned(), result, value });
+        entries.push(Entry { code, result, values: smallvec![value] });
         return;
     };
     if known.result == result {
         note(report, "repeated", code);
     } else if known.result == Err(Reason::NoValue) {
-        (known.result, known.value) = (result, value);
+        (known.result, known.values) = (result, smallvec![value]);
     } else if result != Err(Reason::NoValue) {
         // Two values: neither is recorded.
-        if !known.value.is_empty() && !value.is_empty() {
-            known.value.push(' ');
-        }
-        known.value.push_str(&value);
+        known.values.push(value);
         known.result = Err(Reason::Unclear);
     }
 }
 
 fn note(report: &mut Report, kind: &str, detail: &str) {
-    let note = Note { kind: kind.to_owned(), detail: detail.to_owned() };
-    if !report.notes.contains(&note) && report.notes.len() < NOTES_MAX {
-        report.notes.push(note);
+    let known = report.notes.iter().any(|n| n.kind == kind && n.detail == detail);
+    if !known && report.notes.len() < NOTES_MAX {
+        report.notes.push(Note { kind: kind.to_owned(), detail: detail.to_owned() });
     }
 }
 
 /// A code with its value; returns the place of the next piece.
 #[expect(clippy::too_many_arguments, reason = "the state of one walk over the pieces")]
-fn answer(
-    entries: &mut Vec<Entry>,
+fn answer<'a>(
+    entries: &mut Entries<'a>,
     report: &mut Report,
-    book: &Book,
+    book: &'a Book,
     source: &Source<'_>,
     (pieces, mut next): (&[Piece], usize),
     piece: &Piece,
@@ -159,7 +188,7 @@ fn answer(
             let words = source.clean.quote(source.raw, sent.value_from, piece.to);
             Ok(Some(Value::Text(words.to_owned())))
         }
-        _ => sent.result.clone(),
+        _ => sent.result.as_ref().map(|answer| answer.as_ref().map(Meant::value)).map_err(Clone::clone),
     };
     let mut to = piece.to;
     if (sent.value_from < piece.to || sent.bare) && !matches!(question.kind, Type::Text) {
@@ -196,7 +225,7 @@ fn answer(
     if sent.mended > 0 && result.is_ok() {
         note(report, "mended", &source.quote(piece.from, piece.to, QUOTED_MAX));
     }
-    enter(entries, report, &question.code, result, source.quote(sent.value_from, to, QUOTED_MAX));
+    enter(entries, report, &question.code, result, (sent.value_from, to));
     next
 }
 
@@ -208,11 +237,11 @@ impl Source<'_> {
 }
 
 /// A stretch that is not explained, from piece `first`. Says whether it was a remark, and which piece is next.
-fn junk(
-    entries: &mut Vec<Entry>,
+fn junk<'a>(
+    entries: &mut Entries<'a>,
     found: &mut Found,
     book: &Book,
-    source: &Source<'_>,
+    source: &Source<'a>,
     pieces: &[Piece],
     first: usize,
 ) -> (bool, usize) {
@@ -250,14 +279,13 @@ fn junk(
                 step += steps;
                 let digits = stretch.get(i + steps).map_or((piece.to, piece.to), |p| (p.from, p.to));
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                let value = source.quote(digits.0, digits.1, QUOTED_MAX);
-                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), value);
+                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), digits);
                 found.spans.push(source.span(piece.from, digits.1, Part::UnknownCode));
             }
             None if unknown && only_codes => {
                 flush(found, &mut left);
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), String::new());
+                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), (piece.to, piece.to));
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
             _ if piece.step == Step::Separators => {}
@@ -274,7 +302,7 @@ fn junk(
 
 /// Keeps a stretch as leftover: asked back when it holds a digit or begins a word with a code, else noted.
 pub(super) fn leave(found: &mut Found, book: Option<&Book>, source: &Source<'_>, from: usize, to: usize) {
-    let quoted = source.quote(from, to, LEFTOVER_MAX);
+    let quoted = source.quoted(from, to, LEFTOVER_MAX);
     if quoted.is_empty() {
         return;
     }
@@ -284,9 +312,9 @@ pub(super) fn leave(found: &mut Found, book: Option<&Book>, source: &Source<'_>,
         if !report.leftover.is_empty() {
             report.leftover.push_str(" … ");
         }
-        report.leftover.push_str(&quoted);
+        report.leftover.push_str(quoted);
     } else {
-        note(report, "leftover", &quoted);
+        note(report, "leftover", quoted);
     }
 }
 
@@ -298,11 +326,11 @@ pub(super) fn asks(book: Option<&Book>, text: &str) -> bool {
     let Some(book) = book.filter(|b| !b.keyed) else { return false };
     text.as_bytes().split(|b| is_separator(*b) || !(b.is_ascii_alphabetic() || *b >= 0x80)).any(|word| {
         // A word that begins with a code and goes on with a value or another code.
-        book.codes_at(word, false).any(|(_, question, _)| {
+        book.exact_codes_at(word).any(|(_, question)| {
             let rest = word.get(question.code.len()..).unwrap_or_default();
             rest.is_empty()
                 || matches!(rest, [b'I' | b'L' | b'O' | b'Y' | b'N'] | [b'Y', b'E', b'S', ..] | [b'N', b'O', ..])
-                || book.codes_at(rest, false).next().is_some()
+                || book.exact_codes_at(rest).next().is_some()
                 || (book.has_flags && book.code_length.is_some_and(|l| word.len() % l == 0))
                 || (book.has_flags && word.len() > question.code.len() + 2)
         })

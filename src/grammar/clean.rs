@@ -8,8 +8,8 @@
 //! raw text that it came from, so that comment and leftovers can be quoted as they were sent. A
 //! character that is no letter, digit, separator or mark of the grammar is [`JUNK`].
 
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// Stands for a character that means nothing to the grammar.
 pub(super) const JUNK: char = '~';
@@ -30,7 +30,7 @@ pub(super) struct Clean {
     /// Upper case; ASCII, and letters of other scripts.
     pub text: String,
     /// For each byte of `text` the byte of the raw text where its character begins, and one more for
-    /// the end.
+    /// the end; empty where each byte came from its own place.
     at: Vec<u32>,
     /// Raw characters that were replaced by the Latin letter or digit they look like or stand for.
     pub look_alikes: String,
@@ -39,32 +39,40 @@ pub(super) struct Clean {
 impl Clean {
     /// Cleans a text.
     pub(super) fn new(raw: &str) -> Self {
+        if raw.is_ascii() {
+            let text = if raw.bytes().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r')) {
+                raw.chars().map(fold).collect()
+            } else {
+                raw.to_ascii_uppercase()
+            };
+            return Self { text, ..Self::default() };
+        }
         let mut out = Self {
             text: String::with_capacity(raw.len()),
             at: Vec::with_capacity(raw.len() + 1),
             look_alikes: String::new(),
         };
-        if raw.is_ascii() {
-            for (i, byte) in raw.bytes().enumerate() {
-                out.push(fold(char::from(byte)), i);
+        let mut rest = raw.char_indices().peekable();
+        let mut cluster = String::new();
+        while let Some((start, c)) = rest.next() {
+            if c.is_ascii() && rest.peek().is_none_or(|(_, next)| next.is_ascii()) {
+                out.push(fold(c), start);
+                continue;
             }
-        } else {
-            let mut rest = raw.char_indices().peekable();
-            let mut cluster = String::new();
-            while let Some((start, c)) = rest.next() {
-                if c.is_ascii() && rest.peek().is_none_or(|(_, next)| next.is_ascii()) {
-                    out.push(fold(c), start);
-                    continue;
-                }
-                // A character with its combining marks is normalised as one.
-                cluster.clear();
-                cluster.push(c);
-                while let Some((_, mark)) = rest.next_if(|(_, next)| canonical_combining_class(*next) != 0) {
-                    cluster.push(mark);
-                }
-                for c in cluster.nfkc() {
-                    out.push_unicode(c, start);
-                }
+            if rest.peek().is_none_or(|(_, next)| canonical_combining_class(*next) == 0)
+                && is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes
+            {
+                out.push_unicode(c, start);
+                continue;
+            }
+            // A character with its combining marks is normalised as one.
+            cluster.clear();
+            cluster.push(c);
+            while let Some((_, mark)) = rest.next_if(|(_, next)| canonical_combining_class(*next) != 0) {
+                cluster.push(mark);
+            }
+            for c in cluster.nfkc() {
+                out.push_unicode(c, start);
             }
         }
         out.at.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
@@ -109,11 +117,14 @@ impl Clean {
 
     /// The byte of the raw text that a byte of the clean text came from.
     pub(super) fn raw_at(&self, at: usize) -> usize {
-        self.at.get(at).or(self.at.last()).map_or(0, |&i| i as usize)
+        self.at.get(at).or(self.at.last()).map_or(at.min(self.text.len()), |&i| i as usize)
     }
 
     /// The first byte of the clean text that came from this byte of the raw text or a later one.
     pub(super) fn clean_at(&self, raw: usize) -> usize {
+        if self.at.is_empty() {
+            return raw.min(self.text.len());
+        }
         self.at.partition_point(|&i| (i as usize) < raw).min(self.text.len())
     }
 
@@ -227,7 +238,7 @@ mod tests {
         #[test]
         fn any_text_is_cleaned_and_maps_back(raw in "\\PC{0,60}") {
             let clean = Clean::new(&raw);
-            prop_assert_eq!(clean.at.len(), clean.text.len() + 1);
+            prop_assert!(raw.is_ascii() || clean.at.len() == clean.text.len() + 1);
             prop_assert!(clean.at.is_sorted());
             for (i, _) in clean.text.char_indices() {
                 prop_assert!(raw.is_char_boundary(clean.raw_at(i)));

@@ -8,10 +8,11 @@ use nom::character::complete::char as one;
 use nom::combinator::{opt, recognize};
 use nom::multi::many0_count;
 use nom::{IResult, Parser};
+use smallvec::{SmallVec, smallvec};
 
 use super::keyed::{self, Context};
 use super::lexicon::{Book, Lexicon, Type, spelled};
-use super::value::{is_digit_like, is_letter, is_separator, mend};
+use super::value::{is_digit_like, is_letter, is_separator};
 use crate::limits::REPORTS_PER_TEXT_MAX;
 
 /// Characters that an observer code may have, mended letters among them.
@@ -20,18 +21,21 @@ const OBSERVER_CODE_MAX: usize = 20;
 const BARE_CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=8;
 /// Digits after a `*` that are taken for an authentication code, right or wrong.
 const CODE_MAX: usize = 20;
+/// Letters that are looked through for codes that run together.
+const RUN_MAX: usize = 64;
 /// Letters of a word that may be the prefix of a checklist which does not exist.
 const PREFIX_MAX: usize = 8;
 
 /// One way to read what stands after the prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sender {
-    /// Observer code, mended to digits; `None` when there is none.
-    pub observer: Option<String>,
+    /// Where the observer code stands, letters to be mended in it; `None` when there is none.
+    pub observer: Option<(usize, usize)>,
     /// Letters read as digits.
     pub mended: u32,
     pub incident: bool,
-    pub serial: Option<String>,
+    /// Where the serial stands.
+    pub serial: Option<(usize, usize)>,
     /// Where its authentication code stands, the `*` not with it.
     pub code: Option<(usize, usize)>,
     /// Where the body begins.
@@ -44,17 +48,23 @@ pub(super) struct Head {
     pub from: usize,
     /// Which checklist; `None` when the prefix is nobody's.
     pub book: Option<usize>,
-    pub prefix: String,
+    /// Where the prefix of an unknown checklist ends.
+    pub prefix_end: usize,
     /// Every way to read the sender, at least one.
-    pub senders: Vec<Sender>,
+    pub senders: SmallVec<[Sender; 2]>,
     /// The prefix was mended.
     pub mended: u32,
+    /// Its checklist's questions are numbered.
+    keyed: bool,
 }
 
+/// The headers of a text, in order.
+pub(super) type Heads = SmallVec<[Head; 1]>;
+
 /// Finds the headers of a text, and where the comment begins: at the first `@` that stands in no free text.
-pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Vec<Head>, usize) {
+pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
     let bytes = text.as_bytes();
-    let mut heads: Vec<Head> = Vec::new();
+    let mut heads = Heads::new();
     let mut fallback: Option<Head> = None;
     let mut context = Context::default();
     let mut at = 0;
@@ -67,7 +77,14 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Vec<Head>, usize) {
             at += 1;
             continue;
         }
+        let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        let starts = lexicon.starts(here);
+        let begins_word = is_letter(here) && !before.is_some_and(is_letter);
         let current = heads.last().or(fallback.as_ref());
+        if !starts && !begins_word && !current.is_some_and(|h| h.keyed) {
+            at += 1;
+            continue;
+        }
         let book = current.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
         if let Some(book) = book.filter(|b| b.keyed)
             && let Some(body) = current.and_then(Head::body).filter(|b| *b <= at)
@@ -75,13 +92,16 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Vec<Head>, usize) {
         {
             context.pass(book, key);
         }
-        let known = lexicon
-            .books
+        let books = if starts { lexicon.books.as_slice() } else { &[] };
+        let known = books
             .iter()
             .enumerate()
             .filter_map(|(i, book)| known_head(lexicon, (i, book), text, at, heads.last()))
             .max_by_key(|head| head.senders.iter().any(|s| s.complete(lexicon)));
-        let head = known.or_else(|| unknown_head(lexicon, text, at, heads.last()));
+        let head = match known {
+            None if begins_word => unknown_head(lexicon, text, at, heads.last()),
+            known => known,
+        };
         // In free text only what can be nothing but a header is one.
         let head = head.filter(|head| {
             context.text.is_none()
@@ -135,8 +155,8 @@ impl Head {
 impl Sender {
     fn complete(&self, lexicon: &Lexicon) -> bool {
         self.observer
-            .as_ref()
-            .is_some_and(|o| lexicon.fits(o.len()) && (o.len() > 2 || !lexicon.setting.observer_lengths.is_empty()))
+            .map(|(from, to)| to - from)
+            .is_some_and(|n| lexicon.fits(n) && (n > 2 || !lexicon.setting.observer_lengths.is_empty()))
     }
 }
 
@@ -165,17 +185,18 @@ fn known_head(
     if current.is_some_and(|c| {
         !c.keyed
             && c.checklist.prefix != *prefix
-            && c.codes_at(bytes.get(at..).unwrap_or_default(), false).next().is_some()
+            && c.exact_codes_at(bytes.get(at..).unwrap_or_default()).next().is_some()
     }) {
         return None;
     }
     let end = at + prefix.len();
     let (rest, gap) = gap(text.get(end..)?).ok()?;
     let from = text.len() - rest.len();
-    let mut head = Head { from: at, book: Some(index), prefix: prefix.clone(), senders: Vec::new(), mended };
+    let mut head =
+        Head { from: at, book: Some(index), prefix_end: end, senders: SmallVec::new(), mended, keyed: book.keyed };
     let key = keyed::key_at(bytes, from, from).filter(|k| book.keyed && book.numbered(k.number).is_some());
     let next_is_code =
-        || if book.keyed { key.is_some() } else { book.codes_at(rest.as_bytes(), false).next().is_some() };
+        || if book.keyed { key.is_some() } else { book.exact_codes_at(rest.as_bytes()).next().is_some() };
     // `FORM 1.15`: a question's number is no observer code.
     if key.is_none() && rest.bytes().next().is_some_and(is_digit_like) {
         head.senders = senders(lexicon, book, text, from);
@@ -190,7 +211,7 @@ fn known_head(
     if !apart || !(alone || next_is_code()) || (last.is_some() && !(alone && next_is_code())) {
         return None;
     }
-    head.senders = vec![tail(book, text, end, false)];
+    head.senders = smallvec![tail(book, text, end, false)];
     Some(head)
 }
 
@@ -201,11 +222,11 @@ fn gap(input: &str) -> IResult<&str, usize> {
 }
 
 /// Every way to read an observer code: it may end before a letter, never before a digit.
-fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> Vec<Sender> {
+fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> SmallVec<[Sender; 2]> {
     let asked = lexicon.setting.code_asked;
     let bytes = text.as_bytes();
     let run = bytes.get(from..).unwrap_or_default().iter().take_while(|b| is_digit_like(**b)).count();
-    let mut out = Vec::new();
+    let mut out = SmallVec::new();
     for length in 1..=run.min(OBSERVER_CODE_MAX) {
         let code = bytes.get(from..from + length).unwrap_or_default();
         let next = bytes.get(from + length).copied().unwrap_or(b' ');
@@ -213,11 +234,10 @@ fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> Vec<Sende
             continue;
         }
         let mended = code.iter().filter(|b| is_letter(**b)).count() as u32;
-        out.push(Sender { observer: Some(mend(code)), mended, ..tail(book, text, from + length, asked) });
+        out.push(Sender { observer: Some((from, from + length)), mended, ..tail(book, text, from + length, asked) });
     }
     if out.is_empty() && run > OBSERVER_CODE_MAX {
-        let observer = mend(bytes.get(from..from + run).unwrap_or_default());
-        out.push(Sender { observer: Some(observer), ..tail(book, text, from + run, asked) });
+        out.push(Sender { observer: Some((from, from + run)), ..tail(book, text, from + run, asked) });
     }
     out
 }
@@ -226,6 +246,10 @@ fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> Vec<Sende
 /// checklist has them; the code before or after these. `bare`: it may lack its `*`.
 fn tail(book: &Book, text: &str, from: usize, bare: bool) -> Sender {
     let none = Sender { observer: None, mended: 0, incident: false, serial: None, code: None, body: from };
+    let next = text.as_bytes().get(from..).and_then(|rest| rest.iter().find(|b| !is_separator(**b)));
+    if !bare && !book.checklist.serial && !matches!(next, Some(b'!' | b'*')) {
+        return none;
+    }
     let separators = |input| take_while(|c: char| u8::try_from(c).is_ok_and(is_separator)).parse(input);
     let mark = |input| recognize((separators, one::<_, nom::error::Error<&str>>('!'))).parse(input);
     let mut code = auth_code(text, from, bare);
@@ -237,7 +261,8 @@ fn tail(book: &Book, text: &str, from: usize, bare: bool) -> Sender {
     {
         let length = after.bytes().take_while(|b| b.is_ascii_digit()).count();
         if length > 0 {
-            serial = after.get(..length).map(str::to_owned);
+            let start = text.len() - after.len();
+            serial = Some((start, start + length));
             rest = after.get(length..).unwrap_or_default();
         }
     }
@@ -275,14 +300,10 @@ fn auth_code(text: &str, from: usize, bare: bool) -> Option<(usize, usize)> {
     (bare && at > from && BARE_CODE_DIGITS.contains(&digits) && ends).then_some((at, at + digits))
 }
 
-/// A word of another checklist's making, with what must be an observer code.
+/// A word, which begins at `at`, of another checklist's making, with what must be an observer code.
 fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -> Option<Head> {
     let bytes = text.as_bytes();
     if lexicon.setting.observer_lengths.iter().min().is_none_or(|least| *least < 4) {
-        return None;
-    }
-    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-    if before.is_some_and(is_letter) || !is_letter(*bytes.get(at)?) {
         return None;
     }
     let rest = bytes.get(at..)?;
@@ -308,15 +329,9 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
         return None;
     }
     let body = text.len() - after.len() + digits;
-    let observer = after.get(..digits).map(str::to_owned);
+    let observer = Some((body - digits, body));
     let sender = Sender { observer, mended: 0, incident: false, serial: None, code: None, body };
-    Some(Head {
-        from: at,
-        book: None,
-        prefix: text.get(at..at + letters)?.to_owned(),
-        senders: vec![sender],
-        mended: 0,
-    })
+    Some(Head { from: at, book: None, prefix_end: at + letters, senders: smallvec![sender], mended: 0, keyed: false })
 }
 
 /// Are the letters before `to` nothing but codes, words for yes and no, and the end of a number?
@@ -324,19 +339,20 @@ fn explains_run(book: &Book, text: &[u8], to: usize) -> bool {
     let Some(before) = text.get(..to).filter(|_| !book.keyed) else { return false };
     let run = before.iter().rev().take_while(|b| is_letter(**b)).count();
     let from = to - run;
-    if run == 0 || run > 64 {
+    if run == 0 || run > RUN_MAX {
         return false;
     }
-    let mut reach = vec![false; run + 1];
+    let mut reach = [false; RUN_MAX + 1];
+    let reach = reach.get_mut(..=run).unwrap_or_default();
     let mark = |reach: &mut [bool], i: usize| {
         if let Some(place) = reach.get_mut(i) {
             *place = true;
         }
     };
-    mark(&mut reach, 0);
+    mark(reach, 0);
     if from > 0 && text.get(from - 1).is_some_and(u8::is_ascii_digit) {
         for i in 1..=before.get(from..).unwrap_or_default().iter().take_while(|b| is_digit_like(**b)).count() {
-            mark(&mut reach, i);
+            mark(reach, i);
         }
     }
     for i in 0..run {
@@ -344,17 +360,17 @@ fn explains_run(book: &Book, text: &[u8], to: usize) -> bool {
             continue;
         }
         let rest = before.get(from + i..).unwrap_or_default();
-        for (_, question, _) in book.codes_at(rest, false) {
+        for (_, question) in book.exact_codes_at(rest) {
             let end = i + question.code.len();
-            mark(&mut reach, end);
+            mark(reach, end);
             let after = rest.get(question.code.len()..).unwrap_or_default();
             for k in 1..=after.iter().take_while(|b| is_digit_like(**b)).count() {
-                mark(&mut reach, end + k);
+                mark(reach, end + k);
             }
             if let Type::YesNo { words, .. } | Type::Flag { words } = &question.kind {
                 for (word, _) in words {
                     if after.starts_with(word.as_bytes()) {
-                        mark(&mut reach, end + word.len());
+                        mark(reach, end + word.len());
                     }
                 }
             }
@@ -362,7 +378,7 @@ fn explains_run(book: &Book, text: &[u8], to: usize) -> bool {
         if i == 0 && from > 0 {
             for word in ["YES", "NO", "Y", "N"] {
                 if rest.starts_with(word.as_bytes()) {
-                    mark(&mut reach, word.len());
+                    mark(reach, word.len());
                 }
             }
         }

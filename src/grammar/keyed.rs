@@ -4,11 +4,15 @@
 //! key begins; free text ends at the next key that is a question's and ascends. A number with a point
 //! in free text that may have been a key as well as prose (`it took 3.5 hours`) makes both unclear.
 
+use smol_str::SmolStr;
+
 use super::lexicon::{Book, Ready, Type};
-use super::search::{Found, Junk, Piece, Sent, Step, cost};
-use super::value::{Candidate, by_letter, candidates, is_digit_like, is_letter, is_separator, mend, set};
+use super::scratch::Scratch;
+use super::search::{Junk, Piece, Sent, Step, cost};
+use super::value::{
+    Candidate, Chosen, Meant, by_letter, candidates, is_digit_like, is_letter, is_separator, mend, set,
+};
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::limits::GRAMMAR_STEPS_MAX;
 
 /// Digits of a question's number.
@@ -40,7 +44,7 @@ pub(super) fn key_at(text: &[u8], from: usize, at: usize) -> Option<Key> {
     if mended as usize == digits {
         return None;
     }
-    Some(Key { at, after: at + digits + 1, number: mend(typed).parse().ok()?, mended })
+    Some(Key { at, after: at + digits + 1, number: mend::<SmolStr>(typed).parse().ok()?, mended })
 }
 
 /// A comma between digits belongs to a number, and a dash may be its sign.
@@ -72,8 +76,9 @@ impl Context {
     }
 }
 
-/// Reads `text[from..]`. `steps` counts work over all bodies of one text; `None` when it runs out.
-pub(super) fn parse(book: &Book, text: &[u8], from: usize, steps: &mut usize) -> Option<Found> {
+/// Reads `text[from..]` into `scratch.pieces`; the cost. `steps` counts work over all bodies of one text;
+/// `None` when it runs out.
+pub(super) fn parse(book: &Book, text: &[u8], from: usize, steps: &mut usize, scratch: &mut Scratch) -> Option<u64> {
     let keys: Vec<Key> = (from..text.len()).filter_map(|at| key_at(text, from, at)).collect();
     let mut walk = Walk { book, text, keys: &keys, pieces: Vec::new(), values: Vec::new(), steps };
     let first = keys.first().map_or(text.len(), |k| k.at);
@@ -91,9 +96,8 @@ pub(super) fn parse(book: &Book, text: &[u8], from: usize, steps: &mut usize) ->
             }
         };
     }
-    let pieces = walk.pieces;
-    let cost = pieces.iter().map(|p| weight(p, text)).sum();
-    Some(Found { pieces, cost })
+    scratch.pieces = walk.pieces;
+    Some(scratch.pieces.iter().map(|p| weight(p, text)).sum())
 }
 
 fn weight(piece: &Piece, text: &[u8]) -> u64 {
@@ -197,7 +201,7 @@ impl Walk<'_> {
         };
         if from >= end {
             let bare = matches!(question.kind, Type::Flag { .. });
-            let result = if bare { Ok(Some(Value::Bool(true))) } else { Err(Reason::NoValue) };
+            let result = if bare { Ok(Some(Meant::Bool(true))) } else { Err(Reason::NoValue) };
             let step = sent(key.after, result, 0, false, bare);
             let pieces = vec![Piece { from: key.at, to: key.after, step }];
             return Some(Segment { pieces, clean: true, right: bare });
@@ -274,7 +278,7 @@ impl Walk<'_> {
             None | Some([]) => Err(Reason::NoValue),
             Some(b"*") => Ok(None),
             // The words themselves are taken from the text as it was sent.
-            Some(_) => Ok(Some(Value::Text(String::new()))),
+            Some(_) => Ok(Some(Meant::Words)),
         };
         if let Ok(question) = u16::try_from(key.number - 1) {
             let sent = Sent { question, value_from: from, result, mended: key.mended, wordy: false, bare: false };
@@ -312,7 +316,7 @@ fn letters_apart(question: &Ready, text: &[u8], from: usize, end: usize, out: &m
         return;
     }
     let parts = typed.split(|b| blank(*b)).filter(|part| !part.is_empty());
-    let chosen: Option<Vec<u16>> = parts
+    let chosen: Option<Chosen> = parts
         .map(|part| match part {
             [letter] => by_letter(options, *letter),
             _ => None,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::clean::Clean;
 use super::words;
 use time::Date;
@@ -32,16 +34,31 @@ pub struct Lexicon {
     pub(super) books: Vec<Book>,
     /// See [`Setting`].
     pub(super) setting: Setting,
+    /// Every body is searched, also one in which nothing is left to doubt.
+    pub(super) searches_all: bool,
+    /// Bytes with which a prefix may begin, typed as the digit it looks like or not.
+    starts: Starts,
+}
+
+/// A set of bytes.
+#[derive(Debug, Clone)]
+struct Starts([bool; 256]);
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self([false; 256])
+    }
 }
 
 /// One checklist, ready.
 #[derive(Debug, Clone)]
 pub(super) struct Book {
     pub checklist: Arc<Checklist>,
+    pub prefix: SmolStr,
     /// The questions in the checklist's order.
     pub questions: Vec<Ready>,
     /// For each letter the questions whose code begins with it.
-    by_letter: [Vec<u16>; 26],
+    by_letter: [Vec<Coded>; 26],
     /// Length of every code, when all have the same.
     pub code_length: Option<usize>,
     /// Length of the longest code.
@@ -50,6 +67,25 @@ pub(super) struct Book {
     pub keyed: bool,
     /// It asks for bare codes.
     pub has_flags: bool,
+}
+
+/// A code as it is looked for.
+#[derive(Debug, Clone, Copy)]
+struct Coded {
+    question: u16,
+    /// The code's first bytes as [`four`] gives those of a text, and which bits of them count.
+    key: u32,
+    mask: u32,
+}
+
+/// The first four bytes of a text, zeros where it ends.
+fn four(text: &[u8]) -> u32 {
+    let mut bytes = [0; 4];
+    match text.first_chunk() {
+        Some(first) => bytes = *first,
+        None => bytes.iter_mut().zip(text).for_each(|(slot, b)| *slot = *b),
+    }
+    u32::from_le_bytes(bytes)
 }
 
 /// One question, ready.
@@ -82,7 +118,26 @@ impl Lexicon {
         books.sort_by(|a, b| {
             (b.checklist.prefix.len(), &a.checklist.prefix).cmp(&(a.checklist.prefix.len(), &b.checklist.prefix))
         });
-        Self { books, setting }
+        let mut starts = Starts::default();
+        for first in books.iter().filter_map(|b| b.checklist.prefix.bytes().next()) {
+            for byte in [Some(first), looks(first)].into_iter().flatten() {
+                if let Some(slot) = starts.0.get_mut(usize::from(byte)) {
+                    *slot = true;
+                }
+            }
+        }
+        Self { books, setting, searches_all: false, starts }
+    }
+
+    /// The same without the short way for bodies in which nothing is left to doubt, to measure and to compare.
+    #[must_use]
+    pub fn searching_all(self) -> Self {
+        Self { searches_all: true, ..self }
+    }
+
+    /// May a checklist's prefix begin with this byte?
+    pub(super) fn starts(&self, byte: u8) -> bool {
+        self.starts.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
 
     /// Is the length of observer codes known, and is this one?
@@ -98,11 +153,12 @@ impl Book {
             .iter()
             .map(|q| Ready { code: q.code.clone(), kind: Type::new(&q.kind, setting), null_value: q.null_value })
             .collect();
-        let mut by_letter: [Vec<u16>; 26] = Default::default();
+        let mut by_letter: [Vec<Coded>; 26] = Default::default();
         for (i, question) in questions.iter().enumerate() {
             let slot = question.code.bytes().next().and_then(|b| by_letter.get_mut(usize::from(b.wrapping_sub(b'A'))));
             if let (Some(slot), Ok(i)) = (slot, u16::try_from(i)) {
-                slot.push(i);
+                let mask = u32::MAX.checked_shr(8 * (4 - question.code.len().min(4)) as u32).unwrap_or(0);
+                slot.push(Coded { question: i, key: four(question.code.as_bytes()), mask });
             }
         }
         let first = questions.first().map_or(0, |q| q.code.len());
@@ -113,6 +169,7 @@ impl Book {
             has_flags: questions.iter().any(|q| matches!(q.kind, Type::Flag { .. })),
             questions,
             by_letter,
+            prefix: SmolStr::new(&checklist.prefix),
             checklist,
         }
     }
@@ -127,13 +184,26 @@ impl Book {
             None => [0, 0],
         };
         letters.into_iter().filter_map(|b| self.by_letter.get(usize::from(b.wrapping_sub(b'A')))).flatten().filter_map(
-            move |&i| {
-                let question = self.questions.get(usize::from(i))?;
+            move |coded| {
+                let question = self.questions.get(usize::from(coded.question))?;
                 let typed = text.get(..question.code.len())?;
                 let mended = spelled(question.code.as_bytes(), typed)?;
-                (mended == 0 || (mend && (mended as usize) < typed.len())).then_some((i, question, mended))
+                (mended == 0 || (mend && (mended as usize) < typed.len())).then_some((coded.question, question, mended))
             },
         )
+    }
+
+    /// The codes that stand at the beginning of `text` letter by letter.
+    pub(super) fn exact_codes_at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (u16, &'a Ready)> {
+        let first = text.first().map(|b| usize::from(b.wrapping_sub(b'A')));
+        let word = four(text);
+        first.and_then(|i| self.by_letter.get(i)).into_iter().flatten().filter_map(move |coded| {
+            if word & coded.mask != coded.key {
+                return None;
+            }
+            let question = self.questions.get(usize::from(coded.question))?;
+            text.starts_with(question.code.as_bytes()).then_some((coded.question, question))
+        })
     }
 
     /// The question with this number in the printed guide, from 1.
@@ -150,6 +220,15 @@ impl Book {
     /// Does the checklist take incidents?
     pub(super) fn is_incident(&self) -> bool {
         self.checklist.kind == Kind::Incident
+    }
+}
+
+/// The digit that a letter is mistyped as.
+fn looks(letter: u8) -> Option<u8> {
+    match letter {
+        b'O' => Some(b'0'),
+        b'I' | b'L' => Some(b'1'),
+        _ => None,
     }
 }
 

@@ -10,8 +10,10 @@ mod header;
 mod keyed;
 mod lexicon;
 pub mod print;
+mod scratch;
 mod search;
 mod span;
+mod sure;
 mod value;
 mod words;
 
@@ -20,18 +22,24 @@ mod reference;
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
 use crate::domain::checklist::Checklist;
 use crate::domain::report::{Note, Report};
 use crate::limits::{GRAMMAR_STEPS_MAX, REPORTS_PER_TEXT_MAX, TEXT_BYTES_MAX};
 use body::Source;
 use clean::Clean;
 use header::{Head, Sender};
+use lexicon::Book;
 pub use lexicon::{Lexicon, Setting};
-use search::search;
+use scratch::Scratch;
+use search::{Piece, search};
 pub use span::{Part, Span};
+use sure::sure;
 
 /// What a text holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
     /// Its reports, in order.
     pub reports: Vec<Found>,
@@ -46,7 +54,7 @@ pub struct Reading {
 }
 
 /// A report as found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
     /// What was read. Nothing in it has been checked against the roster.
     pub report: Report,
@@ -79,7 +87,7 @@ impl std::fmt::Debug for Code {
 pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     let mut out = Reading::default();
     let mut raw = raw;
-    let mut missing: Vec<usize> = gaps.to_vec();
+    let mut missing: SmallVec<[usize; 2]> = gaps.into();
     if raw.len() > TEXT_BYTES_MAX {
         raw = raw.get(..raw.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
         missing.push(raw.len());
@@ -92,7 +100,7 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     let (mut heads, at) = header::scan(lexicon, &clean.text);
     let comment = raw.get(clean.raw_at(at + 1)..).filter(|_| at < clean.text.len()).map(str::trim);
     let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
-    let gaps: Vec<usize> = missing.iter().map(|g| clean.clean_at(*g)).collect();
+    let gaps: SmallVec<[usize; 2]> = missing.iter().map(|g| clean.clean_at(*g)).collect();
     let source = Source { raw, clean: &clean, gaps: &gaps };
     let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
     let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(at, |h| h.from) } else { at };
@@ -100,7 +108,9 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
 
     let first = heads.first().map_or(end, |h| h.from);
     let mut before = Found::default();
-    body::leave(&mut before, None, &source, 0, first);
+    if first > 0 {
+        body::leave(&mut before, None, &source, 0, first);
+    }
     out.spans = before.spans;
     if at < clean.text.len() {
         out.spans.push(source.span(at, clean.text.len(), Part::Comment));
@@ -113,10 +123,13 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     out.leftover = before.report.leftover;
     out.notes.extend(before.report.notes);
     let mut steps = 0;
-    for (i, head) in heads.iter().enumerate() {
-        let to = heads.get(i + 1).map_or(end, |next| next.from);
-        out.reports.push(report(lexicon, &source, head, to, &mut steps));
-    }
+    out.reports.reserve_exact(heads.len());
+    scratch::with(|scratch| {
+        for (i, head) in heads.iter().enumerate() {
+            let to = heads.get(i + 1).map_or(end, |next| next.from);
+            out.reports.push(report(lexicon, &source, head, to, &mut steps, scratch));
+        }
+    });
     if let Some(last) = out.reports.last_mut() {
         if spare > 0 {
             body::leave(last, None, &source, end, at);
@@ -138,18 +151,29 @@ impl Reading {
 }
 
 /// Reads one report, from its header up to `to`.
-fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps: &mut usize) -> Found {
+fn report(
+    lexicon: &Lexicon,
+    source: &Source<'_>,
+    head: &Head,
+    to: usize,
+    steps: &mut usize,
+    scratch: &mut Scratch,
+) -> Found {
     let text = source.clean.text.get(..to).unwrap_or_default();
     let book = head.book.and_then(|i| lexicon.books.get(i));
     let mut out = Found { checklist: book.map(|b| b.checklist.clone()), ..Found::default() };
-    out.report.prefix.clone_from(&head.prefix);
+    out.report.prefix = match book {
+        Some(book) => book.prefix.clone(),
+        None => SmolStr::new(text.get(head.from..head.prefix_end).unwrap_or_default()),
+    };
     let begin = |out: &mut Found, sender: &Sender| {
         out.spans.push(source.span(head.from, sender.body, Part::Header));
-        out.report.observer.clone_from(&sender.observer);
-        out.report.incident = sender.incident || book.is_some_and(lexicon::Book::is_incident);
-        out.report.serial.clone_from(&sender.serial);
+        out.report.observer = sender.observer.and_then(|(from, to)| text.as_bytes().get(from..to)).map(value::mend);
+        out.report.incident = sender.incident || book.is_some_and(Book::is_incident);
+        out.report.serial = sender.serial.and_then(|(from, to)| text.get(from..to)).map(SmolStr::new);
         out.code = sender.code.map(|(from, to)| Code {
-            digits: value::mend(source.clean.text.as_bytes().get(from..to).unwrap_or_default()).replace('*', ""),
+            digits: value::mend::<String>(source.clean.text.as_bytes().get(from..to).unwrap_or_default())
+                .replace('*', ""),
             at: vec![source.clean.raw_at(from)..source.clean.raw_at(to)],
         });
         if sender.mended + head.mended > 0 {
@@ -168,11 +192,10 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
         body::leave(&mut out, None, source, head.from, to);
         return out;
     };
-    let mut best: Option<(u64, &Sender, search::Found)> = None;
+    let mut best: Option<(u64, &Sender, Vec<Piece>)> = None;
     let mut tied = false;
     for sender in head.senders.iter().filter(|s| s.body <= to) {
-        let body = if book.keyed { keyed::parse } else { search };
-        let Some(found) = body(book, text.as_bytes(), sender.body, steps) else {
+        let Some(cost) = body_of(lexicon, book, text, sender.body, steps, scratch) else {
             if *steps > GRAMMAR_STEPS_MAX {
                 // Not all readings could be compared: none is sure.
                 best = None;
@@ -180,25 +203,26 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
             }
             continue;
         };
-        let cost = found.cost + u64::from(sender.mended);
+        let cost = cost + u64::from(sender.mended);
         match &best {
             Some((least, ..)) if *least < cost => {}
             Some((least, other, _)) if *least == cost => tied |= other.observer != sender.observer,
             _ => {
-                best = Some((cost, sender, found));
+                best = Some((cost, sender, std::mem::take(&mut scratch.pieces)));
                 tied = false;
             }
         }
     }
     match best {
-        Some((_, sender, found)) if !tied => {
+        Some((_, sender, pieces)) if !tied => {
             begin(&mut out, sender);
-            let start = source.clean.text.get(head.from..).map_or(0, |_| head.from);
             // A header at a missing edge may lack digits of the observer code.
+            let start = head.from;
             out.doubtful = source.gaps.iter().any(|g| (start + 1..=sender.body).contains(g))
                 && !(source.gaps.iter().all(|g| *g == sender.body || !(start + 1..sender.body).contains(g))
                     && sure_length(lexicon, sender));
-            body::fill(&mut out, book, source, &found.pieces);
+            body::fill(&mut out, book, source, &pieces);
+            scratch.pieces = pieces;
         }
         _ => {
             if let Some(sender) = head.senders.first() {
@@ -212,14 +236,34 @@ fn report(lexicon: &Lexicon, source: &Source<'_>, head: &Head, to: usize, steps:
     out
 }
 
+/// Reads a body into `scratch.pieces`; its cost.
+fn body_of(
+    lexicon: &Lexicon,
+    book: &Book,
+    text: &str,
+    from: usize,
+    steps: &mut usize,
+    scratch: &mut Scratch,
+) -> Option<u64> {
+    let text = text.as_bytes();
+    if book.keyed {
+        return keyed::parse(book, text, from, steps, scratch);
+    }
+    let short = if lexicon.searches_all { None } else { sure(book, text, from, steps, scratch) };
+    short.or_else(|| search(book, text, from, steps, scratch))
+}
+
 /// Is this observer code as long as every observer code is?
 fn sure_length(lexicon: &Lexicon, sender: &Sender) -> bool {
     let lengths = &lexicon.setting.observer_lengths;
-    sender.observer.as_ref().is_some_and(|o| !lengths.is_empty() && lengths.iter().all(|l| *l == o.len()))
+    sender.observer.is_some_and(|(from, to)| !lengths.is_empty() && lengths.iter().all(|l| *l == to - from))
 }
 
 /// The same report twice in one text counts once; two parts of one report are one report.
 fn merge(reading: &mut Reading) {
+    if reading.reports.len() < 2 {
+        return;
+    }
     let mut out: Vec<Found> = Vec::with_capacity(reading.reports.len());
     for found in reading.reports.drain(..) {
         let same = out.iter_mut().find(|o| {

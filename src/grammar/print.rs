@@ -55,11 +55,11 @@ pub fn print(checklist: &Checklist, report: &Report) -> String {
 /// with, whatever version the report itself was read by.
 pub fn tokens(checklist: &Checklist, report: &Report) -> Vec<Token> {
     let mut out = vec![Token::Prefix(checklist.opening())];
-    out.extend(report.observer.clone().map(Token::Observer));
+    out.extend(report.observer.as_ref().map(|o| Token::Observer(o.to_string())));
     if report.incident {
         out.push(Token::Incident);
     }
-    out.extend(report.serial.clone().map(Token::Serial));
+    out.extend(report.serial.as_ref().map(|s| Token::Serial(s.to_string())));
     let mut comment = report.comment.clone();
     for question in &checklist.questions {
         let Some(answer) = report.answers.get(&question.code) else { continue };

@@ -9,9 +9,9 @@
 //! bounded by [`GRAMMAR_STEPS_MAX`].
 
 use super::lexicon::{Book, Type};
-use super::value::{Candidate, candidates, is_letter, is_separator};
+use super::scratch::Scratch;
+use super::value::{Candidate, Judged, Meant, candidates, is_letter, is_separator};
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::limits::GRAMMAR_STEPS_MAX;
 
 /// What the unexplained is made of.
@@ -29,7 +29,7 @@ pub(super) struct Sent {
     pub question: u16,
     /// Where the value begins; the end of the piece when there is none.
     pub value_from: usize,
-    pub result: Result<Option<Value>, Reason>,
+    pub result: Judged,
     /// Letters read as digits, or digits as letters.
     pub mended: u32,
     /// See [`Candidate::wordy`].
@@ -58,14 +58,9 @@ pub(super) struct Piece {
     pub step: Step,
 }
 
-/// The best reading of a body.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub pieces: Vec<Piece>,
-    pub cost: u64,
-}
-
-struct Edge {
+/// A step of some reading.
+#[derive(Debug)]
+pub(super) struct Edge {
     from: u32,
     to: u32,
     by_law: u64,
@@ -79,12 +74,14 @@ pub(super) fn cost(unexplained: usize, no_value: u32, mended: u32) -> (u64, u64)
     (u | n << 20 | m, u | m << 20 | n)
 }
 
-/// Reads `text[from..]`. `steps` counts work over all bodies of one text; `None` when it runs out.
-pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize) -> Option<Found> {
+/// Reads `text[from..]` into `scratch.pieces`; the cost. `steps` counts work over all bodies of one text;
+/// `None` when it runs out.
+pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize, scratch: &mut Scratch) -> Option<u64> {
     let n = text.len();
-    let mut reach = vec![(u64::MAX, u64::MAX); n.checked_sub(from)? + 1];
-    let mut edges: Vec<Edge> = Vec::with_capacity(2 * (n - from) / 3 + 8);
-    let mut values: Vec<Candidate> = Vec::new();
+    let Scratch { edges, reach, values, .. } = &mut *scratch;
+    edges.clear();
+    reach.clear();
+    reach.resize(n.checked_sub(from)? + 1, (u64::MAX, u64::MAX));
     *reach.first_mut()? = (0, 0);
     for at in from..n {
         let here = *reach.get(at - from)?;
@@ -92,7 +89,7 @@ pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize) -
             continue;
         }
         let first = edges.len();
-        edges_at(book, text, at, &mut values, &mut edges);
+        edges_at(book, text, at, values, edges);
         for edge in edges.get(first..)? {
             let to = reach.get_mut(edge.to as usize - from)?;
             to.0 = to.0.min(here.0 + edge.by_law);
@@ -107,18 +104,23 @@ pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize) -
     if total.0 == u64::MAX {
         return None;
     }
-    Some(Found { pieces: choose(&edges, &reach, from, n)?, cost: total.0 })
+    choose(scratch, from, n)?;
+    Some(total.0)
 }
 
 /// Keeps the steps of the best readings and says where they agree.
-fn choose(edges: &[Edge], reach: &[(u64, u64)], from: usize, n: usize) -> Option<Vec<Piece>> {
+fn choose(scratch: &mut Scratch, from: usize, n: usize) -> Option<()> {
+    let Scratch { pieces, edges, reach, rest, over, best, .. } = scratch;
     let total = *reach.last()?;
-    let mut rest = vec![(u64::MAX, u64::MAX); n - from + 1];
+    pieces.clear();
+    rest.clear();
+    rest.resize(n - from + 1, (u64::MAX, u64::MAX));
     *rest.last_mut()? = (0, 0);
-    let mut best: Vec<&Edge> = Vec::new();
+    best.clear();
     // How many of the best steps pass over a place; where none does, all best readings meet.
-    let mut over = vec![0i32; n - from + 2];
-    for edge in edges.iter().rev() {
+    over.clear();
+    over.resize(n - from + 2, 0);
+    for (i, edge) in edges.iter().enumerate().rev() {
         let (a, b) = (edge.from as usize - from, edge.to as usize - from);
         let after = *rest.get(b)?;
         if after.0 == u64::MAX {
@@ -129,13 +131,12 @@ fn choose(edges: &[Edge], reach: &[(u64, u64)], from: usize, n: usize) -> Option
         *here = (here.0.min(before.0), here.1.min(before.1));
         let reached = *reach.get(a)?;
         if reached.0 + before.0 == total.0 || reached.1 + before.1 == total.1 {
-            best.push(edge);
+            best.push(u32::try_from(i).ok()?);
             *over.get_mut(a + 1)? += 1;
             *over.get_mut(b)? -= 1;
         }
     }
     best.reverse();
-    let mut pieces: Vec<Piece> = Vec::new();
     let (mut open, mut next) = (0, 0);
     let mut start = 0;
     for place in 0..=n - from {
@@ -145,25 +146,27 @@ fn choose(edges: &[Edge], reach: &[(u64, u64)], from: usize, n: usize) -> Option
         }
         // All best readings pass through `start` and `place`: the steps between belong together.
         let first = next;
-        while best.get(next).is_some_and(|e| (e.from as usize - from) < place) {
+        while best.get(next).and_then(|e| edges.get(*e as usize)).is_some_and(|e| (e.from as usize - from) < place) {
             next += 1;
         }
-        if let Some(piece) = agree(best.get(first..next)?) {
+        if let Some(piece) = agree(edges, best.get(first..next)?) {
             pieces.push(piece);
         }
         start = place;
     }
-    Some(pieces)
+    Some(())
 }
 
 /// One piece of what lies between two places where all best readings meet.
-fn agree(steps: &[&Edge]) -> Option<Piece> {
-    let (from, to) = (steps.first()?.from as usize, steps.iter().map(|e| e.to).max()? as usize);
+fn agree(edges: &[Edge], steps: &[u32]) -> Option<Piece> {
+    let edge = |i: &u32| edges.get(*i as usize);
     if let [only] = steps {
-        return Some(Piece { from, to, step: only.step.clone() });
+        let only = edge(only)?;
+        return Some(Piece { from: only.from as usize, to: only.to as usize, step: only.step.clone() });
     }
+    let (from, to) = (steps.first().and_then(edge)?.from, steps.iter().filter_map(edge).map(|e| e.to).max()?);
     let mut codes: Vec<u16> = Vec::new();
-    for edge in steps {
+    for edge in steps.iter().filter_map(edge) {
         if let Step::Sent(sent) = &edge.step
             && !codes.contains(&sent.question)
         {
@@ -171,7 +174,7 @@ fn agree(steps: &[&Edge]) -> Option<Piece> {
         }
     }
     let step = if codes.is_empty() { Step::Junk(Junk::Letters) } else { Step::Unclear(codes) };
-    Some(Piece { from, to, step })
+    Some(Piece { from: from as usize, to: to as usize, step })
 }
 
 /// Every step that may begin at `at`.
@@ -221,7 +224,7 @@ fn edges_at(book: &Book, text: &[u8], at: usize, values: &mut Vec<Candidate>, ou
         }
         if !text.get(end).is_some_and(u8::is_ascii_digit) {
             let bare = matches!(question.kind, Type::Flag { .. });
-            let result = if bare { Ok(Some(Value::Bool(true))) } else { Err(Reason::NoValue) };
+            let result = if bare { Ok(Some(Meant::Bool(true))) } else { Err(Reason::NoValue) };
             let sent = Sent { question: index, value_from: end, result, mended: mended_code, wordy: false, bare };
             push(end, cost(0, u32::from(!bare), mended_code), Step::Sent(sent));
         }

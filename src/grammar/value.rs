@@ -9,14 +9,53 @@ mod clock;
 mod number;
 mod option;
 
+use smallvec::SmallVec;
+use time::Date;
+
 use super::lexicon::{Ready, Type};
+use crate::domain::decimal::Decimal;
 use crate::domain::report::Reason;
 use crate::domain::value::Value;
 use number::{Lexeme, lexemes, whole};
 pub(super) use option::{by_letter, set};
 
+/// An answer as it is read: it owns no memory of its own, but for many options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Meant {
+    Bool(bool),
+    Number(i64),
+    /// Ascending, each once.
+    Options(Chosen),
+    NotAvailable(i64),
+    /// Minutes since midnight.
+    Time(u16),
+    Date(Date),
+    Decimal(Decimal),
+    /// The words are taken from the text as it was sent.
+    Words,
+}
+
+/// Options that were chosen.
+pub(super) type Chosen = SmallVec<[u16; 8]>;
+
+impl Meant {
+    /// The answer as it is recorded.
+    pub(super) fn value(&self) -> Value {
+        match self {
+            Self::Bool(yes) => Value::Bool(*yes),
+            Self::Number(n) => Value::Number(*n),
+            Self::Options(chosen) => Value::Options(chosen.to_vec()),
+            Self::NotAvailable(na) => Value::NotAvailable { na: *na },
+            Self::Time(minutes) => Value::Text(clock::written(*minutes)),
+            Self::Date(date) => Value::Text(calendar::written(*date)),
+            Self::Decimal(n) => Value::Text(n.to_string()),
+            Self::Words => Value::Text(String::new()),
+        }
+    }
+}
+
 /// What became of a value: the answer (`None` withdraws it), or why it is none.
-pub(super) type Judged = Result<Option<Value>, Reason>;
+pub(super) type Judged = Result<Option<Meant>, Reason>;
 
 /// One way to read a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +95,7 @@ pub(super) fn mended(byte: u8) -> u8 {
 }
 
 /// Letters that look like digits become those.
-pub(super) fn mend(bytes: &[u8]) -> String {
+pub(super) fn mend<T: FromIterator<char>>(bytes: &[u8]) -> T {
     bytes.iter().map(|b| char::from(mended(*b))).collect()
 }
 
@@ -73,12 +112,13 @@ pub(super) fn candidates(question: &Ready, text: &[u8], code_end: usize, from: u
         Type::Decimal { min, max } => number::decimals(question, (*min, *max), text, code_end, from, out),
         Type::YesNo { yes, no, words } => {
             option::numbers(question, text, from, out, |n| match n {
-                n if n == i64::from(*yes) => Some(Value::Bool(true)),
-                n if n == i64::from(*no) => Some(Value::Bool(false)),
+                n if n == i64::from(*yes) => Some(Meant::Bool(true)),
+                n if n == i64::from(*no) => Some(Meant::Bool(false)),
                 _ => None,
             });
-            for (word, meaning) in words {
-                push_word(text, from, word, false, out, || Ok(Some(Value::Bool(*meaning))));
+            // No word begins with a digit.
+            for (word, meaning) in words.iter().filter(|_| !first.is_ascii_digit()) {
+                push_word(text, from, word, false, out, || Ok(Some(Meant::Bool(*meaning))));
             }
         }
         Type::Choice { options, words } => option::choice(question, options, words, text, from, out),
@@ -92,7 +132,7 @@ pub(super) fn candidates(question: &Ready, text: &[u8], code_end: usize, from: u
 
 /// A flag's value: 1 or yes; any other is unclear.
 fn flag(words: &[(String, bool)], text: &[u8], from: usize, out: &mut Vec<Candidate>) {
-    let judge = |right: bool| if right { Ok(Some(Value::Bool(true))) } else { Err(Reason::Unclear) };
+    let judge = |right: bool| if right { Ok(Some(Meant::Bool(true))) } else { Err(Reason::Unclear) };
     lexemes(text, from, true, &mut |l| {
         let read = text.get(from..l.end).unwrap_or_default();
         push_number(text, l, judge(!l.grouped && whole(read) == Some(1)), out);

@@ -8,6 +8,7 @@ mod authenticate;
 mod books;
 mod command;
 mod identify;
+mod reading;
 mod reply;
 mod settle;
 mod understand;
@@ -18,12 +19,15 @@ mod tests;
 pub use authenticate::{Locks, Tried, admit};
 pub use books::Books;
 pub use command::Command;
+pub use reading::Reading;
 pub use reply::{Longest, Replies, RepliesError, explain};
 pub use settle::settle;
 pub use understand::understand;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::domain::checklist::Checklist;
 use crate::domain::checklist::logic::Logic;
@@ -64,7 +68,7 @@ pub struct KnownReport {
     /// Which report of the text, from 0.
     pub place: u16,
     /// As read.
-    pub report: Report,
+    pub report: Arc<Report>,
     /// The checklist's conditions and rules.
     pub logic: Arc<Logic>,
     /// Numeric columns of the station that they speak of.
@@ -79,7 +83,7 @@ pub struct Refused {
     /// Which report of the text, from 0.
     pub place: u16,
     /// As read.
-    pub report: Report,
+    pub report: Arc<Report>,
     /// Why.
     pub outcome: Outcome,
     /// What the text should begin with, for [`Outcome::Outdated`].
@@ -112,7 +116,7 @@ pub struct Understanding {
     /// Notes on the text as a whole.
     pub notes: Vec<Note>,
     /// Language of the reply.
-    pub language: String,
+    pub language: SmolStr,
     /// For `Outcome::Command`.
     pub command: Option<Command>,
     /// For STATUS: the submissions that it asks about, which must be among the present states.
@@ -175,7 +179,7 @@ pub struct SubmissionChange {
     /// The submission after it.
     pub after: Submission,
     /// Required answers still missing.
-    pub missing: Vec<String>,
+    pub missing: Vec<SmolStr>,
     /// Rules that the answers break; `applies:AB` for an answer to a question that is not asked.
     pub broken_rules: Vec<String>,
     /// Comment of this report.
@@ -193,8 +197,8 @@ pub struct Decision {
     pub observer: Option<i32>,
     /// Changes, in the order of the reports.
     pub changes: Vec<SubmissionChange>,
-    /// For staff, as stored in `message.reading`: `{"reports": [...], "unknown": [...], "notes": [...]}`.
-    pub reading: serde_json::Value,
+    /// For staff, as stored in `message.reading`.
+    pub reading: Reading,
     /// The answer to the observer; `None` when there is none to give.
     pub reply: Option<String>,
     /// The text as it is kept and shown; `None`: as it came.

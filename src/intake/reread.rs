@@ -306,12 +306,13 @@ impl<L: Ledger> Slice<'_, L> {
                     assertions.comment(*id, order, comment.clone());
                 }
             }
+            let reading = decision.reading.json();
             let corrected = matches!(&self.ask.of, Of::One { text: Some(_), .. });
             let changed = corrected
                 || (self.ask.vouch && !row.vouched)
                 || decision.outcome.as_str() != row.outcome
                 || (decision.election, decision.observer) != (row.election_id, row.observer_id)
-                || Some(&decision.reading) != row.reading.as_ref()
+                || Some(&reading) != row.reading.as_ref()
                 || submissions != row.submissions;
             // A command is answered when it comes, and a phone that asked for silence not at all.
             let answers = changed && self.ask.reply && decision.outcome != Outcome::Command;
@@ -324,7 +325,7 @@ impl<L: Ledger> Slice<'_, L> {
                 let told = decision.reply.clone();
                 report.replies += u64::from(reply.is_some());
                 let shown = decision.shown.as_deref().unwrap_or(&text);
-                report.tell(Told::new(&row, shown, decision.outcome.as_str(), &decision.reading, told));
+                report.tell(Told::new(&row, shown, decision.outcome.as_str(), &reading, told));
             }
             read.push(Read { row, order, text, understanding, decision, submissions, reply, changed });
         }
@@ -408,7 +409,7 @@ impl<L: Ledger> Slice<'_, L> {
             outcome: one.decision.outcome.as_str(),
             election_id: one.decision.election,
             observer_id: one.decision.observer,
-            reading: one.decision.reading.clone(),
+            reading: one.decision.reading.json(),
             submissions: &one.submissions,
             reply_id: one.reply.as_ref().map(|(id, _)| *id),
             revisions,

@@ -74,7 +74,7 @@ pub fn backed(text: &str, reading: &Reading) {
             _ => None,
         };
         for code in found.report.answers.keys() {
-            let backed = found.spans.iter().any(|s| s.from < s.to && codes(&s.part).as_ref() == Some(code));
+            let backed = found.spans.iter().any(|s| s.from < s.to && codes(&s.part).as_deref() == Some(code.as_str()));
             assert!(backed, "{code} is backed by nothing: {text:?}");
         }
     }

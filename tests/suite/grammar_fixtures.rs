@@ -32,7 +32,7 @@ fn brief(reading: &Reading) -> String {
     let mut parts: Vec<String> = Vec::new();
     for found in &reading.reports {
         let report = &found.report;
-        let mut out = vec![report.observer.clone().unwrap_or_else(|| "-".to_owned())];
+        let mut out = vec![report.observer.as_deref().unwrap_or("-").to_owned()];
         if found.checklist.is_none() {
             out.push(format!("unknown({})", report.prefix));
         }

@@ -66,3 +66,32 @@ fn every_seed_of_noise_is_explained_and_backed() {
         }
     }
 }
+
+#[test]
+fn the_short_way_reads_what_the_search_reads_over_corpus_and_noise() {
+    use super::noise::{Chance, forms, kinds};
+    let (lists, lexicon) = (forms::checklists(), forms::lexicon());
+    let searching = lexicon.clone().searching_all();
+    let mut chance = Chance::new(11);
+    let mut messages: Vec<(String, Vec<usize>)> = Vec::new();
+    for kind in kinds::KINDS {
+        for list in &lists {
+            messages.extend((0..40).filter_map(|_| kinds::message(kind, list, &mut chance)).map(|m| (m.text, m.gaps)));
+        }
+    }
+    for (text, gaps) in &messages {
+        assert_eq!(grammar::read(&lexicon, text, gaps), grammar::read(&searching, text, gaps), "{text:?}");
+    }
+    let corpus = source::root().join("tests/fixtures/corpus");
+    let file = std::fs::read_to_string(corpus.join("checklists.json")).unwrap();
+    let checked = domain::checklist::check(&file).unwrap();
+    let setting = grammar::Setting { observer_lengths: vec![6], ..Default::default() };
+    let lexicon = grammar::Lexicon::new(checked.checklists.into_iter().map(std::sync::Arc::new), setting);
+    let searching = lexicon.clone().searching_all();
+    let file = std::fs::read_to_string(corpus.join("messages.jsonl")).unwrap();
+    for line in file.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = message["text"].as_str().unwrap();
+        assert_eq!(grammar::read(&lexicon, text, &[]), grammar::read(&searching, text, &[]), "{text:?}");
+    }
+}

@@ -161,7 +161,7 @@ impl<'a> Trial<'a> {
                 .unknown
                 .iter()
                 .filter(|u| u.outcome == Outcome::UnknownObserver)
-                .filter_map(|u| u.report.observer.clone())
+                .filter_map(|u| u.report.observer.as_ref().map(ToString::to_string))
                 .filter(|code| self.checked.observer_digits.is_none_or(|n| code.len() == usize::from(n)))
                 .collect();
             if !codes.is_empty() {
@@ -170,7 +170,7 @@ impl<'a> Trial<'a> {
         }
         // Codes were added to the roster for this; nobody's phone is known here.
         for known in &mut understanding.known {
-            known.report.notes.retain(|n| n.kind != "unverified_phone");
+            Arc::make_mut(&mut known.report).notes.retain(|n| n.kind != "unverified_phone");
         }
         let decision = settle(&understanding, &mut PresentStates::new(), &self.replies);
         let reports = self.reports(&understanding, &decision);

@@ -1,6 +1,8 @@
 //! A checklist's conditions and rules, made ready once: what is missing, what should not have been
 //! answered, what does not add up.
 
+use smol_str::SmolStr;
+
 use super::formula::{Facts, Formula};
 use super::number::Number;
 use super::{Checklist, Kind, QuestionType, Rule, Severity};
@@ -19,7 +21,7 @@ pub struct Logic {
 
 #[derive(Debug, Clone)]
 struct Asked {
-    code: Box<str>,
+    code: SmolStr,
     required: bool,
     /// All must hold.
     when: Vec<Formula>,
@@ -49,7 +51,7 @@ impl Logic {
                 && checklist.kind == Kind::Checklist
                 && !matches!(question.kind, QuestionType::Flag {});
             let when = conditions.map(read).collect::<Result<Vec<_>, _>>()?;
-            asked.push(Asked { code: question.code.as_str().into(), required, when });
+            asked.push(Asked { code: SmolStr::new(&question.code), required, when });
         }
         let check = |rule: &Rule| Ok::<_, String>(Check { rule: rule.clone(), formula: read(&rule.expr)? });
         let checks = checklist.rules.iter().map(check).collect::<Result<Vec<_>, _>>()?;
@@ -67,11 +69,11 @@ impl Logic {
     }
 
     /// Required questions that are asked, as far as is known, and not answered; in the guide's order.
-    pub fn missing<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = &'a str> {
+    pub fn missing<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = &'a SmolStr> {
         self.asked
             .iter()
-            .filter(move |a| a.required && !facts.answers.contains_key(&*a.code) && a.applies(&facts) == Some(true))
-            .map(|a| &*a.code)
+            .filter(move |a| a.required && !facts.answers.contains_key(&a.code) && a.applies(&facts) == Some(true))
+            .map(|a| &a.code)
     }
 
     /// Questions that were answered though, by the other answers, they are not asked.
@@ -81,10 +83,10 @@ impl Logic {
             .iter()
             .filter(move |a| {
                 !a.when.is_empty()
-                    && facts.answers.get(&*a.code).is_some_and(Option::is_some)
+                    && facts.answers.get(&a.code).is_some_and(Option::is_some)
                     && a.applies(&facts) == Some(false)
             })
-            .map(|a| &*a.code)
+            .map(|a| a.code.as_str())
     }
 
     /// Rules that are broken for sure.
@@ -202,7 +204,7 @@ mod tests {
         let logic = logic();
         let missing = |list: &[(&str, Value)]| {
             let answers = answers(list);
-            logic.missing(Facts { answers: &answers, figures: &[] }).map(str::to_owned).collect::<Vec<_>>()
+            logic.missing(Facts { answers: &answers, figures: &[] }).cloned().collect::<Vec<_>>()
         };
         assert_eq!(missing(&[]), ["OP"], "what hangs on OP is not known yet");
         assert_eq!(missing(&[("OP", Value::Bool(true))]), ["RT", "RV"]);

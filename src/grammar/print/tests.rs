@@ -62,8 +62,8 @@ fn report() -> impl Strategy<Value = (Checklist, Report)> {
     let comment = proptest::option::of("[a-z][a-z A-Z0-9.]{0,20}[a-z]");
     (codes, questions, head, comment).prop_filter_map("a sound checklist", |(codes, questions, head, comment)| {
         let (prefix, keyed, incident, marked, serial) = head;
-        let mut report = Report { observer: Some("123456".to_owned()), incident, comment, ..Report::default() };
-        report.serial = serial.map(|s| s.to_string());
+        let mut report = Report { observer: Some("123456".into()), incident, comment, ..Report::default() };
+        report.serial = serial.map(|s| s.to_string().into());
         let mut texts = 0;
         let mut all = Vec::new();
         for (code, ((mut question, answers), which, sent)) in codes.into_iter().zip(questions) {
@@ -112,7 +112,7 @@ fn lexicon(checklist: &Checklist) -> Lexicon {
 fn said(reading: &Reading) -> Option<Report> {
     let [found] = reading.reports.as_slice() else { return None };
     let clean = !found.doubtful && reading.leftover.is_empty() && found.report.rejected.is_empty();
-    clean.then(|| Report { prefix: String::new(), notes: Vec::new(), ..found.report.clone() })
+    clean.then(|| Report { prefix: Default::default(), notes: Vec::new(), ..found.report.clone() })
 }
 
 proptest! {
@@ -162,8 +162,8 @@ fn a_report_is_printed_in_both_grammars_as_the_guide_shows_it() {
         {"code":"AA","type":"count","max":50,"text":"?"}, {"code":"BA","type":"time","text":"?"},
         {"code":"CA","type":"flag","text":"?"}, {"code":"DA","type":"decimal","max":5000,"text":"?"}]);
     let report = Report {
-        observer: Some("123456".to_owned()),
-        serial: Some("7".to_owned()),
+        observer: Some("123456".into()),
+        serial: Some("7".into()),
         answers: [
             ("AA".to_owned(), None),
             ("BA".to_owned(), Some(Value::Text("07:05".to_owned()))),

@@ -3,10 +3,9 @@
 use time::{Date, Month};
 
 use super::number::{Lexeme, lexemes, whole};
-use super::{Candidate, Judged, is_digit_like, is_letter, is_null, push_number};
+use super::{Candidate, Judged, Meant, is_digit_like, is_letter, is_null, push_number};
 use crate::domain::election::DateOrder;
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::grammar::lexicon::Ready;
 
 /// Dates at `from`.
@@ -26,7 +25,7 @@ pub(super) fn dates(
     lexemes(text, from, false, &mut |l| {
         let typed = text.get(from..l.end).unwrap_or_default();
         let result = match whole(typed) {
-            Some(n) if is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
+            Some(n) if is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
             Some(n) if typed.len() == 8 => judge(range, date(n / 10_000, n / 100 % 100, n % 100)),
             _ => Err(Reason::WrongType),
         };
@@ -82,9 +81,11 @@ fn judge((min, max): (Date, Date), date: Option<Date>) -> Judged {
     match date {
         None => Err(Reason::WrongType),
         Some(date) if !(min..=max).contains(&date) => Err(Reason::OutOfRange),
-        Some(date) => {
-            let written = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
-            Ok(Some(Value::Text(written)))
-        }
+        Some(date) => Ok(Some(Meant::Date(date))),
     }
+}
+
+/// `YYYY-MM-DD`.
+pub(super) fn written(date: Date) -> String {
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
 }

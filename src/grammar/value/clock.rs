@@ -6,11 +6,11 @@ use nom::character::complete::{char as one, one_of};
 use nom::combinator::{eof, opt, success, value as is};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
+use smallvec::SmallVec;
 
 use super::number::{Lexeme, lexemes, whole};
-use super::{Candidate, is_digit_like, is_letter, is_null, mend, push_number};
+use super::{Candidate, Judged, Meant, is_digit_like, is_letter, is_null, mended, push_number};
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::grammar::lexicon::Ready;
 
 /// Exactly this many digits.
@@ -54,12 +54,12 @@ fn clock(input: &str) -> IResult<&str, Clock> {
 pub(super) fn times(question: &Ready, (min, max): (u16, u16), text: &[u8], from: usize, out: &mut Vec<Candidate>) {
     let at = |k: usize| text.get(k).copied().unwrap_or(0);
     lexemes(text, from, false, &mut |l| {
-        let (mut end, mut mended) = (l.end, l.mended);
+        let (mut end, mut letters) = (l.end, l.mended);
         if end - from <= 2 && matches!(at(end), b':' | b'.' | b'H') {
             let two = text.get(end + 1..end + 3).unwrap_or_default();
             let full = two.len() == 2 && two.iter().all(|b| is_digit_like(*b)) && !at(end + 3).is_ascii_digit();
             if full && (at(end) == b'H' || two.iter().any(u8::is_ascii_digit) || !is_letter(at(end + 3))) {
-                mended += two.iter().filter(|b| is_letter(**b)).count() as u32;
+                letters += two.iter().filter(|b| is_letter(**b)).count() as u32;
                 end += 3;
             } else if at(end) == b'H' && !at(end + 1).is_ascii_digit() {
                 end += 1;
@@ -80,28 +80,29 @@ pub(super) fn times(question: &Ready, (min, max): (u16, u16), text: &[u8], from:
             end += gap + 2;
         }
         let raw = text.get(from..end).unwrap_or_default();
-        let read: String = mend(raw);
+        let read: SmallVec<[u8; 16]> = raw.iter().map(|b| mended(*b)).collect();
+        let spelled = || std::str::from_utf8(&read).ok().and_then(|read| clock(read).ok());
         let result = if broken {
             Err(Reason::Unclear)
         } else {
-            match clock(&read) {
-                Ok((_, clock)) => judge_time(&clock, min, max),
-                Err(_) => match whole(read.as_bytes()) {
-                    Some(n) if is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
-                    _ if read.len() > 4 && read.bytes().all(|b| b.is_ascii_digit()) => Err(Reason::OutOfRange),
+            match plain(&read).or_else(|| spelled().map(|(_, clock)| clock)) {
+                Some(clock) => judge_time(&clock, min, max),
+                None => match whole(&read) {
+                    Some(n) if is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
+                    _ if read.len() > 4 && read.iter().all(u8::is_ascii_digit) => Err(Reason::OutOfRange),
                     _ => Err(Reason::WrongType),
                 },
             }
         };
-        let result = match (&result, whole(read.as_bytes())) {
-            (Err(_), Some(n)) if is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
+        let result = match (&result, whole(&read)) {
+            (Err(_), Some(n)) if is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
             _ => result,
         };
-        push_number(text, Lexeme { end, mended, grouped: false }, result, out);
+        push_number(text, Lexeme { end, mended: letters, grouped: false }, result, out);
     });
 }
 
-fn judge_time(clock: &Clock, min: u16, max: u16) -> Result<Option<Value>, Reason> {
+fn judge_time(clock: &Clock, min: u16, max: u16) -> Judged {
     let hours = match (clock.half, clock.hours) {
         (None, h) => h,
         (Some(false), 12) => 0,
@@ -112,5 +113,21 @@ fn judge_time(clock: &Clock, min: u16, max: u16) -> Result<Option<Value>, Reason
     if hours > 23 || clock.minutes > 59 || !(min..=max).contains(&(hours * 60 + clock.minutes)) {
         return Err(Reason::OutOfRange);
     }
-    Ok(Some(Value::Text(format!("{hours:02}:{:02}", clock.minutes))))
+    Ok(Some(Meant::Time(hours * 60 + clock.minutes)))
+}
+
+/// `HH:MM`.
+pub(super) fn written(minutes: u16) -> String {
+    let digit = |n: u16| char::from(b'0' + u8::try_from(n % 10).unwrap_or_default());
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    [digit(hours / 10), digit(hours), ':', digit(minutes / 10), digit(minutes)].iter().collect()
+}
+
+/// `HHMM` and `HMM`, as most write it.
+fn plain(read: &[u8]) -> Option<Clock> {
+    if !(3..=4).contains(&read.len()) {
+        return None;
+    }
+    let number = u16::try_from(whole(read)?).ok()?;
+    Some(Clock { hours: number / 100, minutes: number % 100, half: None })
 }

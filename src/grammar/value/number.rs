@@ -1,9 +1,11 @@
 //! Numbers: where they end, what their points and commas mean, counts and decimals.
 
-use super::{Candidate, Judged, is_digit_like, is_letter, is_null, mend, mended, push_number};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use super::{Candidate, Judged, Meant, is_digit_like, is_letter, is_null, mend, mended, push_number};
 use crate::domain::decimal::Decimal;
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::grammar::lexicon::Ready;
 
 /// Characters of a value within which letters are mended to digits.
@@ -70,21 +72,20 @@ pub(super) fn whole(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// `1,200` or `1.200.000`: one kind of mark, groups of exactly three, no leading zero. Its digits.
-fn grouped(text: &str) -> Option<String> {
-    let mark = text.bytes().find(|b| !b.is_ascii_digit()).filter(|b| matches!(b, b',' | b'.' | b'\'' | b' '))?;
-    let mut groups = text.split(char::from(mark));
-    let first = groups.next()?;
-    let plain = |group: &str| group.bytes().all(|b| b.is_ascii_digit());
-    if !(1..=3).contains(&first.len()) || first.starts_with('0') || !plain(first) {
-        return None;
-    }
-    let mut digits = first.to_owned();
-    for group in groups {
-        if group.len() != 3 || !plain(group) {
+/// `1,200` or `1.200.000`: one kind of mark, groups of exactly three, no leading zero. Its digits,
+/// letters taken for digits mended.
+fn grouped(text: &[u8]) -> Option<SmallVec<[u8; 24]>> {
+    let mark = text.iter().map(|b| mended(*b)).find(|b| !b.is_ascii_digit());
+    let mark = mark.filter(|b| matches!(b, b',' | b'.' | b'\'' | b' '))?;
+    let mut digits = SmallVec::new();
+    for (i, group) in text.split(|b| *b == mark).enumerate() {
+        let own = digits.len();
+        digits.extend(group.iter().map(|b| mended(*b)));
+        let own = digits.get(own..).unwrap_or_default();
+        let right = if i == 0 { (1..=3).contains(&own.len()) && !own.starts_with(b"0") } else { own.len() == 3 };
+        if !right || !own.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        digits.push_str(group);
     }
     Some(digits)
 }
@@ -116,15 +117,14 @@ pub(super) fn counts(
     let sign = Sign::new(min < 0, text.get(code_end..from).unwrap_or_default());
     let judge = |n: Option<i64>| match n.map(|n| if sign.negative { -n } else { n }) {
         _ if sign.doubtful => Err(Reason::Unclear),
-        Some(n) if (min..=max).contains(&n) => Ok(Some(Value::Number(n))),
-        Some(n) if is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
+        Some(n) if (min..=max).contains(&n) => Ok(Some(Meant::Number(n))),
+        Some(n) if is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
         _ => Err(Reason::OutOfRange),
     };
     lexemes(text, from, true, &mut |l| {
         let read = text.get(from..l.end).unwrap_or_default();
         let result = if l.grouped {
-            let digits = grouped(&mend(read));
-            digits.and_then(|d| judge(whole(d.as_bytes())).ok()).ok_or(Reason::Unclear)
+            grouped(read).and_then(|digits| judge(whole(&digits)).ok()).ok_or(Reason::Unclear)
         } else {
             judge(whole(read))
         };
@@ -137,11 +137,10 @@ pub(super) fn counts(
         return;
     }
     let length = spaced.iter().take(20).take_while(|b| b.is_ascii_digit() || **b == b' ').count();
-    let spaced = String::from_utf8_lossy(spaced.get(..length).unwrap_or_default());
-    let spaced = spaced.trim_end();
-    if spaced.contains(' ')
+    let spaced = spaced.get(..length).unwrap_or_default().trim_ascii_end();
+    if spaced.contains(&b' ')
         && let Some(digits) = grouped(spaced)
-        && let Ok(answer) = judge(whole(digits.as_bytes()))
+        && let Ok(answer) = judge(whole(&digits))
     {
         out.push(Candidate { end: from + spaced.len(), mended: 1, result: Ok(answer), wordy: false });
     }
@@ -172,15 +171,15 @@ pub(super) fn decimals(
                 let mut right = read.iter().filter(|n| (min..=max).contains(n) || null(n));
                 match (right.next(), right.next()) {
                     (Some(_), Some(_)) => Err(Reason::Unclear),
-                    (Some(n), None) if (min..=max).contains(n) => Ok(Some(Value::Text(n.to_string()))),
-                    (Some(_), None) => Ok(question.null_value.map(|na| Value::NotAvailable { na })),
+                    (Some(n), None) if (min..=max).contains(n) => Ok(Some(Meant::Decimal(*n))),
+                    (Some(_), None) => Ok(question.null_value.map(Meant::NotAvailable)),
                     (None, _) => Err(Reason::OutOfRange),
                 }
             }
         }
     };
     lexemes(text, from, true, &mut |l| {
-        push_number(text, l, judge(&mend(text.get(from..l.end).unwrap_or_default())), out);
+        push_number(text, l, judge(&mend::<SmolStr>(text.get(from..l.end).unwrap_or_default())), out);
     });
 }
 
@@ -212,17 +211,17 @@ fn meanings(written: &str) -> Meanings {
             if marks == 1 {
                 take(&format!("{before}.{after}"));
             } else if !before.contains(mark)
-                && let Some(digits) = grouped(before)
+                && let Some(digits) = grouped(before.as_bytes())
             {
-                take(&format!("{digits}.{after}"));
+                take(&format!("{}.{after}", String::from_utf8_lossy(&digits)));
             }
         }
         None => {}
     }
     if marks > 0
-        && let Some(digits) = grouped(written)
+        && let Some(digits) = grouped(written.as_bytes())
     {
-        take(&digits);
+        take(&String::from_utf8_lossy(&digits));
     }
     match (found.is_empty(), too_long) {
         (true, true) => Meanings::TooLong,

@@ -1,9 +1,8 @@
 //! Options: by number, by letter, by word; one of them or several.
 
 use super::number::{Lexeme, letter_at, lexemes, whole};
-use super::{Candidate, is_letter, is_null, mended, push_number, push_word};
+use super::{Candidate, Chosen, Meant, is_letter, is_null, mended, push_number, push_word};
 use crate::domain::report::Reason;
-use crate::domain::value::Value;
 use crate::grammar::lexicon::Ready;
 
 /// The option that a letter names: A the first, B the second. I, L, O look like digits and name none.
@@ -29,14 +28,14 @@ pub(super) fn numbers(
     text: &[u8],
     from: usize,
     out: &mut Vec<Candidate>,
-    mut meaning: impl FnMut(i64) -> Option<Value>,
+    mut meaning: impl FnMut(i64) -> Option<Meant>,
 ) {
     lexemes(text, from, true, &mut |l| {
         let result = if l.grouped {
             Err(Reason::Unclear)
         } else {
             match whole(text.get(from..l.end).unwrap_or_default()) {
-                Some(n) if is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
+                Some(n) if is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
                 Some(n) => meaning(n).map(Some).ok_or(Reason::NotAnOption),
                 None => Err(Reason::NotAnOption),
             }
@@ -55,18 +54,19 @@ pub(super) fn choice(
     out: &mut Vec<Candidate>,
 ) {
     numbers(question, text, from, out, |n| {
-        u16::try_from(n).is_ok_and(|n| options.contains(&n)).then_some(Value::Number(n))
+        u16::try_from(n).is_ok_and(|n| options.contains(&n)).then_some(Meant::Number(n))
     });
     for candidate in out.iter_mut().filter(|c| torn(options, text.get(from..c.end).unwrap_or_default())) {
         candidate.result = Err(Reason::Unclear);
     }
-    for (word, option) in words {
-        push_word(text, from, word, true, out, || Ok(Some(Value::Number(i64::from(*option)))));
+    let worded = text.get(from).is_some_and(|b| !b.is_ascii_digit());
+    for (word, option) in words.iter().filter(|_| worded) {
+        push_word(text, from, word, true, out, || Ok(Some(Meant::Number(i64::from(*option)))));
     }
     if let Some(option) = text.get(from).and_then(|b| by_letter(options, *b))
         && !letter_at(text, from + 1)
     {
-        let result = Ok(Some(Value::Number(i64::from(option))));
+        let result = Ok(Some(Meant::Number(i64::from(option))));
         out.push(Candidate { end: from + 1, mended: 0, result, wordy: true });
     }
 }
@@ -81,7 +81,7 @@ pub(super) fn several(
     out: &mut Vec<Candidate>,
 ) {
     lexemes(text, from, false, &mut |l| {
-        let mut chosen: Vec<u16> = Vec::new();
+        let mut chosen = Chosen::new();
         let mut wrong = false;
         let mut take = |digits: &[u8]| {
             let mut one = |n: Option<u16>| match n {
@@ -103,7 +103,7 @@ pub(super) fn several(
             (end, more) = (stop, true);
         }
         let result = match whole(first) {
-            Some(n) if !more && is_null(question, n) => Ok(Some(Value::NotAvailable { na: n })),
+            Some(n) if !more && is_null(question, n) => Ok(Some(Meant::NotAvailable(n))),
             _ if !more && torn(options, first) => Err(Reason::Unclear),
             // `L 245`: the letter may be of the code before it.
             _ if more && !first.iter().any(u8::is_ascii_digit) => Err(Reason::Unclear),
@@ -117,7 +117,7 @@ pub(super) fn several(
         return;
     }
     let typed = text.get(from..from + letters).unwrap_or_default();
-    let chosen: Option<Vec<u16>> = typed.iter().map(|b| by_letter(options, *b)).collect();
+    let chosen: Option<Chosen> = typed.iter().map(|b| by_letter(options, *b)).collect();
     // A letter twice is rather a word.
     if let Some(chosen) = chosen.filter(|c| c.iter().enumerate().all(|(i, n)| !c.iter().take(i).any(|k| k == n))) {
         let result = Ok(Some(set(chosen)));
@@ -126,10 +126,10 @@ pub(super) fn several(
 }
 
 /// Ascending, each once.
-pub(in crate::grammar) fn set(mut chosen: Vec<u16>) -> Value {
+pub(in crate::grammar) fn set(mut chosen: Chosen) -> Meant {
     chosen.sort_unstable();
     chosen.dedup();
-    Value::Options(chosen)
+    Meant::Options(chosen)
 }
 
 /// The number after one or more separators that do not join a range.

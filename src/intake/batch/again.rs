@@ -31,7 +31,7 @@ impl Told {
             "outcome": judged.outcome().as_str(),
         });
         if let (Ok(decision), Some(fields)) = (&judged.decision, value.as_object_mut()) {
-            fields.insert("reading".to_owned(), decision.reading.clone());
+            fields.insert("reading".to_owned(), decision.reading.json());
             fields.insert("submissions".to_owned(), json!(judged.submissions));
             if let Some((submit, state)) = &judged.reply {
                 fields.insert("reply".to_owned(), json!({"text": submit.text, "state": state}));

@@ -7,6 +7,7 @@
 //! nobody locks out an observer by guessing from elsewhere.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Understanding;
 use super::books::Book;
@@ -116,12 +117,12 @@ fn lock(out: &mut Understanding, place: u16, minutes: u32, quiet: bool) {
         let known = out.known.remove(at);
         let mut report = known.report;
         // Nothing of a right code's report may differ from a wrong one's.
-        report.notes.retain(|n| n.kind != "unverified_phone");
+        Arc::make_mut(&mut report).notes.retain(|n| n.kind != "unverified_phone");
         let refused = super::Refused { place, report, outcome: Outcome::Locked, instead: None, minutes, quiet };
         out.unknown.push(refused);
     } else if let Some(refused) = out.unknown.iter_mut().find(|u| u.place == place) {
         refused.outcome = Outcome::Locked;
-        refused.report.notes.retain(|n| n.kind != "wrong_code");
+        Arc::make_mut(&mut refused.report).notes.retain(|n| n.kind != "wrong_code");
         (refused.minutes, refused.quiet) = (minutes, quiet);
     }
     out.unknown.sort_by_key(|u| u.place);

@@ -55,6 +55,15 @@ impl Books {
     pub fn new(roster: &Roster) -> Self {
         Self { version: roster.version, books: roster.books.iter().map(Book::new).collect() }
     }
+
+    /// See [`Lexicon::searching_all`].
+    #[must_use]
+    pub fn searching_all(mut self) -> Self {
+        for book in &mut self.books {
+            book.lexicon = std::mem::take(&mut book.lexicon).searching_all();
+        }
+        self
+    }
 }
 
 impl Book {

@@ -1,10 +1,12 @@
 //! What a text changes, and its outcome.
 
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
 use super::reply::{self, Told};
-use super::{Command, Decision, KnownReport, PresentStates, Replies, SubmissionChange, Understanding};
+use super::{Command, Decision, KnownReport, PresentStates, Reading, Replies, SubmissionChange, Understanding};
 use crate::domain::checklist::Severity;
 use crate::domain::checklist::formula::Facts;
-use crate::domain::checklist::logic::Check;
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::submission::Assertion;
@@ -12,18 +14,24 @@ use crate::domain::submission::Assertion;
 /// Applies a text to the present state of the submissions that it touches (a submission that is not in
 /// `present` is new), brings `present` up to date, and writes the reply.
 pub fn settle(understanding: &Understanding, present: &mut PresentStates, replies: &Replies) -> Decision {
-    let settled: Vec<Settled<'_>> = understanding.known.iter().map(|k| report(understanding, k, present)).collect();
-    let mut told: Vec<Told<'_>> = Vec::with_capacity(settled.len() + understanding.unknown.len());
-    for (one, known) in settled.iter().zip(&understanding.known) {
+    let mut changes: Vec<SubmissionChange> = Vec::with_capacity(understanding.known.len());
+    let mut asides: SmallVec<[Aside<'_>; 1]> = SmallVec::new();
+    for known in &understanding.known {
+        let (change, aside) = report(understanding, known, present);
+        changes.push(change);
+        asides.push(aside);
+    }
+    let mut told: SmallVec<[Told<'_>; 1]> = SmallVec::new();
+    for ((known, change), aside) in understanding.known.iter().zip(&changes).zip(&asides) {
         told.push(Told {
-            outcome: one.outcome,
+            outcome: aside.outcome,
             report: &known.report,
             checklist: Some(&known.checklist),
             instead: None,
             minutes: 0,
-            missing: &one.change.missing,
-            uncalled: &one.uncalled,
-            check: one.check.clone(),
+            missing: &change.missing,
+            uncalled: &aside.uncalled,
+            check: &aside.check,
         });
     }
     let quiet = understanding.unknown.iter().any(|u| u.quiet);
@@ -35,13 +43,13 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         minutes: u.minutes,
         missing: &[],
         uncalled: &[],
-        check: Vec::new(),
+        check: &[],
     }));
     let outcome = understanding
         .refused
         .or_else(|| {
             let unknown = understanding.unknown.iter().map(|u| u.outcome);
-            settled.iter().map(|s| s.outcome).chain(unknown).max_by_key(|o| rank(*o))
+            asides.iter().map(|a| a.outcome).chain(unknown).max_by_key(|o| rank(*o))
         })
         .unwrap_or(Outcome::UnknownChecklist);
     let outcome =
@@ -51,11 +59,12 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
         None if told.is_empty() && quiet => None,
         None => reply::write(replies, understanding, outcome, &told),
     };
+    drop(told);
     Decision {
         outcome,
         election: understanding.election,
         observer: understanding.observer,
-        reading: reading(understanding),
+        reading: Reading::new(understanding),
         reply,
         shown: understanding.shown.clone(),
         silence: match understanding.command {
@@ -63,20 +72,23 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
             Some(Command::Start) => Some(false),
             _ => None,
         },
-        changes: settled.into_iter().map(|s| s.change).collect(),
+        changes,
     }
 }
 
-/// One report, settled.
-struct Settled<'a> {
+/// What the reply needs to know of a report beside its change.
+struct Aside<'a> {
     outcome: Outcome,
-    change: SubmissionChange,
     uncalled: Vec<&'a str>,
     /// What rules say to the observer.
     check: Vec<String>,
 }
 
-fn report<'a>(understanding: &Understanding, known: &'a KnownReport, present: &mut PresentStates) -> Settled<'a> {
+fn report<'a>(
+    understanding: &Understanding,
+    known: &'a KnownReport,
+    present: &mut PresentStates,
+) -> (SubmissionChange, Aside<'a>) {
     let state = present.entry(known.key.clone()).or_default();
     let assertion = Assertion { order: understanding.order, answers: known.report.answers.clone() };
     let change = state.submission.apply(&assertion, &state.history);
@@ -89,17 +101,21 @@ fn report<'a>(understanding: &Understanding, known: &'a KnownReport, present: &m
         state.comment.clone_from(comment);
     }
     let after = state.submission.clone();
-    let (missing, uncalled, broken, check) = {
-        let facts = Facts { answers: &after.answers, figures: &known.figures };
-        let missing: Vec<String> = known.logic.missing(facts).map(str::to_owned).collect();
-        let uncalled: Vec<String> = known.logic.uncalled(facts).map(str::to_owned).collect();
-        let broken: Vec<&Check> = known.logic.broken(facts).collect();
-        let mut check = known.refusals.clone();
-        let told = broken.iter().filter(|c| c.rule.severity != Severity::Warning);
-        check.extend(told.map(|c| c.message(&understanding.language, &facts)));
-        let names: Vec<String> = broken.iter().map(|c| c.rule.name.clone()).collect();
-        (missing, uncalled, names, check)
+    let facts = Facts { answers: &after.answers, figures: &known.figures };
+    let missing: Vec<SmolStr> = known.logic.missing(facts).cloned().collect();
+    let uncalled: Vec<&'a str> = {
+        let codes = known.logic.uncalled(facts);
+        codes.filter_map(|code| known.checklist.question(code)).map(|q| q.code.as_str()).collect()
     };
+    let mut check = known.refusals.clone();
+    let mut broken_rules: Vec<String> = Vec::new();
+    for broken in known.logic.broken(facts) {
+        if broken.rule.severity != Severity::Warning {
+            check.push(broken.message(&understanding.language, &facts));
+        }
+        broken_rules.push(broken.rule.name.clone());
+    }
+    broken_rules.extend(uncalled.iter().map(|code| format!("applies:{code}")));
     let outcome = if is_complaint(&known.report) {
         Outcome::Partial
     } else if is_new {
@@ -111,8 +127,6 @@ fn report<'a>(understanding: &Understanding, known: &'a KnownReport, present: &m
     } else {
         Outcome::Accepted
     };
-    let codes = uncalled.iter().filter_map(|code| known.checklist.question(code)).map(|q| q.code.as_str()).collect();
-    let broken_rules = broken.into_iter().chain(uncalled.iter().map(|code| format!("applies:{code}"))).collect();
     let change = SubmissionChange {
         key: known.key.clone(),
         checklist: known.checklist.clone(),
@@ -125,7 +139,7 @@ fn report<'a>(understanding: &Understanding, known: &'a KnownReport, present: &m
         broken_rules,
         comment: comment.clone(),
     };
-    Settled { outcome, change, uncalled: codes, check }
+    (change, Aside { outcome, uncalled, check })
 }
 
 /// The answer to a command.
@@ -134,14 +148,14 @@ fn answer(understanding: &Understanding, command: Command, present: &PresentStat
     if command != Command::Status || understanding.asks.is_empty() {
         return reply::command(replies, language, command.word(), understanding.help.as_deref());
     }
-    let stands: Vec<(&str, Option<Vec<String>>)> = understanding
+    let stands: Vec<(&str, Option<Vec<SmolStr>>)> = understanding
         .asks
         .iter()
         .map(|ask| {
             let state = present.get(&ask.key).filter(|p| p.revisions > 0);
             let missing = state.map(|p| {
                 let facts = Facts { answers: &p.submission.answers, figures: &ask.figures };
-                ask.logic.missing(facts).map(str::to_owned).collect()
+                ask.logic.missing(facts).cloned().collect()
             });
             (ask.key.prefix.as_str(), missing)
         })
@@ -169,25 +183,4 @@ pub(super) fn rank(outcome: Outcome) -> u8 {
         Outcome::Draft | Outcome::Paused | Outcome::Closed => 9,
         Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => 10,
     }
-}
-
-/// For staff, as stored with the message.
-fn reading(understanding: &Understanding) -> serde_json::Value {
-    let mut out = serde_json::json!({
-        "reports": understanding.known.iter().map(|k| &k.report).collect::<Vec<_>>(),
-        "unknown": understanding.unknown.iter().map(|u| serde_json::json!({"outcome": u.outcome, "report": u.report})).collect::<Vec<_>>(),
-        "notes": understanding.notes,
-    });
-    if let Some(fields) = out.as_object_mut() {
-        if !understanding.leftover.is_empty() {
-            fields.insert("leftover".to_owned(), understanding.leftover.clone().into());
-        }
-        if let Some(comment) = &understanding.comment {
-            fields.insert("comment".to_owned(), comment.clone().into());
-        }
-        if let Some(command) = &understanding.command {
-            fields.insert("command".to_owned(), command.word().into());
-        }
-    }
-    out
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::authenticate::{self, Tried, Verdict, verdict};
 use super::books::{Book, Books, Entry};
 use super::command::{self, Called, Command};
@@ -11,7 +13,7 @@ use crate::domain::checklist::ChecklistState;
 use crate::domain::checklist::logic;
 use crate::domain::election::AuthPolicy;
 use crate::domain::outcome::Outcome;
-use crate::domain::phone::normalise;
+use crate::domain::phone::normalised;
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::submission::SubmissionKey;
 use crate::grammar::{self, Found, Reading};
@@ -35,33 +37,33 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         leftover: String::new(),
         comment: None,
         notes: Vec::new(),
-        language: "en".to_owned(),
+        language: SmolStr::new_static("en"),
         command: None,
         asks: Vec::new(),
         help: None,
         tried: Vec::new(),
         shown: None,
     };
-    let phone = normalise(incoming.sender);
+    let phone = &*normalised(incoming.sender);
     let now = incoming.order.received_us;
     let open = || books.books.iter().filter(|b| b.register.election.was_open(now));
-    let owner = open().find_map(|book| book.register.sole_owner(&phone).map(|observer| (book, observer)));
+    let owner = open().find_map(|book| book.register.sole_owner(phone).map(|observer| (book, observer)));
     match (&owner, books.books.first()) {
-        (Some((book, observer)), _) => book.register.language(observer).clone_into(&mut out.language),
+        (Some((book, observer)), _) => out.language = SmolStr::new(book.register.language(observer)),
         (None, _) => {
             if let Some(book) = open().next().or(books.books.first()) {
-                out.language.clone_from(&book.register.election.language);
+                out.language = SmolStr::new(&book.register.election.language);
             }
         }
     }
-    if !incoming.vouched && never_answered(incoming, &phone) {
+    if !incoming.vouched && never_answered(incoming, phone) {
         out.refused = Some(Outcome::Ignored);
         return out;
     }
     if let Some(called) = command::find(incoming.text)
         && !books.books.iter().any(|b| b.entries.contains_key(&called.word))
     {
-        called_for(&mut out, books, &phone, called);
+        called_for(&mut out, books, phone, called);
         return out;
     }
     // The election that knows prefix and observer, else one that knows the prefix, else the newest open one.
@@ -70,7 +72,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         let opened = book.register.election.was_open(now);
         let reading = grammar::read(&book.lexicon, incoming.text, &incoming.gaps);
         let prefix = reading.reports.iter().any(|f| f.checklist.is_some());
-        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && who(book, f, &phone).observer.is_some());
+        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && who(book, f, phone).observer.is_some());
         let worth = match (opened, prefix, observer) {
             (true, true, true) => 5,
             (true, true, false) => 4,
@@ -97,9 +99,11 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     if worth >= 2 {
         out.election = Some(book.register.election.id);
     }
-    let at = Context { book, phone: &phone, closed: !book.register.election.was_open(now), vouched: incoming.vouched };
-    let hidden = {
-        let senders: Vec<_> = reading.reports.iter().map(|f| who(book, f, &phone).observer).collect();
+    let at = Context { book, phone, closed: !book.register.election.was_open(now), vouched: incoming.vouched };
+    let hidden = if book.register.election.auth == AuthPolicy::Off && reading.reports.iter().all(|f| f.code.is_none()) {
+        None
+    } else {
+        let senders: Vec<_> = reading.reports.iter().map(|f| who(book, f, phone).observer).collect();
         authenticate::hidden(incoming.text, book, &reading.reports, &senders)
     };
     for (place, found) in reading.reports.into_iter().enumerate() {
@@ -109,8 +113,8 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         hidden.hide(&mut out.leftover);
         out.comment.iter_mut().for_each(|c| hidden.hide(c));
         out.notes.iter_mut().for_each(|n| hidden.hide(&mut n.detail));
-        out.known.iter_mut().for_each(|k| hidden.hide_in(&mut k.report));
-        out.unknown.iter_mut().for_each(|u| hidden.hide_in(&mut u.report));
+        out.known.iter_mut().for_each(|k| hidden.hide_in(Arc::make_mut(&mut k.report)));
+        out.unknown.iter_mut().for_each(|u| hidden.hide_in(Arc::make_mut(&mut u.report)));
         out.shown = Some(hidden.text);
     }
     conclude(&mut out);
@@ -144,7 +148,7 @@ fn called_for(out: &mut Understanding, books: &Books, phone: &str, called: Calle
         let Some(observer) = owner else { continue };
         if out.observer.is_none() {
             (out.election, out.observer) = (Some(register.election.id), Some(observer.id));
-            register.language(observer).clone_into(&mut out.language);
+            out.language = SmolStr::new(register.language(observer));
             out.help = help(&out.language);
         }
         if called.command != Command::Status {
@@ -159,7 +163,7 @@ fn called_for(out: &mut Understanding, books: &Books, phone: &str, called: Calle
             Ask {
                 key: SubmissionKey {
                     election: register.election.id,
-                    prefix: entry.checklist.prefix.clone(),
+                    prefix: SmolStr::new(&entry.checklist.prefix),
                     observer: observer.id,
                     serial: None,
                     incident: None,
@@ -172,7 +176,7 @@ fn called_for(out: &mut Understanding, books: &Books, phone: &str, called: Calle
     if elections == 0
         && let Some(language) = called.language
     {
-        language.clone_into(&mut out.language);
+        out.language = SmolStr::new_static(language);
     }
 }
 
@@ -189,7 +193,7 @@ fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
     incoming.sender_ton == TON_ALPHANUMERIC
         || !phone.bytes().all(|b| b.is_ascii_digit())
         || phone.len() < PHONE_DIGITS_MIN
-        || phone == normalise(incoming.destination)
+        || phone == normalised(incoming.destination)
 }
 
 fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found) {
@@ -206,7 +210,7 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
         && out.observer.is_none()
     {
         out.observer = Some(observer.id);
-        at.book.register.language(observer).clone_into(&mut out.language);
+        out.language = SmolStr::new(at.book.register.language(observer));
     }
     let refused = match entry {
         None => Some(Outcome::UnknownChecklist),
@@ -238,7 +242,7 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
     };
     let (Some(entry), Some(observer), None) = (entry, who.observer, refused) else {
         let instead = entry.and_then(|e| e.instead.clone());
-        let outcome = refused.unwrap_or(Outcome::Unclear);
+        let (report, outcome) = (Arc::new(report), refused.unwrap_or(Outcome::Unclear));
         out.unknown.push(super::Refused { place, report, outcome, instead, minutes: 0, quiet: false });
         return;
     };
@@ -250,7 +254,9 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
         };
         report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
     }
-    report.prefix.clone_from(&entry.checklist.prefix);
+    if report.prefix != entry.checklist.prefix {
+        report.prefix = SmolStr::new(&entry.checklist.prefix);
+    }
     if entry.checklist.version != entry.in_use.checklist.version {
         report.notes.push(Note { kind: "version".to_owned(), detail: entry.checklist.version.to_string() });
     }
@@ -268,7 +274,8 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
     let refusals = refuse(&mut report, &entry.logic, &figures, &out.language);
     let checklist = Arc::clone(&entry.checklist);
     let logic = Arc::clone(&entry.logic);
-    out.known.push(KnownReport { key, checklist, logic, figures, station: observer.station, place, report, refusals });
+    let (station, report) = (observer.station, Arc::new(report));
+    out.known.push(KnownReport { key, checklist, logic, figures, station, place, report, refusals });
 }
 
 /// Why nothing of a report is recorded, the first reason that there is.
@@ -294,10 +301,10 @@ fn refusal(received_us: i64, at: &Context<'_>, entry: &Entry, doubtful: bool, wh
 /// The report alone decides, so that every host decides alike.
 fn refuse(report: &mut Report, rules: &logic::Logic, figures: &[(Box<str>, i64)], language: &str) -> Vec<String> {
     let mut said = Vec::new();
-    let mut codes: Vec<String> = Vec::new();
+    let mut codes: Vec<SmolStr> = Vec::new();
     for (check, of) in logic::refused(rules, &report.answers, figures) {
         said.push(check.message(language, &logic::facts(&report.answers, figures)));
-        codes.extend(of);
+        codes.extend(of.into_iter().map(SmolStr::from));
         report.notes.push(Note { kind: "rule".to_owned(), detail: check.rule.name.clone() });
     }
     for code in codes {

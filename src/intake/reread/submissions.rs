@@ -144,7 +144,7 @@ fn judged(
     understanding.known.retain(|k| k.key.id() == id);
     understanding.known.truncate(1);
     let report = understanding.known.first_mut()?;
-    report.report.answers.clone_from(&last.answers);
+    std::sync::Arc::make_mut(&mut report.report).answers = last.answers.clone();
     let revisions = i32::try_from(older.len()).unwrap_or(i32::MAX);
     let state = Present { submission: Submission::fold(older), history: older.to_vec(), revisions, comment: None };
     let mut present = PresentStates::from([(report.key.clone(), state)]);

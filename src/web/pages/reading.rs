@@ -78,7 +78,7 @@ impl Reading {
 
 fn read(report: Report, refused: Option<String>, checklists: &[Checklist], language: &str) -> Read {
     let checklist = checklists.iter().find(|c| c.prefix == report.prefix);
-    let mut header = report.prefix.clone();
+    let mut header = report.prefix.to_string();
     if let Some(observer) = &report.observer {
         header.push(' ');
         header.push_str(observer);
@@ -96,7 +96,7 @@ fn read(report: Report, refused: Option<String>, checklists: &[Checklist], langu
         .map(|(code, value)| {
             let question = checklist.and_then(|c| c.question(code));
             let words = value.as_ref().map_or_else(|| "withdrawn".to_owned(), |v| answer::words(question, v, language));
-            (code.clone(), words)
+            (code.to_string(), words)
         })
         .collect();
     let rejected = report
@@ -104,7 +104,7 @@ fn read(report: Report, refused: Option<String>, checklists: &[Checklist], langu
         .into_iter()
         .map(|r| {
             let why = reason_words(r.reason.as_str());
-            (r.code, r.value, why)
+            (r.code.into(), r.value, why)
         })
         .collect();
     Read { header, refused, answers, rejected, comment: report.comment, leftover: report.leftover, notes: report.notes }

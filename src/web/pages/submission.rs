@@ -117,7 +117,7 @@ fn strays(it: &Detail, language: &str) -> Vec<Line> {
         .filter(|(code, _)| !known(code))
         .filter_map(|(code, value)| {
             let answer = Some(answer::words(None, value.as_ref()?, language));
-            Some(Line { code: code.clone(), question: String::new(), answer, required: false })
+            Some(Line { code: code.to_string(), question: String::new(), answer, required: false })
         })
         .collect()
 }
@@ -162,7 +162,7 @@ fn history(revisions: Vec<Revision>, it: &Detail, language: &str) -> Vec<(Revisi
                 let old = now.get(code).cloned().flatten();
                 if old != *value {
                     let new = words(code, value.as_ref());
-                    changes.push(Change { code: code.clone(), old: words(code, old.as_ref()), new });
+                    changes.push(Change { code: code.to_string(), old: words(code, old.as_ref()), new });
                 }
                 if !revision.superseded {
                     now.insert(code.clone(), value.clone());

@@ -74,12 +74,12 @@ pub fn score(message: &Message, reading: &Reading, figures: &mut BTreeMap<&'stat
         let sent = |code: &str| {
             message.meant.iter().any(|m| {
                 m.prefix == found.report.prefix
-                    && Some(&m.observer) == found.report.observer.as_ref()
+                    && Some(m.observer.as_str()) == found.report.observer.as_deref()
                     && m.codes.contains_key(code)
             })
         };
         // A code of observer that nobody has records nothing.
-        let exists = message.meant.iter().any(|m| Some(&m.observer) == found.report.observer.as_ref());
+        let exists = message.meant.iter().any(|m| Some(m.observer.as_str()) == found.report.observer.as_deref());
         for code in found.report.answers.keys().filter(|c| exists && !sent(c)) {
             of.wrong.push(format!("never sent {code} in {:?}{}", message.text, gap(message)));
         }

@@ -71,7 +71,7 @@ fn play(seed: u64, observers: u32) -> Vec<String> {
                 due.outcome,
                 event.text,
                 answers(&due.reports),
-                decision.reading
+                decision.reading.json()
             ));
         }
     }

@@ -23,8 +23,35 @@ impl Default for Length {
     }
 }
 
+/// Septets of each ASCII character; 0 where the alphabet lacks it.
+const ASCII_SEPTETS: [u8; 128] = {
+    let mut septets = [1; 128];
+    let mut i = 0;
+    while i < septets.len() {
+        septets[i] = match i as u8 {
+            b'\n' | b'\r' | b' '..=b'Z' | b'_' | b'a'..=b'z' => 1,
+            0x0C | b'^' | b'{' | b'}' | b'\\' | b'[' | b'~' | b']' | b'|' => 2,
+            _ => 0,
+        };
+        i += 1;
+    }
+    septets
+};
+
 impl Length {
+    /// Of one blank.
+    pub(super) const SPACE: Self = Self { septets: 1, units: 1, plain: true };
+
     pub(super) fn of(text: &str) -> Self {
+        if text.is_ascii() {
+            let mut length = Self { units: u32::try_from(text.len()).unwrap_or(u32::MAX), ..Self::default() };
+            for byte in text.bytes() {
+                let septets = ASCII_SEPTETS.get(usize::from(byte)).copied().unwrap_or(0);
+                length.septets += u32::from(septets);
+                length.plain &= septets > 0;
+            }
+            return length;
+        }
         let mut length = Self::default();
         for c in text.chars() {
             match gsm7::septets(c) {
@@ -41,6 +68,16 @@ impl Length {
         Self {
             septets: self.septets + other.septets,
             units: self.units + other.units,
+            plain: self.plain && other.plain,
+        }
+    }
+
+    /// As long as the longer of both, in either alphabet.
+    #[must_use]
+    pub(super) fn longer(self, other: Self) -> Self {
+        Self {
+            septets: self.septets.max(other.septets),
+            units: self.units.max(other.units),
             plain: self.plain && other.plain,
         }
     }
@@ -146,6 +183,15 @@ mod tests {
                     assert!(!Length::of(&text).fits(1), "{n}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn ascii_is_as_long_as_the_alphabet_says() {
+        for c in (0..128u8).map(char::from) {
+            let septets = gsm7::septets(c).map(|(escape, _)| 1 + u32::from(escape.is_some()));
+            let expected = Length { septets: septets.unwrap_or(0), units: 1, plain: septets.is_some() };
+            assert_eq!(Length::of(&c.to_string()), expected, "{c:?}");
         }
     }
 

@@ -179,12 +179,40 @@ enum Piece {
     Slot(Slot),
 }
 
+impl Piece {
+    fn write(&self, out: &mut String, values: &[(Slot, Filled<'_>)]) {
+        match self {
+            Self::Text(text) => out.push_str(text),
+            Self::Slot(slot) => match values.iter().find(|(s, _)| s == slot) {
+                Some((_, Filled::Text(text))) => out.push_str(text),
+                Some((_, Filled::Said((from, to)))) => out.extend_from_within(*from..*to),
+                None => {}
+            },
+        }
+    }
+}
+
+/// Where words stand in a string.
+pub(super) type Place = (usize, usize);
+
+/// What a slot is filled with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Filled<'a> {
+    Text(&'a str),
+    /// Words that stand further to the front of the string which the template is written to.
+    Said(Place),
+}
+
 /// One language's templates, each there.
 #[derive(Debug, Clone)]
 pub(super) struct Set {
     templates: Vec<Vec<Piece>>,
-    /// Of `separator`, and of `more` with two digits.
+    /// What stands between the items of a list.
     pub separator: String,
+    /// Its length.
+    pub separator_length: Length,
+    /// Length of `more` without its count, and how often that stands in it.
+    more: (Length, usize),
 }
 
 impl Set {
@@ -193,34 +221,43 @@ impl Set {
     }
 
     /// Fills a template at the end of `out`.
-    pub(super) fn fill(&self, out: &mut String, key: Key, values: &[(Slot, &str)]) {
+    pub(super) fn fill(&self, out: &mut String, key: Key, values: &[(Slot, Filled<'_>)]) {
         for piece in self.pieces(key) {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => out.push_str(values.iter().find(|(s, _)| s == slot).map_or("", |(_, v)| v)),
-            }
+            piece.write(out, values);
         }
     }
 
     /// A template filled.
-    pub(super) fn text(&self, key: Key, values: &[(Slot, &str)]) -> String {
+    pub(super) fn text(&self, key: Key, values: &[(Slot, Filled<'_>)]) -> String {
         let mut out = String::with_capacity(64);
         self.fill(&mut out, key, values);
         out
     }
 
-    /// What stands before and after a slot, the others filled.
-    pub(super) fn around(&self, key: Key, around: Slot, values: &[(Slot, &str)]) -> (String, String) {
-        let (mut before, mut after, mut seen) = (String::new(), String::new(), false);
+    /// Writes what stands before and after a slot, the others filled, at the end of `out`; where it stands.
+    pub(super) fn around(
+        &self,
+        out: &mut String,
+        key: Key,
+        around: Slot,
+        values: &[(Slot, Filled<'_>)],
+    ) -> (Place, Place) {
+        let from = out.len();
+        let mut split = None;
         for piece in self.pieces(key) {
-            let out = if seen { &mut after } else { &mut before };
             match piece {
-                Piece::Slot(slot) if *slot == around => seen = true,
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => out.push_str(values.iter().find(|(s, _)| s == slot).map_or("", |(_, v)| v)),
+                Piece::Slot(slot) if *slot == around => split = split.or(Some(out.len())),
+                piece => piece.write(out, values),
             }
         }
-        (before, after)
+        let split = split.unwrap_or(out.len());
+        ((from, split), (split, out.len()))
+    }
+
+    /// Length of `more` with this count.
+    pub(super) fn more_length(&self, count: usize) -> Length {
+        let digits = count.checked_ilog10().map_or(1, |n| n as usize + 1);
+        self.more.0.and(Length::SPACE.times(digits * self.more.1))
     }
 }
 
@@ -286,10 +323,12 @@ impl Replies {
     }
 
     /// Templates of a language; of `pt` for `pt-br`, else of English.
-    pub(super) fn set(&self, language: &str) -> Arc<Set> {
-        let base = language.split(['-', '_']).next().unwrap_or_default();
-        let found = self.by_language.get(language).or_else(|| self.by_language.get(base));
-        Arc::clone(found.unwrap_or(&self.english))
+    pub(super) fn set(&self, language: &str) -> &Set {
+        let found = self.by_language.get(language).or_else(|| {
+            let base = language.split(['-', '_']).next().unwrap_or_default();
+            self.by_language.get(base)
+        });
+        found.unwrap_or(&self.english)
     }
 
     /// Templates whose reply passes one segment at its longest, lists cut to one code each: where, how long
@@ -314,7 +353,7 @@ impl Replies {
     pub fn message_over(&self, language: &str, message: &str, longest: &Longest) -> u32 {
         let set = self.set(language);
         let own = Length::of(&spelled(message)).and(Length::of(" "));
-        let (length, room) = worst_head(&set, Key::Accepted, longest).and(own).of_one_segment();
+        let (length, room) = worst_head(set, Key::Accepted, longest).and(own).of_one_segment();
         length.saturating_sub(room)
     }
 }
@@ -345,9 +384,16 @@ fn add(texts: &mut Texts, language: &str, file: &str) -> Result<(), RepliesError
 
 fn ready(own: &Texts, english: &Texts) -> Set {
     let read = |name: &str| pieces(&spelled(own.get(name).or_else(|| english.get(name)).map_or("", String::as_str)));
-    let mut set =
-        Set { templates: TEMPLATES.iter().map(|(_, name, _)| read(name)).collect(), separator: String::new() };
+    let mut set = Set {
+        templates: TEMPLATES.iter().map(|(_, name, _)| read(name)).collect(),
+        separator: String::new(),
+        separator_length: Length::default(),
+        more: (Length::default(), 0),
+    };
     set.separator = set.text(Key::Separator, &[]);
+    set.separator_length = Length::of(&set.separator);
+    let counts = set.pieces(Key::More).iter().filter(|p| **p == Piece::Slot(Slot::Count)).count();
+    set.more = (Length::of(&set.text(Key::More, &[])), counts);
     set
 }
 
@@ -373,18 +419,18 @@ fn worst_head(set: &Set, key: Key, longest: &Longest) -> Length {
     let (prefix, code) = ("M".repeat(longest.prefix), "M".repeat(longest.code));
     let observer = "8".repeat(longest.observer);
     let report = format!("{prefix} {observer}");
-    let answers = set.text(Key::AnswersMany, &[(Slot::Count, "500")]);
-    let list = format!("{code} {}", set.text(Key::More, &[(Slot::Count, "499")]));
+    let answers = set.text(Key::AnswersMany, &[(Slot::Count, Filled::Text("500"))]);
+    let list = format!("{code} {}", set.text(Key::More, &[(Slot::Count, Filled::Text("499"))]));
     let text = if key == Key::UnknownChecklist { "M".repeat(super::write::QUOTED_CHARS) } else { String::new() };
     let values = [
-        (Slot::Report, report.as_str()),
-        (Slot::Answers, &answers),
-        (Slot::Prefix, &prefix),
-        (Slot::Observer, &observer),
-        (Slot::Form, &prefix),
-        (Slot::List, &list),
-        (Slot::Text, &text),
-        (Slot::Count, "1440"),
+        (Slot::Report, Filled::Text(&report)),
+        (Slot::Answers, Filled::Text(&answers)),
+        (Slot::Prefix, Filled::Text(&prefix)),
+        (Slot::Observer, Filled::Text(&observer)),
+        (Slot::Form, Filled::Text(&prefix)),
+        (Slot::List, Filled::Text(&list)),
+        (Slot::Text, Filled::Text(&text)),
+        (Slot::Count, Filled::Text("1440")),
     ];
     Length::of(&set.text(key, &values))
 }

@@ -29,7 +29,14 @@ fn an_arabic_reply_begins_with_an_arabic_letter_so_that_it_reads_from_the_right(
     for key in
         [Key::Accepted, Key::Partial, Key::Corrected, Key::Duplicate, Key::Unclear, Key::UnknownObserver, Key::Closed]
     {
-        let reply = set.text(key, &[(Slot::Report, "PS 1"), (Slot::Prefix, "PS"), (Slot::Observer, "1")]);
+        let reply = set.text(
+            key,
+            &[
+                (Slot::Report, Filled::Text("PS 1")),
+                (Slot::Prefix, Filled::Text("PS")),
+                (Slot::Observer, Filled::Text("1")),
+            ],
+        );
         let first = reply.chars().find(|c| c.is_alphabetic()).unwrap();
         assert!(('\u{600}'..='\u{6FF}').contains(&first), "{reply}");
     }
@@ -72,7 +79,7 @@ fn a_language_falls_back_to_its_base_and_then_to_english() {
 #[test]
 fn status_names_what_is_missing_of_each_checklist_cut_to_one_segment() {
     let replies = Replies::built_in();
-    let codes = |n: usize| Some((0..n).map(|i| format!("Q{i:02}")).collect::<Vec<_>>());
+    let codes = |n: usize| Some((0..n).map(|i| smol_str::format_smolstr!("Q{i:02}")).collect::<Vec<_>>());
     let reply = status(&replies, "en", &[("PS", codes(0)), ("CL", codes(2)), ("RC", None)]);
     assert_eq!(reply, "PS complete; CL still missing Q00, Q01; RC not received yet.");
     let reply = status(&replies, "en", &[("PS", codes(40)), ("CL", codes(40)), ("RC", codes(40))]);

@@ -1,16 +1,16 @@
-//! One reply, put together from what there is to say, the most useful first.
-//!
-//! What must be said (a head for each report, one code of each list, what a rule says) decides how many
-//! segments it takes; then codes, reasons and what is still missing are added while they fit.
+//! What there is to say about a text, the most useful first.
+
+use smallvec::SmallVec;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::super::Understanding;
-use super::length::{Length, spelled};
-use super::templates::{Key, Replies, Set, Slot};
+use super::compose::{Draft, cut};
+use super::length::spelled;
+use super::templates::{Filled, Key, Place, Replies, Slot};
 use super::why;
 use crate::domain::checklist::Checklist;
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
-use crate::limits::REPLY_SEGMENTS_MAX;
 
 /// Codes of one list that a reply ever names.
 const NAMED_MAX: usize = 20;
@@ -30,84 +30,11 @@ pub(in crate::intake::decide) struct Told<'a> {
     pub instead: Option<&'a str>,
     /// For how long nothing is taken from who is locked.
     pub minutes: u32,
-    pub missing: &'a [String],
+    pub missing: &'a [SmolStr],
     /// Answered though not asked.
     pub uncalled: &'a [&'a str],
     /// Messages of broken rules that the observer is asked about.
-    pub check: Vec<String>,
-}
-
-/// A part of a reply.
-enum Part {
-    Text(String, Length),
-    /// Said only if there is room.
-    Extra(String, Length, bool),
-    List(List),
-}
-
-/// A list that may be cut.
-struct List {
-    before: String,
-    after: String,
-    items: Vec<Item>,
-    /// Items in all, those not kept included.
-    all: usize,
-    /// Length of what stands around it.
-    around: Length,
-    shown: usize,
-    reasons: usize,
-    /// It names what is wrong, and goes before others.
-    urgent: bool,
-}
-
-struct Item {
-    bare: String,
-    full: Option<String>,
-    lengths: (Length, Length),
-}
-
-impl List {
-    fn new(set: &Set, key: Key, values: &[(Slot, &str)], items: Vec<Item>, all: usize, urgent: bool) -> Self {
-        let (before, after) = set.around(key, Slot::List, values);
-        let around = Length::of(&before).and(Length::of(&after));
-        let shown = items.len().min(1);
-        Self { before, after, items, all, around, shown, reasons: 0, urgent }
-    }
-
-    fn length(&self, set: &Set) -> Length {
-        let mut sum = self.around.and(Length::of(&set.separator).times(self.shown.saturating_sub(1)));
-        for (i, item) in self.items.iter().enumerate().take(self.shown) {
-            sum = sum.and(if i < self.reasons { item.lengths.1 } else { item.lengths.0 });
-        }
-        let more = self.all - self.shown;
-        if more > 0 { sum.and(Length::of(&self.more(set, more))) } else { sum }
-    }
-
-    fn more(&self, set: &Set, more: usize) -> String {
-        let mut out = String::from(if self.shown > 0 { " " } else { "" });
-        set.fill(&mut out, Key::More, &[(Slot::Count, &more.to_string())]);
-        out
-    }
-
-    fn write(&self, set: &Set, out: &mut String) {
-        out.push_str(&self.before);
-        for (i, item) in self.items.iter().enumerate().take(self.shown) {
-            if i > 0 {
-                out.push_str(&set.separator);
-            }
-            out.push_str(item.full.as_ref().filter(|_| i < self.reasons).unwrap_or(&item.bare));
-        }
-        let more = self.all - self.shown;
-        if more > 0 {
-            out.push_str(&self.more(set, more));
-        }
-        out.push_str(&self.after);
-    }
-}
-
-fn bare(code: &str) -> Item {
-    let length = Length::of(code);
-    Item { bare: code.to_owned(), full: None, lengths: (length, length) }
+    pub check: &'a [String],
 }
 
 /// Writes the reply to a text; `None` where none is given.
@@ -120,19 +47,19 @@ pub(in crate::intake::decide) fn write(
     if matches!(outcome, Outcome::Ignored | Outcome::Segment | Outcome::SetAside | Outcome::Command) {
         return None;
     }
-    let set = &*replies.set(&understanding.language);
+    let set = replies.set(&understanding.language);
     if told.is_empty() {
         let text: String = understanding.leftover.chars().take(QUOTED_CHARS).collect();
-        return Some(set.text(Key::UnknownChecklist, &[(Slot::Text, &*spelled(&text))]));
+        return Some(set.text(Key::UnknownChecklist, &[(Slot::Text, Filled::Text(&spelled(&text)))]));
     }
-    let mut parts = Vec::with_capacity(told.len() * 2);
+    let mut draft = Draft::new(set);
     for one in told {
-        say(set, &mut parts, one);
+        say(&mut draft, one);
     }
     if !understanding.leftover.is_empty() {
-        parts.push(text(leftover(set, &understanding.leftover)));
+        leftover(&mut draft, &understanding.leftover);
     }
-    Some(compose(set, parts))
+    Some(draft.compose())
 }
 
 /// The answer to a command; `help` is the election's own.
@@ -151,52 +78,65 @@ pub(in crate::intake::decide) fn command(replies: &Replies, language: &str, word
 pub(in crate::intake::decide) fn status(
     replies: &Replies,
     language: &str,
-    checklists: &[(&str, Option<Vec<String>>)],
+    checklists: &[(&str, Option<Vec<SmolStr>>)],
 ) -> String {
-    let set = &*replies.set(language);
-    let (before, after) = set.around(Key::StatusList, Slot::List, &[]);
-    let mut parts = Vec::with_capacity(checklists.len() + 2);
+    let set = replies.set(language);
+    let mut draft = Draft::new(set);
+    let mut frame = String::new();
+    let (before, after) = set.around(&mut frame, Key::StatusList, Slot::List, &[]);
+    let (before, after) = (frame.get(before.0..before.1), frame.get(after.0..after.1));
     for (i, (prefix, missing)) in checklists.iter().enumerate() {
-        let lead = if i == 0 { before.as_str() } else { "" };
-        let last = i + 1 == checklists.len();
-        let end = if last { after.as_str() } else { ";" };
-        let values = [(Slot::Prefix, *prefix)];
-        match missing.as_deref() {
-            None => parts.push(text(format!("{lead}{}{end}", set.text(Key::StatusNothing, &values)))),
-            Some([]) => parts.push(text(format!("{lead}{}{end}", set.text(Key::StatusComplete, &values)))),
+        let lead = before.filter(|_| i == 0).unwrap_or_default();
+        let end = if i + 1 == checklists.len() { after.unwrap_or_default() } else { ";" };
+        let values = [(Slot::Prefix, Filled::Text(prefix))];
+        let key = match missing.as_deref() {
+            None => Key::StatusNothing,
+            Some([]) => Key::StatusComplete,
             Some(codes) => {
-                let items = codes.iter().take(NAMED_MAX).map(|c| bare(c)).collect();
-                let mut list = List::new(set, Key::StatusMissing, &values, items, codes.len(), true);
-                list.before.insert_str(0, lead);
-                list.after.push_str(end);
-                list.around = Length::of(&list.before).and(Length::of(&list.after));
-                parts.push(Part::List(list));
+                let first = bare(&mut draft, codes.iter().map(SmolStr::as_str));
+                let from = draft.word(lead).0;
+                let (before, after) = set.around(&mut draft.words, Key::StatusMissing, Slot::List, &values);
+                let to = draft.word(end).1;
+                let (before, after) = ((from, before.1), (after.0, to));
+                draft.list((before, after), first, codes.len(), true);
+                continue;
             }
-        }
+        };
+        let from = draft.word(lead).0;
+        draft.fill(key, &values);
+        let to = draft.word(end).1;
+        draft.say((from, to));
     }
-    compose(set, parts)
+    draft.compose()
 }
 
-fn text(text: String) -> Part {
-    let length = Length::of(&text);
-    Part::Text(text, length)
-}
-
-fn leftover(set: &Set, left: &str) -> String {
-    let mut quoted: String = left.chars().take(LEFTOVER_CHARS).collect();
-    if quoted.len() < left.len() {
-        quoted.push_str("...");
+/// Codes as items without reasons; where they begin.
+fn bare<'a>(draft: &mut Draft<'_>, codes: impl Iterator<Item = &'a str>) -> usize {
+    let first = draft.mark();
+    for code in codes.take(NAMED_MAX) {
+        let place = draft.word(code);
+        draft.item(place, None);
     }
-    set.text(Key::Leftover, &[(Slot::Text, &*spelled(&quoted))])
+    first
 }
 
-/// What is said about one report.
-fn say(set: &Set, parts: &mut Vec<Part>, told: &Told<'_>) {
+/// The words around a template's list.
+fn around(draft: &mut Draft<'_>, key: Key) -> (Place, Place) {
+    draft.set.around(&mut draft.words, key, Slot::List, &[])
+}
+
+fn leftover(draft: &mut Draft<'_>, left: &str) {
+    let end = left.char_indices().nth(LEFTOVER_CHARS).map(|(end, _)| end);
+    let quoted = left.get(..end.unwrap_or(left.len())).unwrap_or_default();
+    let quoted = if end.is_some() { format_smolstr!("{quoted}...") } else { SmolStr::new(quoted) };
+    draft.text(Key::Leftover, &[(Slot::Text, Filled::Text(&spelled(&quoted)))]);
+}
+
+/// The template that heads what is said about a report.
+fn head(told: &Told<'_>) -> Key {
     let report = told.report;
-    let observer = report.observer.as_deref().unwrap_or_default();
-    let count = report.answers.len();
-    let key = match told.outcome {
-        Outcome::Accepted | Outcome::Partial if count == 0 && report.comment.is_some() => Key::Comment,
+    match told.outcome {
+        Outcome::Accepted | Outcome::Partial if report.answers.is_empty() && report.comment.is_some() => Key::Comment,
         Outcome::Accepted if report.incident => Key::Incident,
         Outcome::Accepted => Key::Accepted,
         Outcome::Partial => Key::Partial,
@@ -215,23 +155,30 @@ fn say(set: &Set, parts: &mut Vec<Part>, told: &Told<'_>) {
         Outcome::WrongCode => Key::WrongCode,
         Outcome::Locked => Key::Locked,
         Outcome::Unclear | Outcome::Command | Outcome::Ignored | Outcome::Segment | Outcome::SetAside => Key::Unclear,
+    }
+}
+
+/// What is said about one report.
+fn say(draft: &mut Draft<'_>, told: &Told<'_>) {
+    let report = told.report;
+    let observer = report.observer.as_deref().unwrap_or_default();
+    let name =
+        if observer.is_empty() { report.prefix.clone() } else { format_smolstr!("{} {observer}", report.prefix) };
+    let answers = match report.answers.len() {
+        1 => draft.fill(Key::AnswersOne, &[]),
+        n => draft.fill(Key::AnswersMany, &[(Slot::Count, Filled::Text(&format_smolstr!("{n}")))]),
     };
-    let name = if observer.is_empty() { report.prefix.clone() } else { format!("{} {observer}", report.prefix) };
-    let answers = match count {
-        1 => set.text(Key::AnswersOne, &[]),
-        n => set.text(Key::AnswersMany, &[(Slot::Count, &n.to_string())]),
-    };
-    let minutes = told.minutes.to_string();
+    let minutes = format_smolstr!("{}", told.minutes);
     let values = [
-        (Slot::Report, name.as_str()),
-        (Slot::Count, &minutes),
-        (Slot::Answers, &answers),
-        (Slot::Prefix, &report.prefix),
-        (Slot::Observer, observer),
-        (Slot::Form, told.instead.unwrap_or_default()),
-        (Slot::Text, &name),
+        (Slot::Report, Filled::Text(&name)),
+        (Slot::Count, Filled::Text(&minutes)),
+        (Slot::Answers, Filled::Said(answers)),
+        (Slot::Prefix, Filled::Text(&report.prefix)),
+        (Slot::Observer, Filled::Text(observer)),
+        (Slot::Form, Filled::Text(told.instead.unwrap_or_default())),
+        (Slot::Text, Filled::Text(&name)),
     ];
-    parts.push(text(set.text(key, &values)));
+    draft.text(head(told), &values);
     if !matches!(
         told.outcome,
         Outcome::Accepted | Outcome::Partial | Outcome::Corrected | Outcome::Duplicate | Outcome::Unclear
@@ -239,138 +186,43 @@ fn say(set: &Set, parts: &mut Vec<Part>, told: &Told<'_>) {
         return;
     }
     if !report.rejected.is_empty() {
-        let items = report.rejected.iter().take(NAMED_MAX).map(|rejected| {
-            let code = spelled(&rejected.code).into_owned();
-            let reason = why(set, told.checklist, rejected);
-            let full = set.text(Key::Item, &[(Slot::Code, &code), (Slot::Reason, &reason)]);
-            let lengths = (Length::of(&code), Length::of(&full));
-            Item { bare: code, full: Some(full), lengths }
-        });
-        let items = items.collect();
-        parts.push(Part::List(List::new(set, Key::Wrong, &[], items, report.rejected.len(), true)));
+        let first = draft.mark();
+        for rejected in report.rejected.iter().take(NAMED_MAX) {
+            let code = spelled(&rejected.code);
+            let bare = draft.word(&code);
+            let reason = why(draft.set, &mut draft.words, told.checklist, rejected);
+            let full = draft.fill(Key::Item, &[(Slot::Code, Filled::Said(bare)), (Slot::Reason, Filled::Said(reason))]);
+            draft.item(bare, Some(full));
+        }
+        let around = around(draft, Key::Wrong);
+        draft.list(around, first, report.rejected.len(), true);
     }
     if told.outcome == Outcome::Unclear && report.rejected.is_empty() && report.leftover.is_empty() {
-        parts.push(text(set.text(Key::Empty, &[])));
+        draft.text(Key::Empty, &[]);
         return;
     }
     if !report.leftover.is_empty() {
-        parts.push(text(leftover(set, &report.leftover)));
+        leftover(draft, &report.leftover);
     }
     if told.outcome != Outcome::Duplicate {
         for (i, message) in told.check.iter().take(CHECKS_MAX).enumerate() {
-            let said = set.text(Key::Check, &[(Slot::Text, &*spelled(message))]);
-            let length = Length::of(&said);
-            parts.push(if i == 0 { Part::Text(said, length) } else { Part::Extra(said, length, false) });
+            let said = draft.fill(Key::Check, &[(Slot::Text, Filled::Text(&spelled(message)))]);
+            if i == 0 { draft.say(said) } else { draft.say_too(said) }
         }
         if !told.uncalled.is_empty() {
-            let items = told.uncalled.iter().take(NAMED_MAX).map(|c| bare(c)).collect();
-            parts.push(Part::List(List::new(set, Key::Uncalled, &[], items, told.uncalled.len(), true)));
+            let first = bare(draft, told.uncalled.iter().copied());
+            let around = around(draft, Key::Uncalled);
+            draft.list(around, first, told.uncalled.len(), true);
         }
     }
-    let missing: Vec<&String> =
-        told.missing.iter().filter(|m| !report.rejected.iter().any(|r| r.code == **m)).collect();
-    if !missing.is_empty() && told.outcome != Outcome::Unclear {
-        let items = missing.iter().take(NAMED_MAX).map(|c| bare(c)).collect();
-        parts.push(Part::List(List::new(set, Key::Missing, &[], items, missing.len(), false)));
+    if told.outcome == Outcome::Unclear {
+        return;
     }
-}
-
-/// Chooses what is said and writes it.
-fn compose(set: &Set, mut parts: Vec<Part>) -> String {
-    let space = Length::of(" ");
-    let total = |parts: &[Part]| {
-        let mut sum = Length::default();
-        let mut said = 0;
-        for part in parts {
-            let own = match part {
-                Part::Text(_, length) | Part::Extra(_, length, true) => *length,
-                Part::Extra(_, _, false) => continue,
-                Part::List(list) => list.length(set),
-            };
-            said += 1;
-            sum = sum.and(own);
-        }
-        sum.and(space.times(usize::max(said, 1) - 1))
-    };
-    let segments = (1..REPLY_SEGMENTS_MAX).find(|n| total(&parts).fits(*n)).unwrap_or(REPLY_SEGMENTS_MAX);
-    let fits = |parts: &[Part]| total(parts).fits(segments);
-    // Every wrong code, then what else rules say, then the reasons, then what is missing.
-    for urgent in [true, false] {
-        for i in 0..parts.len() {
-            grow(&mut parts, i, |list| list.urgent == urgent && list.shown < list.items.len(), |l| &mut l.shown, &fits);
-        }
-        if urgent {
-            for i in 0..parts.len() {
-                if let Some(Part::Extra(_, _, said)) = parts.get_mut(i) {
-                    *said = true;
-                    let fit = fits(&parts);
-                    if let Some(Part::Extra(_, _, said)) = parts.get_mut(i) {
-                        *said = fit;
-                    }
-                }
-            }
-            for i in 0..parts.len() {
-                let has_reason = |list: &List| list.items.get(list.reasons).is_some_and(|item| item.full.is_some());
-                grow(&mut parts, i, |l| l.reasons < l.shown && has_reason(l), |l| &mut l.reasons, &fits);
-            }
-        }
+    let refused = |code: &str| report.rejected.iter().any(|r| r.code == code);
+    let missing: SmallVec<[&str; 16]> = told.missing.iter().map(SmolStr::as_str).filter(|m| !refused(m)).collect();
+    if !missing.is_empty() {
+        let first = bare(draft, missing.iter().copied());
+        let around = around(draft, Key::Missing);
+        draft.list(around, first, missing.len(), false);
     }
-    let mut out = String::with_capacity(160);
-    for part in &parts {
-        if matches!(part, Part::Extra(_, _, false)) {
-            continue;
-        }
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        match part {
-            Part::Text(text, _) | Part::Extra(text, ..) => out.push_str(text),
-            Part::List(list) => list.write(set, &mut out),
-        }
-    }
-    cut(out)
-}
-
-/// Makes a list one longer, again and again, while that fits.
-fn grow(
-    parts: &mut [Part],
-    place: usize,
-    may: impl Fn(&List) -> bool,
-    count: impl Fn(&mut List) -> &mut usize,
-    fits: &impl Fn(&[Part]) -> bool,
-) {
-    loop {
-        let Some(Part::List(list)) = parts.get_mut(place) else { return };
-        if !may(list) {
-            return;
-        }
-        *count(list) += 1;
-        if !fits(parts) {
-            if let Some(Part::List(list)) = parts.get_mut(place) {
-                *count(list) -= 1;
-            }
-            return;
-        }
-    }
-}
-
-/// Bounds a reply that nothing else made short enough.
-fn cut(mut reply: String) -> String {
-    if Length::of(&reply).fits(REPLY_SEGMENTS_MAX) {
-        return reply;
-    }
-    // The alphabet is that of the whole, so that what is left surely fits.
-    let mut length = Length::of("...").in_alphabet_of(&reply);
-    let mut end = 0;
-    let mut buffer = [0; 4];
-    for (at, c) in reply.char_indices() {
-        length = length.and(Length::of(c.encode_utf8(&mut buffer)));
-        if !length.fits(REPLY_SEGMENTS_MAX) {
-            break;
-        }
-        end = at + c.len_utf8();
-    }
-    reply.truncate(end);
-    reply.push_str("...");
-    reply
 }

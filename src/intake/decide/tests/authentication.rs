@@ -31,7 +31,7 @@ fn where_a_code_is_required_only_a_report_with_the_right_one_is_taken() {
     {
         let decision = world.from(OWN, 1, text);
         assert!(matches!(decision.outcome, Outcome::Accepted | Outcome::Corrected), "{text} {:?}", decision.outcome);
-        assert!(decision.reading["reports"][0]["rejected"].as_array().unwrap().is_empty(), "{text}");
+        assert!(decision.reading.json()["reports"][0]["rejected"].as_array().unwrap().is_empty(), "{text}");
     }
     let decision = world.from(OWN, 1, "PS 123450 AA1");
     assert_eq!((decision.outcome, decision.changes.len()), (Outcome::WrongCode, 0));
@@ -54,7 +54,7 @@ fn where_strange_phones_must_send_one_it_takes_the_phone_s_place() {
         assert_eq!(world.from(STRANGE, 1, "PS 123450 AA2").outcome, Outcome::WrongCode);
         let decision = world.from(STRANGE, 1, "PS 123450*4711 AA2");
         assert_eq!(decision.outcome, Outcome::Corrected);
-        assert_eq!(decision.reading["reports"][0]["notes"][0]["kind"], "proven_by_code");
+        assert_eq!(decision.reading.json()["reports"][0]["notes"][0]["kind"], "proven_by_code");
     }
 }
 
@@ -116,7 +116,7 @@ fn a_code_that_is_not_sent_or_not_set_counts_for_nobody() {
         assert_eq!(world.from(OWN, 1, "PS 123450 AA1").outcome, Outcome::WrongCode);
         let unset = world.from(OWN, 1, "PS 123452*1234 AA1");
         assert_eq!(unset.outcome, Outcome::WrongCode);
-        assert_eq!(unset.reading["unknown"][0]["report"]["notes"][0]["kind"], "code_not_set");
+        assert_eq!(unset.reading.json()["unknown"][0]["report"]["notes"][0]["kind"], "code_not_set");
     }
     assert!(world.locks.failed.is_empty());
 }
@@ -155,7 +155,7 @@ fn no_code_stays_readable_in_text_reading_or_reply_wherever_it_stands() {
         let decision = world(AuthPolicy::Required).from(OWN, 1, text);
         let shown = decision.shown.clone().unwrap_or_else(|| panic!("{text}"));
         assert_eq!(shown.chars().count(), text.chars().count(), "{shown}");
-        let kept = format!("{shown} {} {}", decision.reading, decision.reply.unwrap_or_default());
+        let kept = format!("{shown} {} {}", decision.reading.json(), decision.reply.unwrap_or_default());
         assert!(!kept.contains("4711") && !kept.contains('\u{667}'), "{text}: {kept}");
         assert!(decision.changes.iter().all(|c| !format!("{c:?}").contains("4711")), "{text}");
     }

@@ -132,7 +132,7 @@ fn a_refusing_rule_keeps_answers_out_that_contradict_each_other_in_one_report() 
     let mut world = ruled();
     let decision = world.from("+255700000000", 1, "RC 123450 OP1 RT10 RV12 RX1");
     assert_eq!(decision.outcome, Outcome::Partial);
-    let kept: Vec<&str> = decision.changes[0].after.answers.keys().map(String::as_str).collect();
+    let kept: Vec<&str> = decision.changes[0].after.answers.keys().map(|c| c.as_str()).collect();
     assert_eq!(kept, ["OP", "RX"]);
     let reply = decision.reply.unwrap();
     assert!(reply.contains("RV 12 is more than RT 10.") && reply.contains("send again: RV"), "{reply}");

@@ -177,7 +177,7 @@ fn the_phone_identifies_only_its_sole_owner() {
     assert_eq!(world.from("255700000009", 1, "PS AA1").outcome, Outcome::UnknownObserver);
     let other = world.from("255799999999", 1, "PS123451AA1");
     assert_eq!(other.outcome, Outcome::Accepted);
-    assert_eq!(other.reading["reports"][0]["notes"][0]["kind"], "unverified_phone");
+    assert_eq!(other.reading.json()["reports"][0]["notes"][0]["kind"], "unverified_phone");
 }
 
 #[test]

@@ -46,7 +46,7 @@ proptest! {
                 }
             }
             for change in &decision.changes {
-                for rejected in decision.reading["reports"][usize::from(change.place)]["rejected"].as_array().into_iter().flatten() {
+                for rejected in decision.reading.json()["reports"][usize::from(change.place)]["rejected"].as_array().into_iter().flatten() {
                     let code = rejected["code"].as_str().unwrap_or_default();
                     prop_assert!(!change.assertion.answers.contains_key(code), "{text:?}: {code}");
                 }

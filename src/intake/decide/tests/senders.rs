@@ -65,7 +65,7 @@ fn what_staff_let_pass_is_recorded_and_noted() {
     world.sender = STRANGE.to_owned();
     let decision = world.vouched("PS 123450 AA1");
     assert_eq!(decision.outcome, Outcome::Accepted);
-    assert_eq!(decision.reading["reports"][0]["notes"][0]["kind"], "vouched");
+    assert_eq!(decision.reading.json()["reports"][0]["notes"][0]["kind"], "vouched");
 }
 
 #[test]
