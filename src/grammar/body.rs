@@ -5,7 +5,7 @@ use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
 use super::clean::Clean;
-use super::lexicon::{Book, Type};
+use super::lexicon::{Book, Type, four};
 use super::search::{Junk, Piece, Sent, Step};
 use super::value::{Meant, is_separator};
 use super::{Found, Part, Span};
@@ -29,6 +29,8 @@ pub(super) struct Source<'a> {
 /// What was made of one code.
 struct Entry<'a> {
     code: &'a str,
+    /// The code's first bytes, which tell most codes apart.
+    head: u32,
     result: Result<Option<Value>, Reason>,
     /// What stood as its value: stretches of the clean text.
     values: Quotes,
@@ -147,8 +149,9 @@ fn enter<'a>(
     result: Result<Option<Value>, Reason>,
     value: (usize, usize),
 ) {
-    let Some(known) = entries.iter_mut().find(|e| e.code == code) else {
-        entries.push(Entry { code, result, values: smallvec![value] });
+    let head = four(code.as_bytes());
+    let Some(known) = entries.iter_mut().find(|e| e.head == head && e.code == code) else {
+        entries.push(Entry { code, head, result, values: smallvec![value] });
         return;
     };
     if known.result == result {

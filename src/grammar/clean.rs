@@ -40,7 +40,8 @@ impl Clean {
     /// Cleans a text.
     pub(super) fn new(raw: &str) -> Self {
         if raw.is_ascii() {
-            let text = if raw.bytes().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r')) {
+            let control = |b: u8| (b < b' ') & (b != b'\t') & (b != b'\n') & (b != b'\r') | (b == 0x7F);
+            let text = if raw.bytes().fold(false, |any, b| any | control(b)) {
                 raw.chars().map(fold).collect()
             } else {
                 raw.to_ascii_uppercase()

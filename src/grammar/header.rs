@@ -3,10 +3,9 @@
 //! A header that is cut or unknown begins a report of its own too, so that what follows it is never
 //! read as part of the report before.
 
+mod tail;
+
 use nom::bytes::complete::take_while;
-use nom::character::complete::char as one;
-use nom::combinator::{opt, recognize};
-use nom::multi::many0_count;
 use nom::{IResult, Parser};
 use smallvec::{SmallVec, smallvec};
 
@@ -14,13 +13,10 @@ use super::keyed::{self, Context};
 use super::lexicon::{Book, Lexicon, Type, spelled};
 use super::value::{is_digit_like, is_letter, is_separator};
 use crate::limits::REPORTS_PER_TEXT_MAX;
+use tail::tail;
 
 /// Characters that an observer code may have, mended letters among them.
 const OBSERVER_CODE_MAX: usize = 20;
-/// Digits of an authentication code that stands without its `*`.
-const BARE_CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=8;
-/// Digits after a `*` that are taken for an authentication code, right or wrong.
-const CODE_MAX: usize = 20;
 /// Letters that are looked through for codes that run together.
 const RUN_MAX: usize = 64;
 /// Letters of a word that may be the prefix of a checklist which does not exist.
@@ -78,10 +74,10 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
             continue;
         }
         let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        let starts = lexicon.starts(here);
+        let starting = lexicon.starting(here);
         let begins_word = is_letter(here) && !before.is_some_and(is_letter);
         let current = heads.last().or(fallback.as_ref());
-        if !starts && !begins_word && !current.is_some_and(|h| h.keyed) {
+        if starting.is_empty() && !begins_word && !current.is_some_and(|h| h.keyed) {
             at += 1;
             continue;
         }
@@ -92,11 +88,10 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
         {
             context.pass(book, key);
         }
-        let books = if starts { lexicon.books.as_slice() } else { &[] };
-        let known = books
+        let known = starting
             .iter()
-            .enumerate()
-            .filter_map(|(i, book)| known_head(lexicon, (i, book), text, at, heads.last()))
+            .filter_map(|i| lexicon.books.get(usize::from(*i)).map(|book| (usize::from(*i), book)))
+            .filter_map(|indexed| known_head(lexicon, indexed, text, at, heads.last()))
             .max_by_key(|head| head.senders.iter().any(|s| s.complete(lexicon)));
         let head = match known {
             None if begins_word => unknown_head(lexicon, text, at, heads.last()),
@@ -242,75 +237,22 @@ fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> SmallVec<
     out
 }
 
-/// What may follow the observer code: an authentication code, `!`, and `X` with a serial where the
-/// checklist has them; the code before or after these. `bare`: it may lack its `*`.
-fn tail(book: &Book, text: &str, from: usize, bare: bool) -> Sender {
-    let none = Sender { observer: None, mended: 0, incident: false, serial: None, code: None, body: from };
-    let next = text.as_bytes().get(from..).and_then(|rest| rest.iter().find(|b| !is_separator(**b)));
-    if !bare && !book.checklist.serial && !matches!(next, Some(b'!' | b'*')) {
-        return none;
-    }
-    let separators = |input| take_while(|c: char| u8::try_from(c).is_ok_and(is_separator)).parse(input);
-    let mark = |input| recognize((separators, one::<_, nom::error::Error<&str>>('!'))).parse(input);
-    let mut code = auth_code(text, from, bare);
-    let start = text.get(code.map_or(from, |(_, end)| end)..).unwrap_or_default();
-    let Ok((mut rest, marks)) = many0_count(mark).parse(start) else { return none };
-    let mut serial = None;
-    if book.checklist.serial
-        && let Ok((after, _)) = (separators, one::<_, nom::error::Error<&str>>('X'), opt(separators)).parse(rest)
-    {
-        let length = after.bytes().take_while(|b| b.is_ascii_digit()).count();
-        if length > 0 {
-            let start = text.len() - after.len();
-            serial = Some((start, start + length));
-            rest = after.get(length..).unwrap_or_default();
-        }
-    }
-    let mut body = text.len() - rest.len();
-    if code.is_none() && (marks > 0 || serial.is_some()) {
-        code = auth_code(text, body, bare);
-        body = code.map_or(body, |(_, end)| end);
-    }
-    Sender { incident: marks > 0, serial, code, body, ..none }
-}
-
-/// An authentication code, separators before it: after a `*` digits, or more such signs in place of digits
-/// that are not shown; `bare`: also digits alone that stand apart.
-fn auth_code(text: &str, from: usize, bare: bool) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let run = |at: usize, of: fn(u8) -> bool| {
-        bytes.get(at..).unwrap_or_default().iter().take(CODE_MAX).take_while(|b| of(**b)).count()
-    };
-    let at = from + run(from, is_separator);
-    if bytes.get(at) == Some(&b'*') {
-        let hidden = run(at + 1, |b| b == b'*');
-        if hidden > 0 {
-            return Some((at + 1, at + 1 + hidden));
-        }
-        let at = at + 1 + run(at + 1, is_separator);
-        let (digits, alike) = (run(at, |b| b.is_ascii_digit()), run(at, is_digit_like));
-        // `*47I1`: a letter is mended where digits alone would be too few.
-        let length = if digits < *BARE_CODE_DIGITS.start() && alike > 1 { alike } else { digits };
-        let some = bytes.get(at..at + length).unwrap_or_default().iter().any(u8::is_ascii_digit);
-        return some.then_some((at, at + length));
-    }
-    let digits = run(at, |b| b.is_ascii_digit());
-    // `7391.5` is no code, nor is what a letter follows that may be a digit.
-    let ends = bytes.get(at + digits).is_none_or(|b| !is_digit_like(*b) && !matches!(b, b'.' | b',' | b':'));
-    (bare && at > from && BARE_CODE_DIGITS.contains(&digits) && ends).then_some((at, at + digits))
-}
-
 /// A word, which begins at `at`, of another checklist's making, with what must be an observer code.
 fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -> Option<Head> {
     let bytes = text.as_bytes();
-    if lexicon.setting.observer_lengths.iter().min().is_none_or(|least| *least < 4) {
+    let shortest = lexicon.shortest.filter(|least| *least >= 4)?;
+    let rest = bytes.get(at..)?;
+    let letters = rest.iter().take(PREFIX_MAX + 1).take_while(|b| is_letter(**b)).count();
+    if !(2..=PREFIX_MAX).contains(&letters) {
         return None;
     }
-    let rest = bytes.get(at..)?;
-    let letters = rest.iter().take_while(|b| is_letter(**b)).count();
-    let (after, _) = gap(text.get(at + letters..)?).ok()?;
-    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-    if !(2..=PREFIX_MAX).contains(&letters) || !lexicon.fits(digits) {
+    let rest = rest.get(letters..)?;
+    let rest = rest.get(rest.iter().take_while(|b| **b == b'!' || is_separator(**b)).count()..)?;
+    if !rest.get(..shortest)?.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !lexicon.fits(digits) {
         return None;
     }
     let current = last.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
@@ -328,7 +270,7 @@ fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -
     if lexicon.books.iter().any(|book| glued(&book.checklist.prefix)) {
         return None;
     }
-    let body = text.len() - after.len() + digits;
+    let body = text.len() - rest.len() + digits;
     let observer = Some((body - digits, body));
     let sender = Sender { observer, mended: 0, incident: false, serial: None, code: None, body };
     Some(Head { from: at, book: None, prefix_end: at + letters, senders: smallvec![sender], mended: 0, keyed: false })

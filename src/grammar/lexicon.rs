@@ -36,18 +36,10 @@ pub struct Lexicon {
     pub(super) setting: Setting,
     /// Every body is searched, also one in which nothing is left to doubt.
     pub(super) searches_all: bool,
-    /// Bytes with which a prefix may begin, typed as the digit it looks like or not.
-    starts: Starts,
-}
-
-/// A set of bytes.
-#[derive(Debug, Clone)]
-struct Starts([bool; 256]);
-
-impl Default for Starts {
-    fn default() -> Self {
-        Self([false; 256])
-    }
+    /// For each byte the books whose prefix may begin with it, typed as the digit it looks like or not.
+    starting: Vec<Vec<u16>>,
+    /// Length of the shortest observer code, where lengths are known.
+    pub(super) shortest: Option<usize>,
 }
 
 /// One checklist, ready.
@@ -79,7 +71,7 @@ struct Coded {
 }
 
 /// The first four bytes of a text, zeros where it ends.
-fn four(text: &[u8]) -> u32 {
+pub(super) fn four(text: &[u8]) -> u32 {
     let mut bytes = [0; 4];
     match text.first_chunk() {
         Some(first) => bytes = *first,
@@ -118,15 +110,17 @@ impl Lexicon {
         books.sort_by(|a, b| {
             (b.checklist.prefix.len(), &a.checklist.prefix).cmp(&(a.checklist.prefix.len(), &b.checklist.prefix))
         });
-        let mut starts = Starts::default();
-        for first in books.iter().filter_map(|b| b.checklist.prefix.bytes().next()) {
-            for byte in [Some(first), looks(first)].into_iter().flatten() {
-                if let Some(slot) = starts.0.get_mut(usize::from(byte)) {
-                    *slot = true;
+        let mut starting: Vec<Vec<u16>> = vec![Vec::new(); 256];
+        for (i, book) in (0u16..).zip(&books) {
+            let first = book.checklist.prefix.bytes().next();
+            for byte in first.into_iter().chain(first.and_then(looks)) {
+                if let Some(slot) = starting.get_mut(usize::from(byte)) {
+                    slot.push(i);
                 }
             }
         }
-        Self { books, setting, searches_all: false, starts }
+        let shortest = setting.observer_lengths.iter().min().copied();
+        Self { books, setting, searches_all: false, starting, shortest }
     }
 
     /// The same without the short way for bodies in which nothing is left to doubt, to measure and to compare.
@@ -135,9 +129,9 @@ impl Lexicon {
         Self { searches_all: true, ..self }
     }
 
-    /// May a checklist's prefix begin with this byte?
-    pub(super) fn starts(&self, byte: u8) -> bool {
-        self.starts.0.get(usize::from(byte)).copied().unwrap_or_default()
+    /// Places of the books whose prefix may begin with this byte.
+    pub(super) fn starting(&self, byte: u8) -> &[u16] {
+        self.starting.get(usize::from(byte)).map_or(&[], Vec::as_slice)
     }
 
     /// Is the length of observer codes known, and is this one?
@@ -202,7 +196,8 @@ impl Book {
                 return None;
             }
             let question = self.questions.get(usize::from(coded.question))?;
-            text.starts_with(question.code.as_bytes()).then_some((coded.question, question))
+            let all = question.code.len() <= size_of_val(&word) || text.starts_with(question.code.as_bytes());
+            all.then_some((coded.question, question))
         })
     }
 

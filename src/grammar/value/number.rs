@@ -22,6 +22,11 @@ pub(super) struct Lexeme {
 /// Every place at which a number that begins at `from` may end: before a letter, never before a digit.
 pub(super) fn lexemes(text: &[u8], from: usize, groups: bool, each: &mut dyn FnMut(Lexeme)) {
     let at = |k: usize| text.get(k).copied().unwrap_or(0);
+    // Digits alone, as most write a number.
+    let digits = text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits > 0 && !matches!(at(from + digits), b'I' | b'L' | b'O' | b',' | b'.' | b'\'') {
+        return each(Lexeme { end: from + digits, mended: 0, grouped: false });
+    }
     let (mut k, mut mended, mut grouped, mut true_digits) = (from, 0, false, 0usize);
     loop {
         let b = at(k);

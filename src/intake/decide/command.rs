@@ -107,7 +107,7 @@ const WORDS: &[(&str, Command, &str)] = &[
 /// The command that a text is: its word, and at most an observer code after it, whatever stands around
 /// that is no letter or digit.
 pub(super) fn find(raw: &str) -> Option<Called> {
-    if raw.len() > COMMAND_BYTES_MAX || raw.contains('@') {
+    if raw.len() > COMMAND_BYTES_MAX || raw.contains('@') || (raw.is_ascii() && has_words(raw, 3)) {
         return None;
     }
     let mut parts =
@@ -125,6 +125,11 @@ pub(super) fn find(raw: &str) -> Option<Called> {
         first.nfkd().filter(|c| canonical_combining_class(*c) == 0).flat_map(char::to_uppercase).collect();
     let (_, command, language) = WORDS.iter().find(|(known, ..)| *known == word)?;
     Some(Called { command: *command, language: Some(*language).filter(|l| !l.is_empty()), observer, word })
+}
+
+/// Has an ASCII text so many words or numbers?
+fn has_words(raw: &str, many: usize) -> bool {
+    raw.as_bytes().split(|b| !b.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).nth(many - 1).is_some()
 }
 
 #[cfg(test)]

@@ -26,16 +26,22 @@ pub(super) struct Who<'a> {
     pub refused: Option<Outcome>,
 }
 
+/// Whom a report names for sure, be it the sender or not.
+pub(super) fn named<'a>(book: &'a Book, found: &Found, phone: &str) -> Option<&'a Observer> {
+    match &found.report.observer {
+        Some(code) => book.register.observer(code),
+        None if book.register.election.identify.by_phone() => book.register.sole_owner(phone),
+        None => None,
+    }
+}
+
 /// See the module.
 pub(super) fn who<'a>(book: &'a Book, found: &Found, phone: &str) -> Who<'a> {
     let register = &book.register;
     let policy = register.election.identify;
-    let observer = match &found.report.observer {
-        Some(code) => register.observer(code),
-        None if policy.by_phone() => register.sole_owner(phone),
-        None => None,
+    let Some(observer) = named(book, found, phone) else {
+        return Who { observer: None, verified: false, refused: None };
     };
-    let Some(observer) = observer else { return Who { observer: None, verified: false, refused: None } };
     let verified = register.phone_belongs(phone, observer);
     let refused = match (verified, register.election.unverified, policy) {
         (true, ..) => None,

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use super::authenticate::{self, Tried, Verdict, verdict};
 use super::books::{Book, Books, Entry};
 use super::command::{self, Called, Command};
-use super::identify::{Who, who};
+use super::identify::{Who, named, who};
 use super::{Ask, Incoming, KnownReport, Understanding};
 use crate::domain::checklist::ChecklistState;
 use crate::domain::checklist::logic;
@@ -72,7 +72,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         let opened = book.register.election.was_open(now);
         let reading = grammar::read(&book.lexicon, incoming.text, &incoming.gaps);
         let prefix = reading.reports.iter().any(|f| f.checklist.is_some());
-        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && who(book, f, phone).observer.is_some());
+        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && named(book, f, phone).is_some());
         let worth = match (opened, prefix, observer) {
             (true, true, true) => 5,
             (true, true, false) => 4,
@@ -103,7 +103,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     let hidden = if book.register.election.auth == AuthPolicy::Off && reading.reports.iter().all(|f| f.code.is_none()) {
         None
     } else {
-        let senders: Vec<_> = reading.reports.iter().map(|f| who(book, f, phone).observer).collect();
+        let senders: Vec<_> = reading.reports.iter().map(|f| named(book, f, phone)).collect();
         authenticate::hidden(incoming.text, book, &reading.reports, &senders)
     };
     for (place, found) in reading.reports.into_iter().enumerate() {

@@ -54,10 +54,12 @@ impl Length {
         }
         let mut length = Self::default();
         for c in text.chars() {
-            match gsm7::septets(c) {
-                Some((escape, _)) => length.septets += 1 + u32::from(escape.is_some()),
-                None => length.plain = false,
-            }
+            let septets = match ASCII_SEPTETS.get(c as usize) {
+                Some(septets) => u32::from(*septets),
+                None => gsm7::septets(c).map_or(0, |(escape, _)| 1 + u32::from(escape.is_some())),
+            };
+            length.septets += septets;
+            length.plain &= septets > 0;
             length.units += u32::try_from(c.len_utf16()).unwrap_or(2);
         }
         length
