@@ -69,6 +69,8 @@ pub enum Op {
         id: Uuid,
         /// Its attempt.
         attempt: u16,
+        /// Its text. Of one that was there before with another one, the first is told in a record.
+        text: String,
     },
     /// What a submit came to. For `NotSent` the intent is forgotten, so that the same attempt may
     /// come again; anything else is the one result of that attempt.

@@ -284,6 +284,12 @@ pub enum SubmitOutcome {
     },
     /// It was (or may have been) written, and no response came: sent or not, nobody knows.
     Unknown,
+    /// It was taken before, with this text and not the one asked for now: the database lost its last commits,
+    /// and the reply was decided anew. What came of it stands in a record of its own.
+    Otherwise {
+        /// The text as it went.
+        text: String,
+    },
 }
 
 /// Why a submit was never written.

@@ -23,7 +23,7 @@ use super::rows::{self, Judged};
 use super::tracker::Tracker;
 use crate::domain::outcome::Outcome;
 use crate::domain::submission::{Submission, SubmissionKey};
-use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome};
+use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome, SubmitResult};
 use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS, SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE};
 use crate::outbox::in_flight::InFlight;
 use crate::outbox::reply_id::{bucket, reply_id};
@@ -123,6 +123,8 @@ impl From<StoreError> for Trouble {
 pub struct Done {
     /// Replies to hand to the gateway.
     pub submits: Vec<Submit>,
+    /// Of the replies those that another host had sent, before the database lost its last commits.
+    pub sent_before: Vec<Uuid>,
     /// Replies whose result came, each with its attempt.
     pub settled: Vec<(Uuid, u16)>,
     /// What replies are counted against, with the message's time.
@@ -314,7 +316,8 @@ impl<L: Ledger> Work<'_, L> {
     fn conclude(mut self, result: Result<(), StoreError>) -> Result<Done, Trouble> {
         match result {
             Ok(()) => {
-                self.reserved.ids.clear();
+                // What another host sent already needs no place.
+                self.reserved.ids.retain(|id| self.done.sent_before.contains(id));
                 if let Some(through) = self.place.through {
                     let mut tracker = self.session.tracker.lock().unwrap_or_else(PoisonError::into_inner);
                     tracker.wrote(through.cast_unsigned());
@@ -459,9 +462,12 @@ impl<L: Ledger> Work<'_, L> {
         let stored: HashMap<Uuid, i32> = ids.values().copied().collect();
         let (submissions, revisions) = rows::submissions(&judged, |id| stored.get(&id).copied().unwrap_or(0));
         let replies = rows::replies(&judged, self.place.spool_id);
-        if !tx.write(self.place, &rows, &submissions, &revisions, &replies).await? {
+        let written = tx.write(self.place, &rows, &submissions, &revisions, &replies).await?;
+        if !written.is_whole {
             return Err(self.give_up(Trouble::Lost));
         }
+        self.done.submits.retain(|submit| !written.sent_before.contains(&submit.id));
+        self.done.sent_before = written.sent_before;
         if !self.senders.is_empty() {
             tx.note_senders(&self.senders).await?;
         }

@@ -35,6 +35,9 @@ pub struct Text {
     pub stands: Stands,
     /// That record's place in the order of receipt.
     pub order: OrderKey,
+    /// Place of the first of its parts that came: the reply's key is made of it, so that it is the same
+    /// whichever part makes the text whole, should a database that lost its last commits make that another one.
+    pub first: OrderKey,
     /// What there is of it.
     pub whole: Whole,
     /// Sender, normalised.
@@ -231,7 +234,9 @@ impl Set {
             .iter()
             .max_by_key(|(_, s)| (matches!(s, Source::Item(_)), order_of(items, s)))
             .map(|(n, s)| (*n, s.clone()))?;
+        let first = present.values().next().and_then(|s| order_of(items, s));
         let mut text = text(items, last, whole);
+        text.first = first.unwrap_or(text.order);
         text.done = mobiles
             .iter()
             .map(|(part, mobile)| DonePart { key: key.clone(), part: *part, content: content(mobile) })
@@ -300,6 +305,7 @@ fn text(items: &[Item], source: Source, whole: Whole) -> Text {
     let sender = mobile.map_or("", |m| m.source.as_str());
     Text {
         order,
+        first: order,
         whole,
         phone: clean(phone::normalise(sender)),
         sender: (sender.to_owned(), mobile.map_or(0, |m| m.source_ton)),

@@ -35,7 +35,7 @@ use crate::store::reading::{NewRevision, ReadAnew, TextRow, Which};
 use crate::store::request::{Closed, Open};
 use crate::store::sender::SenderChange;
 use crate::store::submission::RevisionRows;
-use crate::store::{Ledger, StoreError, Transaction, Tx, instant, micros};
+use crate::store::{Ledger, StaffTx, StoreError, Transaction, Tx, instant, micros};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -367,7 +367,7 @@ impl<L: Ledger> Slice<'_, L> {
             lease_seconds: self.session.store.lease_seconds(),
         };
         let (messages, revisions) = (MessageRows::default(), RevisionRows::default());
-        if !tx.write(place, &messages, &rows.columns(), &revisions, &replies).await? {
+        if !tx.write(place, &messages, &rows.columns(), &revisions, &replies).await?.is_whole {
             return Err(self.give_up(Trouble::Lost));
         }
         for (election, id, answers, last) in &rows.bare {

@@ -22,7 +22,7 @@ pub const GATEWAY_MEMORY_PARTS: [(&str, usize); 5] = [
     ("messages that wait for the disk", 2 * RECEIVE_BYTES_MAX),
     ("their places", SPOOL_QUEUE_MAX * WAITING_BYTES),
     ("reading and writing of the links", LINKS_MAX * (READ_BYTES + WRITE_BYTES_MAX)),
-    ("submits", SUBMIT_QUEUE_MAX * 1_024 + SUBMITS_REMEMBERED_MAX * 24),
+    ("submits", SUBMIT_QUEUE_MAX * 1_024 + SUBMITS_REMEMBERED_MAX * 32),
     ("runtime, spool, handoff", GATEWAY_REST),
 ];
 

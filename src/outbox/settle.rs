@@ -43,6 +43,10 @@ pub fn results<'a>(records: &[ResultRecord<'a>], receipts: &mut Vec<ReceiptRecor
     // Where the result stands that named an id: round and place in it.
     let mut named: HashMap<(&'a str, &'a str), (usize, usize)> = HashMap::new();
     for record in records {
+        // Says what went, not what came of it.
+        if matches!(record.result.outcome, SubmitOutcome::Otherwise { .. }) {
+            continue;
+        }
         let round = seen.entry(record.result.id).and_modify(|n| *n += 1).or_insert(0);
         if rounds.len() <= *round {
             rounds.push(ResultRows::default());
@@ -86,7 +90,7 @@ fn push<'a>(rows: &mut ResultRows<'a>, record: &ResultRecord<'a>) {
         }
         SubmitOutcome::NotSent { reason: NotSent::NoLink } => ("due", Some("no link".into()), REPLY_RETRY_SECONDS),
         SubmitOutcome::NotSent { reason: NotSent::Stopping } => ("due", None, 0),
-        SubmitOutcome::Unknown => ("unknown", Some("no response came".into()), 0),
+        SubmitOutcome::Unknown | SubmitOutcome::Otherwise { .. } => ("unknown", Some("no response came".into()), 0),
     };
     let mut first = None;
     if let SubmitOutcome::Accepted { message_ids } = &result.outcome {

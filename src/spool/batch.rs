@@ -67,7 +67,7 @@ impl Memory {
     pub(super) fn apply(&mut self, staged: &Staged) {
         (self.chain, self.newest) = (staged.chain, staged.newest);
         for &(key, number) in &staged.intents {
-            self.remembered.insert(key.0, key.1);
+            self.remembered.insert(key.0, key.1, number);
             self.open.insert(key, number);
         }
         for &(key, sent) in &staged.results {
@@ -107,14 +107,18 @@ pub(super) fn execute(
             }
             staged.done(append, Done::Stored { tag, sequence });
         }
-        Op::Intent { id, attempt } => {
+        Op::Intent { id, attempt, text } => {
             let key = (*id, *attempt);
-            if memory.remembered.contains(*id, *attempt) || staged.intents.iter().any(|(k, _)| *k == key) {
+            let here = staged.intents.iter().find(|(k, _)| *k == key).map(|(_, number)| *number);
+            if here.is_some() || memory.remembered.contains(*id, *attempt) {
+                if let Some(number) = here.or_else(|| memory.remembered.row(*id, *attempt)) {
+                    tell_otherwise(connection, memory, staged, link, (key, number), text)?;
+                }
                 staged.done(append, Done::Duplicate { tag });
             } else {
                 connection
-                    .prepare_cached("INSERT INTO submit (id, attempt, link, at_us) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![id.as_bytes(), attempt, link, memory.world.steady_us()])?;
+                    .prepare_cached("INSERT INTO submit (id, attempt, link, at_us, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![id.as_bytes(), attempt, link, memory.world.steady_us(), text])?;
                 staged.intents.push((key, connection.last_insert_rowid()));
                 staged.done(append, Done::Intended { tag });
             }
@@ -217,6 +221,26 @@ pub(super) fn insert_result(
     let (encoded, seal) = (postcard::to_stdvec(&body)?, Seal::new(&body));
     let new = New { link, received_us: at_us, kind: Kind::SubmitResult, body: &encoded, seal: &seal };
     insert(connection, memory, staged, &new)
+}
+
+/// A submit comes again: where its text was another one before, a record says which went.
+fn tell_otherwise(
+    connection: &Connection,
+    memory: &Memory,
+    staged: &mut Staged,
+    link: i64,
+    ((id, attempt), number): ((Uuid, u16), i64),
+    text: &str,
+) -> Result<(), SpoolError> {
+    let before: Option<Option<String>> = connection
+        .prepare_cached("SELECT text FROM submit WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
+        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
+        .optional()?;
+    if let Some(went) = before.flatten().filter(|went| went != text) {
+        let result = SubmitResult { id, attempt, outcome: SubmitOutcome::Otherwise { text: went } };
+        insert_result(connection, memory, staged, link, memory.world.now_us(), result)?;
+    }
+    Ok(())
 }
 
 /// Writes down what a submit came to; `None` when that is known already.

@@ -20,7 +20,9 @@ use crate::handoff::message::{Run, SubmitOutcome, SubmitResult};
 use crate::limits::{IN_DOUBT_MAX, SPOOL_CHECK_BYTES, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
 
 /// Format of the file.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
+/// The format before it, which did not keep the texts of submits.
+const WITHOUT_TEXTS: i64 = 3;
 /// Its name.
 pub(super) const FILE: &str = "spool.sqlite";
 
@@ -38,10 +40,10 @@ CREATE TABLE IF NOT EXISTS record (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, received_us INTEGER NOT NULL,
     link INTEGER NOT NULL, kind INTEGER NOT NULL, salt BLOB NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL,
     crc INTEGER NOT NULL);
--- Every submit before it is written to the wire. Without a result it is under way.
+-- Every submit before it is written to the wire. Without a result it is under way. `text`: as it went.
 CREATE TABLE IF NOT EXISTS submit (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL, attempt INTEGER NOT NULL, link INTEGER NOT NULL,
-    at_us INTEGER NOT NULL, result_sequence INTEGER);
+    at_us INTEGER NOT NULL, result_sequence INTEGER, text TEXT);
 -- Records that the SMSC may deliver again.
 CREATE TABLE IF NOT EXISTS in_doubt (
     sequence INTEGER PRIMARY KEY, link INTEGER NOT NULL, key BLOB NOT NULL, until_us INTEGER NOT NULL);
@@ -191,6 +193,12 @@ pub(super) fn meta<T: rusqlite::types::FromSql>(connection: &Connection, name: &
 fn check_version(connection: &Connection, folder: &Path) -> Result<(), SpoolError> {
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?1)", params![VERSION])?;
     let found: i64 = connection.query_row("SELECT value FROM meta WHERE name = 'version'", [], |row| row.get(0))?;
+    if found == WITHOUT_TEXTS {
+        return Ok(connection.execute_batch(&format!(
+            "BEGIN; ALTER TABLE submit ADD COLUMN text TEXT;
+             UPDATE meta SET value = {VERSION} WHERE name = 'version'; COMMIT"
+        ))?);
+    }
     if found != VERSION {
         return Err(SpoolError::Version { folder: folder.to_owned(), found, known: VERSION });
     }
@@ -256,11 +264,11 @@ impl Unlocked {
 
     fn remember(&mut self) -> Result<(), SpoolError> {
         let mut statement = self.connection.prepare(
-            "SELECT id, attempt FROM (SELECT number, id, attempt FROM submit ORDER BY number DESC LIMIT ?1) ORDER BY number",
+            "SELECT id, attempt, number FROM (SELECT number, id, attempt FROM submit ORDER BY number DESC LIMIT ?1) ORDER BY number",
         )?;
         let mut rows = statement.query([SUBMITS_REMEMBERED_MAX as i64])?;
         while let Some(row) = rows.next()? {
-            self.memory.remembered.insert(Uuid::from_bytes(row.get(0)?), row.get(1)?);
+            self.memory.remembered.insert(Uuid::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?);
         }
         Ok(())
     }

@@ -361,11 +361,13 @@ fn other(connection: &Connection, (rowid, values): &RawRow) -> Result<(), SpoolE
             Value::Integer(link),
             Value::Integer(at_us),
             result,
-        ] if id.len() == 16 => {
+            text @ ..,
+        ] if id.len() == 16 && text.len() < 2 => {
             let result = if let Value::Integer(sequence) = result { Some(*sequence) } else { None };
+            let text = if let [Value::Text(text)] = text { Some(text) } else { None };
             connection.execute(
-                "INSERT OR IGNORE INTO submit VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![rowid, id, attempt, link, at_us, result],
+                "INSERT OR IGNORE INTO submit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![rowid, id, attempt, link, at_us, result, text],
             )?;
         }
         [Value::Null, Value::Text(name), Value::Text(group), Value::Integer(confirmed)] => {

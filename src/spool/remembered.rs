@@ -14,7 +14,8 @@ use crate::limits::SUBMITS_REMEMBERED_MAX;
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     set: HashSet<u64>,
-    order: VecDeque<u64>,
+    /// Each with its row in `submit`.
+    order: VecDeque<(u64, i64)>,
 }
 
 fn fingerprint(id: Uuid, attempt: u16) -> u64 {
@@ -28,13 +29,19 @@ impl Remembered {
         self.set.contains(&fingerprint(id, attempt))
     }
 
-    pub(super) fn insert(&mut self, id: Uuid, attempt: u16) {
+    /// The row in `submit` of one that is remembered. Rarely asked for: only when one comes again.
+    pub(super) fn row(&self, id: Uuid, attempt: u16) -> Option<i64> {
+        let print = fingerprint(id, attempt);
+        self.order.iter().rev().find(|(of, _)| *of == print).map(|(_, row)| *row)
+    }
+
+    pub(super) fn insert(&mut self, id: Uuid, attempt: u16, row: i64) {
         let print = fingerprint(id, attempt);
         if self.set.insert(print) {
-            self.order.push_back(print);
+            self.order.push_back((print, row));
         }
         while self.order.len() > SUBMITS_REMEMBERED_MAX {
-            if let Some(old) = self.order.pop_front() {
+            if let Some((old, _)) = self.order.pop_front() {
                 self.set.remove(&old);
             }
         }
@@ -55,10 +62,12 @@ mod tests {
         let mut remembered = Remembered::default();
         let id = |n: usize| Uuid::from_u128(n as u128);
         for n in 0..=SUBMITS_REMEMBERED_MAX {
-            remembered.insert(id(n), 1);
+            remembered.insert(id(n), 1, n as i64);
         }
         assert!(!remembered.contains(id(0), 1));
         assert!(remembered.contains(id(1), 1) && !remembered.contains(id(1), 2));
+        assert_eq!(remembered.row(id(2), 1), Some(2));
+        assert_eq!(remembered.row(id(0), 1), None);
         remembered.remove(id(1), 1);
         assert!(!remembered.contains(id(1), 1));
     }

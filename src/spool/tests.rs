@@ -109,7 +109,10 @@ async fn a_submit_without_a_result_is_unknown_after_a_kill() {
     let spool = Spool::open(&options(dir.path())).unwrap();
     let (open, settled) = (Uuid::from_u128(1), Uuid::from_u128(2));
     for (tag, id) in [(1, open), (2, settled)] {
-        assert_eq!(ask(&spool, 0, tag, Op::Intent { id, attempt: 1 }).await, Done::Intended { tag });
+        assert_eq!(
+            ask(&spool, 0, tag, Op::Intent { id, attempt: 1, text: String::new() }).await,
+            Done::Intended { tag }
+        );
     }
     let accepted = SubmitOutcome::Accepted { message_ids: vec!["x".into()] };
     ask(&spool, 0, 3, Op::Result { id: settled, attempt: 1, at_us: 5, outcome: accepted }).await;
@@ -121,9 +124,55 @@ async fn a_submit_without_a_result_is_unknown_after_a_kill() {
         let Body::SubmitResult(result) = &found[1].body else { panic!() };
         assert_eq!((result.id, &result.outcome), (open, &SubmitOutcome::Unknown));
         // And it is remembered: the worker that asks again is not served twice.
-        assert_eq!(ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1 }).await, Done::Duplicate { tag: 9 });
+        assert_eq!(
+            ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1, text: String::new() }).await,
+            Done::Duplicate { tag: 9 }
+        );
         tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_submit_that_comes_again_with_another_text_is_told_as_it_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let id = Uuid::from_u128(1);
+    let intent = |text: &str| Op::Intent { id, attempt: 1, text: text.to_owned() };
+    assert_eq!(ask(&spool, 0, 1, intent("first")).await, Done::Intended { tag: 1 });
+    assert_eq!(ask(&spool, 0, 2, intent("first")).await, Done::Duplicate { tag: 2 });
+    assert!(records(&spool, 0).await.is_empty(), "the same text says nothing new");
+    assert_eq!(ask(&spool, 0, 3, intent("second")).await, Done::Duplicate { tag: 3 });
+    let dir = killed(dir.path());
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    assert_eq!(ask(&spool, 0, 4, intent("third")).await, Done::Duplicate { tag: 4 });
+    let told: Vec<_> = records(&spool, 0)
+        .await
+        .into_iter()
+        .filter_map(|record| match record.body {
+            Body::SubmitResult(result) => Some(result.outcome),
+            _ => None,
+        })
+        .collect();
+    let otherwise = || SubmitOutcome::Otherwise { text: "first".to_owned() };
+    assert_eq!(told, [otherwise(), SubmitOutcome::Unknown, otherwise()], "also after a restart");
+}
+
+#[tokio::test]
+async fn a_spool_of_the_format_before_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let id = Uuid::from_u128(1);
+    let intent = |attempt| Op::Intent { id, attempt, text: "text".to_owned() };
+    assert_eq!(ask(&spool, 0, 1, intent(1)).await, Done::Intended { tag: 1 });
+    tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+    let connection = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+    connection
+        .execute_batch("ALTER TABLE submit DROP COLUMN text; UPDATE meta SET value = 3 WHERE name = 'version'")
+        .unwrap();
+    drop(connection);
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    assert_eq!(ask(&spool, 0, 2, intent(1)).await, Done::Duplicate { tag: 2 });
+    assert_eq!(ask(&spool, 0, 3, intent(2)).await, Done::Intended { tag: 3 });
 }
 
 #[tokio::test]
@@ -131,7 +180,7 @@ async fn a_submit_has_one_intent_and_one_result_unless_it_was_not_sent() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&options(dir.path())).unwrap();
     let id = Uuid::from_u128(1);
-    let intent = || Op::Intent { id, attempt: 1 };
+    let intent = || Op::Intent { id, attempt: 1, text: String::new() };
     let result = |outcome| Op::Result { id, attempt: 1, at_us: 0, outcome };
     let not_sent = || SubmitOutcome::NotSent { reason: NotSent::NoLink };
     assert_eq!(ask(&spool, 0, 1, intent()).await, Done::Intended { tag: 1 });
@@ -143,7 +192,7 @@ async fn a_submit_has_one_intent_and_one_result_unless_it_was_not_sent() {
     assert_eq!(ask(&spool, 0, 5, result(SubmitOutcome::Unknown)).await, Done::Duplicate { tag: 5 });
     // A copy that waited in a queue expires: the attempt has its result already.
     assert_eq!(ask(&spool, 0, 6, result(not_sent())).await, Done::Duplicate { tag: 6 });
-    assert_eq!(ask(&spool, 0, 7, Op::Intent { id, attempt: 2 }).await, Done::Intended { tag: 7 });
+    assert_eq!(ask(&spool, 0, 7, Op::Intent { id, attempt: 2, text: String::new() }).await, Done::Intended { tag: 7 });
     assert_eq!(records(&spool, 0).await.len(), 2);
 }
 

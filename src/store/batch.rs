@@ -27,8 +27,18 @@ pub struct Place {
     pub through: Option<i64>,
 }
 
-/// Writes a batch. `false`: something of it was there already (a replay, or another host inserted a
-/// submission meanwhile); the caller must roll back, look again, and decide anew.
+/// What a write found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// All of it went in. Else something of it was there already (a replay, or another host inserted a
+    /// submission meanwhile): the caller must roll back, look again, and decide anew.
+    pub is_whole: bool,
+    /// Replies of it that another host had sent before the database lost its last commits, as their results
+    /// came before they did: they are stored as sent, and must not be sent again.
+    pub sent_before: Vec<Uuid>,
+}
+
+/// Writes a batch.
 pub async fn write(
     conn: &mut PgConnection,
     place: Place,
@@ -36,7 +46,7 @@ pub async fn write(
     submissions: &SubmissionRows<'_>,
     revisions: &RevisionRows<'_>,
     replies: &ReplyRows<'_>,
-) -> Result<bool, StoreError> {
+) -> Result<Written, StoreError> {
     let m = messages;
     let s = submissions;
     let r = revisions;
@@ -46,7 +56,7 @@ pub async fn write(
         if let Some(through) = place.through {
             super::watermark::write(conn, place.spool_id, place.lane, through).await?;
         }
-        return Ok(true);
+        return Ok(Written { is_whole: true, sent_before: Vec::new() });
     }
     let written = sqlx::query!(
         r#"WITH
@@ -90,17 +100,20 @@ pub async fn write(
             FROM UNNEST($41::int[], $42::uuid[], $43::timestamptz[], $44::uuid[], $45::bigint[], $46::smallint[],
                 $47::text[], $48::text[], $49::text[]) AS u (a, b, c, d, e, f, g, h, i)
             ON CONFLICT DO NOTHING RETURNING 1),
+        er AS (
+            DELETE FROM early_result WHERE id = ANY($50) RETURNING id, attempt, message_id, sent_at),
         ob AS (
             INSERT INTO outbox (id, kind, spool_id, sequence, phone_id, link_group, source, text, state, expires_at,
-                lease_spool, lease_until)
-            SELECT u.a, 'reply', u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i,
-                CASE WHEN u.h = 'leased' THEN $59::uuid END,
-                CASE WHEN u.h = 'leased' THEN now() + make_interval(secs => $60::int) END
+                lease_spool, lease_until, attempt, message_id, sent_at, accepted)
+            SELECT u.a, 'reply', u.b, u.c, u.d, u.e, u.f, u.g, CASE WHEN er.id IS NULL THEN u.h ELSE 'sent' END, u.i,
+                CASE WHEN u.h = 'leased' AND er.id IS NULL THEN $59::uuid END,
+                CASE WHEN u.h = 'leased' AND er.id IS NULL THEN now() + make_interval(secs => $60::int) END,
+                coalesce(er.attempt, 1), er.message_id, er.sent_at, coalesce(1 << (er.attempt - 1)::int, 0)::smallint
             FROM UNNEST($50::uuid[], $51::int[], $52::bigint[], $53::bigint[], $54::text[], $55::text[], $56::text[],
-                $57::text[], $58::timestamptz[]) AS u (a, b, c, d, e, f, g, h, i)
+                $57::text[], $58::timestamptz[]) AS u (a, b, c, d, e, f, g, h, i) LEFT JOIN er ON er.id = u.a
             ON CONFLICT (id) DO NOTHING)
         SELECT (SELECT count(*) FROM m) AS "messages!", (SELECT count(*) FROM sn) + (SELECT count(*) FROM sc) AS "submissions!",
-               (SELECT count(*) FROM re) AS "revisions!""#,
+               (SELECT count(*) FROM re) AS "revisions!", ARRAY(SELECT id FROM er) AS "sent_before!""#,
         place.spool_id,
         place.lane,
         place.through as Option<i64>,
@@ -165,7 +178,8 @@ pub async fn write(
     .fetch_one(conn)
     .await?;
     let all = |n: i64, of: usize| usize::try_from(n) == Ok(of);
-    Ok(all(written.messages, m.sequence.len())
+    let is_whole = all(written.messages, m.sequence.len())
         && all(written.submissions, s.id.len())
-        && all(written.revisions, r.submission_id.len()))
+        && all(written.revisions, r.submission_id.len());
+    Ok(Written { is_whole, sent_before: written.sent_before })
 }

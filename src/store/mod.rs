@@ -36,7 +36,7 @@ pub mod watermark;
 
 pub use conn::{ConnectOptions, Host, NoHost, Store, StoreError, TlsMode};
 pub use health::Health;
-pub use ledger::{Ledger, Transaction, Tx};
+pub use ledger::{Ledger, StaffTx, Transaction, Tx};
 /// The connection that [`Store::with_conn`] lends.
 pub use sqlx::PgConnection;
 

@@ -41,7 +41,8 @@ pub struct ResultRows<'a> {
 
 /// Applies results. What is late counts as well: an acceptance settles a row that was given up or is
 /// due again; anything else holds for its own attempt only. A second acceptance is noted: the observer
-/// got the reply twice.
+/// got the reply twice, also where two hosts sent the same attempt, as the database had lost what the
+/// first of them did. An acceptance of a reply that is not there (yet, after commits were lost) is kept.
 pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Result<(), StoreError> {
     let applied = sqlx::query!(
         r#"WITH u AS MATERIALIZED (
@@ -52,16 +53,26 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
              INSERT INTO outbox_segment (outbox_id, message_id, link_group, place)
              SELECT s.a, s.b, s.c, s.d FROM UNNEST($10::uuid[], $11::text[], $12::text[], $13::smallint[]) AS s (a, b, c, d)
              JOIN outbox o ON o.id = s.a
+             ON CONFLICT DO NOTHING),
+         early AS (
+             INSERT INTO early_result (id, attempt, message_id, sent_at)
+             SELECT u.id, u.attempt, u.message_id, u.at FROM u
+             WHERE u.state IN ('sent', 'delivered', 'undelivered') AND NOT EXISTS (SELECT FROM outbox o WHERE o.id = u.id)
              ON CONFLICT DO NOTHING)
          UPDATE outbox o SET
              state = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.state
                           WHEN u.state <> 'unknown' THEN u.state
                           WHEN o.attempt < $14 AND o.kind = 'reply' THEN 'due' ELSE 'unknown' END,
              attempt = CASE WHEN u.state = 'unknown' AND o.attempt < $14 AND o.kind = 'reply' THEN o.attempt + 1 ELSE o.attempt END,
-             unknown_before = CASE WHEN u.state = 'unknown' THEN o.unknown_before + 1 ELSE o.unknown_before END,
-             unknown_why = CASE WHEN u.state = 'unknown' THEN u.error ELSE o.unknown_why END,
-             accepted = CASE WHEN u.state IN ('sent', 'delivered', 'undelivered')
-                             THEN (o.accepted | (1 << (u.attempt - 1)::int))::smallint ELSE o.accepted END,
+             unknown_before = CASE WHEN u.state = 'unknown' OR (o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id) THEN o.unknown_before + 1
+                                   ELSE o.unknown_before END,
+             unknown_why = CASE WHEN u.state = 'unknown' THEN u.error
+                                WHEN o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id
+                                THEN 'two hosts sent it: the database had lost what the first one did' ELSE o.unknown_why END,
+             accepted = CASE WHEN u.state NOT IN ('sent', 'delivered', 'undelivered') THEN o.accepted
+                             WHEN o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id
+                             THEN (o.accepted | 4)::smallint
+                             ELSE (o.accepted | (1 << (u.attempt - 1)::int))::smallint END,
              message_id = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.message_id
                                ELSE coalesce(u.message_id, o.message_id) END,
              error = u.error,
@@ -75,6 +86,7 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
          WHERE o.id = u.id
            AND CASE WHEN u.state IN ('sent', 'delivered', 'undelivered')
                     THEN o.state IN ('due', 'leased', 'unknown', 'expired') OR o.accepted & (1 << (u.attempt - 1)::int) = 0
+                         OR (o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id)
                     ELSE o.state = 'leased' AND o.attempt = u.attempt END
          RETURNING u.state AS "state!", o.accepted & (o.accepted - 1) <> 0 AS "twice!""#,
         &rows.id,
@@ -103,6 +115,20 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
     if twice > 0 {
         metrics::counter!("scrutineer_replies_doubled_total").increment(count(twice));
     }
+    Ok(())
+}
+
+/// Sets replies to the texts that went, where they were decided anew, and otherwise, after the database lost
+/// its last commits.
+pub async fn as_sent(conn: &mut PgConnection, ids: &[Uuid], texts: &[&str]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE outbox o SET text = u.text FROM UNNEST($1::uuid[], $2::text[]) AS u (id, text)
+         WHERE o.id = u.id AND o.text <> u.text",
+        ids,
+        texts as &[&str]
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -209,7 +235,8 @@ pub async fn keep_early(conn: &mut PgConnection, receipts: &[EarlyReceipt]) -> R
 pub async fn lock_early(conn: &mut PgConnection, limit: i64) -> Result<Vec<EarlyReceipt>, StoreError> {
     Ok(sqlx::query_as!(
         EarlyReceipt,
-        "WITH old AS (DELETE FROM early_receipt WHERE received_at < now() - interval '1 day')
+        "WITH old AS (DELETE FROM early_receipt WHERE received_at < now() - interval '1 day'),
+              old_results AS (DELETE FROM early_result WHERE sent_at < now() - interval '1 day')
          SELECT link_group, message_id, receipt, phone_id, received_at FROM early_receipt
          WHERE received_at > now() - interval '15 minutes'
          ORDER BY received_at DESC LIMIT $1 FOR UPDATE SKIP LOCKED",

@@ -8,6 +8,7 @@ use crate::domain::order::OrderKey;
 use crate::handoff::message::Record;
 use crate::intake::gather::StoredPart;
 use crate::intake::reassemble;
+use crate::store::StaffTx;
 use crate::store::message::Finished;
 use crate::store::outbox::ReplyRows;
 use crate::store::request::{Closed, Open};
@@ -161,7 +162,7 @@ impl<L: Ledger> Work<'_, L> {
             let rows = rows::messages(items, &missing, &aside, &[], phone, self.place.spool_id);
             let (submissions, revisions, replies) =
                 (SubmissionRows::default(), RevisionRows::default(), ReplyRows::default());
-            if !tx.write(self.place, &rows, &submissions, &revisions, &replies).await? {
+            if !tx.write(self.place, &rows, &submissions, &revisions, &replies).await?.is_whole {
                 return Err(self.give_up(Trouble::Lost));
             }
         }

@@ -98,7 +98,7 @@ impl<L: Ledger> Work<'_, L> {
 
     fn submit(&self, text: &Text, reply: &str) -> Submit {
         Submit {
-            id: reply_id(text.order, bucket(&text.phone)),
+            id: reply_id(text.first, bucket(&text.phone)),
             attempt: 1,
             group: text.group.clone(),
             source: text.destination.clone(),

@@ -46,12 +46,15 @@ impl<L: Ledger> Work<'_, L> {
 
     pub(super) async fn results(&mut self, tx: &mut L::Tx) -> Result<(), StoreError> {
         let mut results: Vec<ResultRecord<'_>> = Vec::new();
+        let mut as_sent: BTreeMap<Uuid, &str> = BTreeMap::new();
         let mut receipts: Vec<ReceiptRecord<'_>> = Vec::new();
         for (at, item) in self.items.iter().enumerate() {
             if self.aside.contains_key(&at) {
                 continue;
             }
-            if let Some(result) = item.result() {
+            if let Some(SubmitResult { id, outcome: SubmitOutcome::Otherwise { text }, .. }) = item.result() {
+                as_sent.insert(*id, text);
+            } else if let Some(result) = item.result() {
                 results.push(ResultRecord { group: &item.record.group, at: item.at, result });
             } else if let Kind::Receipt { receipt: Some(receipt), phone } = &item.kind {
                 receipts.push(ReceiptRecord {
@@ -65,6 +68,10 @@ impl<L: Ledger> Work<'_, L> {
         self.done.settled.extend(results.iter().map(|r| (r.result.id, r.result.attempt)));
         self.done.some_due |=
             results.iter().any(|r| matches!(r.result.outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Unknown));
+        if !as_sent.is_empty() {
+            let (ids, texts): (Vec<Uuid>, Vec<&str>) = as_sent.into_iter().unzip();
+            tx.as_sent(&ids, &texts).await?;
+        }
         for round in settle::results(&results, &mut receipts) {
             tx.apply_results(&round).await?;
         }

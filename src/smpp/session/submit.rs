@@ -56,7 +56,7 @@ impl Session<'_> {
                 continue;
             }
             let tag = self.link.tag();
-            let op = Op::Intent { id: submit.id, attempt: submit.attempt };
+            let op = Op::Intent { id: submit.id, attempt: submit.attempt, text: submit.text.clone() };
             self.intents += 1;
             self.pending.insert(tag, Pending::Intent(submit));
             let give_up = Some((self.now + self.link.options.withhold).into_std());

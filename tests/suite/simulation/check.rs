@@ -6,12 +6,15 @@ use std::path::Path;
 use scrutineer::domain::order::{OrderKey, RecordKey};
 use scrutineer::domain::submission::{Assertion, Submission};
 use scrutineer::domain::value::{Answers, Value};
-use scrutineer::handoff::message::{Body, Mobile, SubmitOutcome};
+use scrutineer::handoff::message::{Body, Mobile};
 use uuid::Uuid;
 
+use super::model::POISON;
 use super::model::tables::Tables;
 use super::plan::{Kind, Plan};
 use super::site::{Site, phone};
+
+mod replies;
 
 /// A record of a spool.
 #[derive(Debug, Clone)]
@@ -24,8 +27,8 @@ pub struct Record {
 #[derive(Debug, Default)]
 pub struct Spooled {
     pub records: Vec<Record>,
-    /// Submits that were or may have been written to the wire: row and attempt.
-    pub submits: BTreeSet<(Uuid, u16)>,
+    /// Submits that were or may have been written to the wire: row and attempt, and the text as it went.
+    pub submits: BTreeMap<(Uuid, u16), String>,
 }
 
 pub fn read_spool(folder: &Path) -> Spooled {
@@ -43,13 +46,18 @@ pub fn read_spool(folder: &Path) -> Spooled {
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
-    let mut statement = conn.prepare("SELECT id, attempt FROM submit").unwrap();
+    let mut statement = conn.prepare("SELECT id, attempt, text FROM submit").unwrap();
     let submits = statement
-        .query_map([], |row| Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?)))
+        .query_map([], |row| Ok(((Uuid::from_bytes(row.get(0)?), row.get(1)?), row.get(2)?)))
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
     Spooled { records, submits }
+}
+
+/// Does the database refuse it?
+pub fn is_poison(text: &[u8]) -> bool {
+    text.windows(POISON.len()).any(|bytes| bytes == POISON)
 }
 
 /// Whatever is wrong, a line each.
@@ -81,7 +89,7 @@ pub fn check(plan: &Plan, site: &Site, spools: &[Spooled]) -> Findings {
     acknowledged_is_stored(&mut f, plan, site, spools);
     spooled_is_stored_once(&mut f, spools, &tables);
     submissions_are_their_folds(&mut f, plan, spools, &tables);
-    replies(&mut f, plan, site, spools, &tables);
+    replies::check(&mut f, plan, site, spools, &tables);
     nothing_is_open(&mut f, site, &tables);
     f
 }
@@ -140,6 +148,13 @@ fn spooled_is_stored_once(f: &mut Findings, spools: &[Spooled], tables: &Tables)
                 let id = tables.spools.get(&key.spool).copied().unwrap_or(0);
                 let row = (id, key.sequence.cast_signed());
                 expected.insert(row);
+                if is_poison(&m.short_message) {
+                    f.must(tables.aside.contains_key(&row), || format!("record {key} is poison, and not set aside"));
+                    continue;
+                }
+                f.must(!tables.aside.contains_key(&row), || {
+                    format!("record {key} was set aside: {}", tables.aside[&row].error)
+                });
                 match tables.messages.get(&row) {
                     None => f.0.push(format!("record {key} is not stored")),
                     Some(stored) => {
@@ -153,7 +168,8 @@ fn spooled_is_stored_once(f: &mut Findings, spools: &[Spooled], tables: &Tables)
                 let receipt = spools.iter().flat_map(|s| &s.records).any(|r| {
                     (r.order.record.spool, r.order.record.sequence) == (*run, *of) && matches!(r.body, Body::Receipt(_))
                 });
-                f.must(receipt || row.is_some_and(|m| m.redelivered > 0), || {
+                let poison = tables.aside.contains_key(&(id, of.cast_signed()));
+                f.must(receipt || poison || row.is_some_and(|m| m.redelivered > 0), || {
                     format!("record {key} repeats {of}, of which the database does not know that")
                 });
             }
@@ -164,7 +180,9 @@ fn spooled_is_stored_once(f: &mut Findings, spools: &[Spooled], tables: &Tables)
     for row in tables.messages.keys() {
         f.must(expected.contains(row), || format!("a row {row:?} that no spool has"));
     }
-    f.must(tables.aside.is_empty(), || format!("records were set aside: {:?}", tables.aside));
+    for row in tables.aside.keys() {
+        f.must(expected.contains(row), || format!("a record {row:?} is set aside that no spool has"));
+    }
 }
 
 /// Each observer's answers are what the reports make, in the order in which they were received.
@@ -209,7 +227,7 @@ fn submissions_are_their_folds(f: &mut Findings, plan: &Plan, spools: &[Spooled]
                         assertions.push(Assertion { order: record.order, answers });
                     }
                     Kind::Incident => incidents += 1,
-                    Kind::Other => {}
+                    Kind::Other | Kind::Poison => {}
                 }
             }
         }
@@ -232,105 +250,6 @@ fn submissions_are_their_folds(f: &mut Findings, plan: &Plan, spools: &[Spooled]
             let expected = Submission::fold(&assertions).answers;
             let got = stored.map(|s| s.answers.clone()).unwrap_or_default();
             f.must(got == expected, || format!("observer {observer}: stored {got:?}, reported {expected:?}"));
-        }
-    }
-}
-
-/// Each reply was sent, and as often as faults explain.
-fn replies(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], tables: &Tables) {
-    let numbers: BTreeMap<i64, &String> = tables.phones.iter().map(|(n, id)| (*id, n)).collect();
-    let named: BTreeSet<Uuid> = tables.messages.values().filter_map(|m| m.reply_id).collect();
-    for id in tables.outbox.keys() {
-        f.must(named.contains(id), || format!("reply {id} answers no message"));
-    }
-    for (key, message) in &tables.messages {
-        match message.reply_id {
-            Some(id) => f.must(tables.outbox.contains_key(&id), || format!("message {key:?} has lost its reply")),
-            None => {
-                f.must(message.outcome == "segment", || format!("message {key:?} ({}) has no reply", message.outcome))
-            }
-        }
-    }
-    // A reply's first part stands for it.
-    let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for t in site.smsc.taken() {
-        if !t.part || t.text.get(5) == Some(&1) {
-            let text = if t.part { t.text.get(6..).unwrap_or_default() } else { &t.text };
-            *taken.entry((t.phone, String::from_utf8_lossy(text).into_owned())).or_default() += 1;
-        }
-    }
-    // What is decided once more after a failover lost it may read otherwise than what went: "still missing" says
-    // what stood there then, and another host's report may come in before it now.
-    if site.db.counts()[0] > 0 {
-        let by_phone = std::mem::take(&mut taken);
-        for ((phone, _), n) in by_phone {
-            *taken.entry((phone, String::new())).or_default() += n;
-        }
-    }
-    // Replies of one text to one phone can't be told apart: they are counted together.
-    #[derive(Default)]
-    struct Group {
-        rows: usize,
-        must_be_sent: usize,
-        attempts: usize,
-    }
-    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
-    let mut written: BTreeMap<Uuid, usize> = BTreeMap::new();
-    for (id, _) in spools.iter().flat_map(|s| &s.submits) {
-        *written.entry(*id).or_default() += 1;
-    }
-    for (id, reply) in &tables.outbox {
-        let phone = numbers.get(&reply.phone_id).map_or("?", |n| n.as_str()).to_owned();
-        // As the simulated SMSC keeps it: the first 153 characters of one in parts.
-        let text =
-            if reply.text.chars().count() > 160 { reply.text.chars().take(153).collect() } else { reply.text.clone() };
-        let text = if site.db.counts()[0] > 0 { String::new() } else { text };
-        let group = groups.entry((phone, text)).or_default();
-        group.rows += 1;
-        group.must_be_sent += usize::from(matches!(reply.state, "sent" | "delivered" | "undelivered"));
-        group.attempts += written.get(id).copied().unwrap_or(0);
-        f.must(written.get(id).copied().unwrap_or(0) <= 2, || {
-            format!("reply {id} was written {:?} times", written.get(id))
-        });
-        f.must(!matches!(reply.state, "due" | "leased"), || {
-            format!("reply {id} is {} for ever: {reply:?}", reply.state)
-        });
-        f.must(reply.state != "unknown" || reply.attempt == 2, || {
-            format!("reply {id}, of unknown outcome, was not tried again")
-        });
-    }
-    // A database that lost its last commits may put a text's parts together once more, by another part than
-    // before: the reply to it is another one then, and the first, which went, is forgotten.
-    let forgotten = written.iter().filter(|(id, _)| !tables.outbox.contains_key(id)).map(|(_, n)| *n).sum::<usize>();
-    f.must(forgotten == 0 || site.db.counts()[0] > 0, || {
-        format!("{forgotten} attempts at replies that are not stored")
-    });
-    let mut doubled = 0;
-    for (what, group) in &groups {
-        let sent = taken.remove(what).unwrap_or(0);
-        let Group { rows, must_be_sent, attempts } = group;
-        f.must(sent >= *must_be_sent, || format!("{what:?}: {must_be_sent} are marked as sent, {sent} were"));
-        f.must(sent <= attempts + forgotten, || {
-            format!("{what:?}: {sent} were sent, {attempts} attempts were written down")
-        });
-        doubled += sent.saturating_sub(*rows);
-    }
-    f.must(taken.is_empty(), || format!("texts that nobody asked for: {taken:?}"));
-    let unknown = spools
-        .iter()
-        .flat_map(|s| &s.records)
-        .filter(|r| matches!(&r.body, Body::SubmitResult(result) if result.outcome == SubmitOutcome::Unknown))
-        .count();
-    let lapsed = site.db.counts()[1] as usize;
-    f.must(doubled <= unknown + lapsed + forgotten, || {
-        format!(
-            "{doubled} replies went twice, and there are {unknown} unknown outcomes, {lapsed} leases that ran out and {forgotten} forgotten"
-        )
-    });
-    if plan.faults.is_empty() {
-        f.must(doubled == 0 && unknown == 0, || format!("{doubled} doubled, {unknown} unknown without a fault"));
-        for (id, reply) in tables.outbox.iter().filter(|(_, r)| !matches!(r.state, "sent" | "delivered" | "withheld")) {
-            f.0.push(format!("without a fault reply {id} was not sent: {reply:?}"));
         }
     }
 }

@@ -8,6 +8,7 @@
 #![allow(missing_docs, reason = "what these are is said by the program's own types of these names")]
 
 mod check;
+mod conform;
 mod dice;
 mod model;
 mod net;
@@ -15,17 +16,21 @@ mod plan;
 mod site;
 mod smsc;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::check::{Spooled, check, read_spool};
-use self::plan::{Fault, HEALED, Plan};
+use self::plan::{Fault, Plan};
 use self::site::Site;
 use super::support::torture;
 
 /// All must have drained by then.
 const DRAINED: Duration = Duration::from_secs(1_500);
+
+/// Schedules of `make test`.
+const ROUNDS: usize = 200;
 
 /// What a run came to.
 struct Outcome {
@@ -64,7 +69,7 @@ fn run(plan: &Plan) -> Outcome {
                 fault.happen(&mut site).await;
             }
         }
-        sleep_until(begun + HEALED).await;
+        sleep_until(begun + plan.healed()).await;
         site.net.note("=== all faults are over");
         site.heal().await;
         let mut findings = Vec::new();
@@ -159,24 +164,48 @@ fn what_a_slow_disk_stores_after_all_is_stored_once() {
     }
 }
 
+/// Runs schedules on every processor; what they saw, added up. The first that fails ends all.
+fn run_all(seed: u64, rounds: u64) -> [u64; 4] {
+    let threads = if torture::is_long() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut seen = [0; 4];
+        loop {
+            let round = next.fetch_add(1, Ordering::Relaxed);
+            if round >= rounds {
+                return seen;
+            }
+            let plan = Plan::new(seed.wrapping_add(round));
+            let outcome = run(&plan);
+            if !outcome.findings.is_empty() {
+                next.store(rounds, Ordering::Relaxed);
+                fail(&plan);
+            }
+            seen.iter_mut().zip(outcome.seen).for_each(|(sum, n)| *sum += n);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut seen = [0; 4];
+        for thread in threads {
+            match thread.join() {
+                Ok(of) => seen.iter_mut().zip(of).for_each(|(sum, n)| *sum += n),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        seen
+    })
+}
+
 #[test]
 fn every_schedule_keeps_the_promises() {
     let seed = torture::seed();
-    let rounds = torture::rounds(60, 20_000);
+    let rounds = torture::rounds(ROUNDS, 20_000);
     let began = std::time::Instant::now();
-    let mut seen = [0; 4];
-    for round in 0..rounds as u64 {
-        let plan = Plan::new(seed.wrapping_add(round));
-        let outcome = run(&plan);
-        if !outcome.findings.is_empty() {
-            fail(&plan);
-        }
-        seen.iter_mut().zip(outcome.seen).for_each(|(sum, n)| *sum += n);
-    }
+    let [redelivered, unanswered, lost, lapsed] = run_all(seed, rounds as u64);
     let seconds = began.elapsed().as_secs_f64();
-    let [redelivered, unanswered, lost, lapsed] = seen;
     torture::figure(
-        "simulated schedules of delays, cuts, partitions, crashes and failovers",
+        "simulated schedules of delays, cuts, partitions, crashes, failovers, failing disks and databases",
         &format!(
             "{rounds} schedules: {redelivered} redeliveries, {unanswered} submits without answer, {lost} commits lost, {lapsed} leases that ran out | {seconds:.0} s, {:.0} schedules/s | nothing",
             rounds as f64 / seconds

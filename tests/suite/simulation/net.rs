@@ -111,9 +111,17 @@ impl Net {
         self.lock().slowest_ms = slowest_ms.max(1);
     }
 
+    /// Nothing takes any time from now on.
+    pub fn at_once(&self) {
+        self.lock().slowest_ms = 0;
+    }
+
     /// How long something takes from here to there.
     pub fn delay(&self) -> std::time::Duration {
         let inner = self.lock();
+        if inner.slowest_ms == 0 {
+            return std::time::Duration::ZERO;
+        }
         let slowest = inner.slowest_ms * 1_000;
         std::time::Duration::from_micros(100 + inner.dice.bits() % slowest)
     }

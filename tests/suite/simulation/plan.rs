@@ -4,20 +4,24 @@
 use std::fmt;
 use std::time::Duration;
 
+use scrutineer::limits::LEASE_SECONDS;
 use scrutineer::smpp::pdu::ESM_UDH;
 use scrutineer::smpp::{Address, ShortMessage};
+use scrutineer::spool::Fails;
 use scrutineer::text::segments;
 
 use super::dice::Dice;
-use super::model::DATABASE;
+use super::model::{DATABASE, Failing};
 use super::net::Host;
 use super::site::{GATEWAYS, OBSERVERS, Site, Topology, WORKERS, phone};
 use super::smsc::{Mood, SHORTCODE, SMSC};
 
+/// The shortest lease that may be set.
+const LEASE_SECONDS_MIN: i32 = 20;
 /// Texts and faults begin within so many milliseconds.
 const TEXTS_MS: u64 = 30_000;
-/// When all faults are over.
-pub const HEALED: Duration = Duration::from_secs(65);
+/// All faults are over so long after the last of them, at the earliest.
+const HEALS_AFTER: Duration = Duration::from_secs(3);
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum Kind {
     Incident,
     /// No report at all.
     Other,
+    /// What the database refuses.
+    Poison,
 }
 
 /// A text that a phone sends.
@@ -60,7 +66,12 @@ pub enum Fault {
     SmscIs(Mood),
     Delays(u64),
     SlowDisk(usize, u64),
+    DiskFails(usize, Fails),
+    DiskWorks(usize),
     SlowDatabase(u64),
+    DatabaseFails(Failing),
+    CrashAll,
+    StartAll,
 }
 
 /// See the module.
@@ -81,12 +92,19 @@ impl Plan {
         let lanes = 1 + dice.below(3) as u16;
         // Two links that wait for one mark are woken in an order that tokio draws by lot.
         let committed = dice.once_in(6) && links == 1;
-        let topology = Topology { gateways, links, lanes, committed };
+        let lease_seconds = *dice.pick(&[LEASE_SECONDS_MIN, LEASE_SECONDS]);
+        let topology = Topology { gateways, links, lanes, committed, lease_seconds };
         let texts = texts(&dice, topology);
         // A few runs have no faults at all: there nothing may happen twice.
         let faults = if dice.once_in(12) { 0 } else { 1 + dice.below(9) };
         let faults = (0..faults).map(|_| fault(&dice, topology, &texts)).collect();
         Self { seed, topology, texts, faults }
+    }
+
+    /// When all faults are over.
+    pub fn healed(&self) -> Duration {
+        let faults = self.faults.iter().flatten().map(|(at, _)| *at);
+        faults.chain(self.texts.iter().map(|text| text.at)).max().unwrap_or_default() + HEALS_AFTER
     }
 
     /// All faults and their ends, in order.
@@ -132,6 +150,7 @@ fn texts(dice: &Dice, topology: Topology) -> Vec<Text> {
                 continue;
             }
             3..=4 => (Kind::Incident, format!("EM{code}!{}", dice.pick(&["EA", "EB", "EAEB"]))),
+            5 if dice.once_in(4) => (Kind::Poison, format!("poison {n}")),
             5 => (Kind::Other, format!("hello {n}")),
             6..=8 => {
                 let long = "the queue is long and the box is open since morning ".repeat(4 + dice.below(3));
@@ -168,12 +187,13 @@ fn texts(dice: &Dice, topology: Topology) -> Vec<Text> {
 fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Fault)> {
     // Half of them while a text is on its way.
     let at = if dice.once_in(2) { dice.pick(texts).at + dice.millis(0, 60) } else { dice.millis(500, 36_000) };
-    let until = at + if dice.once_in(3) { dice.millis(0, 25_000) } else { dice.millis(0, 4_000) };
+    // Some last longer than the shortest lease, so that another host takes over.
+    let until = at + dice.millis(0, *dice.pick(&[4_000, 4_000, 4_000, 25_000, 25_000, 50_000]));
     let one = dice.below(topology.gateways);
     let (gateway, worker) = (GATEWAYS[one], WORKERS[one]);
     let pairs = [(gateway, SMSC), (worker, gateway), (worker, DATABASE)];
     let (a, b) = *dice.pick(&pairs);
-    match dice.below(15) {
+    match dice.below(19) {
         0 | 1 => vec![(at, Fault::CrashGateway(one)), (until, Fault::StartGateway(one))],
         2 | 3 => vec![(at, Fault::CrashWorker(one)), (until, Fault::StartWorker(one))],
         4 => vec![(at, Fault::CrashSmsc), (until, Fault::StartSmsc)],
@@ -195,6 +215,22 @@ fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Faul
             let ms = dice.millis(10, 9_000).as_millis() as u64;
             vec![(at, Fault::SlowDisk(one, ms)), (until, Fault::SlowDisk(one, 0))]
         }
+        14 => {
+            let how = *dice.pick(&[Fails::Full, Fails::ReadOnly]);
+            vec![(at, Fault::DiskFails(one, how)), (until, Fault::DiskWorks(one))]
+        }
+        15 | 16 => {
+            let failing = Failing { statements: *dice.pick(&[0, 10, 100, 500]), commits: *dice.pick(&[0, 50, 500]) };
+            vec![(at, Fault::DatabaseFails(failing)), (until, Fault::DatabaseFails(Failing::default()))]
+        }
+        17 if dice.once_in(3) => vec![(at, Fault::CrashAll), (until, Fault::StartAll)],
+        // Both ways of a worker at once: as if it hung.
+        17 => vec![
+            (at, Fault::Part(worker, gateway)),
+            (at, Fault::Part(worker, DATABASE)),
+            (until, Fault::Join(worker, gateway)),
+            (until, Fault::Join(worker, DATABASE)),
+        ],
         _ => {
             let ms = dice.millis(10, 4_000).as_millis() as u64;
             vec![(at, Fault::SlowDatabase(ms)), (until, Fault::SlowDatabase(0))]
@@ -224,7 +260,26 @@ impl Fault {
             Self::SmscIs(mood) => site.smsc.mood(mood),
             Self::Delays(ms) => site.net.delays(ms),
             Self::SlowDisk(at, ms) => site.slow_disk(at, ms),
+            Self::DiskFails(at, how) => site.disk_fails(at, Some(how)),
+            Self::DiskWorks(at) => site.disk_fails(at, None),
             Self::SlowDatabase(ms) => site.db.slow(ms),
+            Self::DatabaseFails(failing) => site.db.fail(failing),
+            Self::CrashAll => {
+                for at in 0..site.topology.gateways {
+                    site.crash_worker(at).await;
+                    site.crash_gateway(at).await;
+                }
+                site.smsc.crash().await;
+                site.db.down();
+            }
+            Self::StartAll => {
+                site.db.up();
+                site.smsc.start().await;
+                for at in 0..site.topology.gateways {
+                    site.start_gateway(at);
+                    site.start_worker(at);
+                }
+            }
         }
     }
 }

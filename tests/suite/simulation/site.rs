@@ -1,8 +1,8 @@
 //! The hosts: gateways and workers as the program composes them, on simulated time, network and database.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use scrutineer::config::Config;
@@ -13,7 +13,7 @@ use scrutineer::handoff::marks::Marks;
 use scrutineer::intake::decide::Replies;
 use scrutineer::intake::session::{Intake, Options};
 use scrutineer::role::gateway::parts::{Parts, spool_options};
-use scrutineer::spool::Spool;
+use scrutineer::spool::{Disk, Fails, Spool};
 use scrutineer::store::roster::Loaded;
 use scrutineer::vitals::progress::Progress;
 use scrutineer::world::World;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::dice::{Dice, world};
-use super::model::{Db, Handle};
+use super::model::{Db, Failing, Handle};
 use super::net::{Host, Net};
 use super::smsc::{SHORTCODE, SMSC, Smsc};
 
@@ -49,6 +49,15 @@ pub struct Topology {
     pub links: usize,
     pub lanes: u16,
     pub committed: bool,
+    /// Seconds after which another host takes a reply over.
+    pub lease_seconds: i32,
+}
+
+/// A disk takes a batch in up to so many milliseconds more, or not at all.
+#[derive(Debug, Default)]
+struct Slowness {
+    ms: u64,
+    fails: Option<Fails>,
 }
 
 /// A gateway that runs.
@@ -69,11 +78,20 @@ pub struct Site {
     worlds: Vec<World>,
     gateways: Vec<Option<Running>>,
     workers: Vec<Option<JoinSet<()>>>,
-    disks: Vec<Arc<AtomicU64>>,
+    disks: Vec<Arc<Mutex<Slowness>>>,
     dice: Dice,
     roster: Arc<Register>,
     /// Tasks that ended by themselves.
     pub ended: Arc<Mutex<Vec<String>>>,
+}
+
+/// Made once: what every schedule begins with.
+static REGISTER: OnceLock<Arc<Register>> = OnceLock::new();
+
+/// The templates of replies, read once.
+fn replies() -> Replies {
+    static REPLIES: OnceLock<Replies> = OnceLock::new();
+    REPLIES.get_or_init(Replies::built_in).clone()
 }
 
 fn register() -> Arc<Register> {
@@ -129,7 +147,7 @@ impl Site {
             workers: (0..topology.gateways).map(|_| None).collect(),
             disks: (0..topology.gateways).map(|_| Arc::default()).collect(),
             dice,
-            roster: register(),
+            roster: Arc::clone(REGISTER.get_or_init(register)),
             ended: Arc::default(),
             topology,
         }
@@ -148,7 +166,12 @@ impl Site {
 
     /// A batch takes a disk up to so many milliseconds.
     pub fn slow_disk(&self, gateway: usize, ms: u64) {
-        self.disks[gateway].store(ms, Ordering::Relaxed);
+        self.disks[gateway].lock().unwrap().ms = ms;
+    }
+
+    /// A disk takes nothing, for this reason; `None`: it works again.
+    pub fn disk_fails(&self, gateway: usize, fails: Option<Fails>) {
+        self.disks[gateway].lock().unwrap().fails = fails;
     }
 
     pub fn start_gateway(&mut self, at: usize) {
@@ -168,7 +191,11 @@ impl Site {
         tasks.spawn(async move {
             let _spool = spool;
             inline
-                .run(move || Duration::from_micros(dice.bits() % (sync_us + disk.load(Ordering::Relaxed) * 1_000)))
+                .run(move || {
+                    let disk = disk.lock().unwrap();
+                    let takes = Duration::from_micros(dice.bits() % (sync_us + disk.ms * 1_000));
+                    Disk { takes, fails: disk.fails }
+                })
                 .await;
             "spool"
         });
@@ -211,7 +238,7 @@ impl Site {
             unreadable: Vec::new(),
             left_out: 0,
         };
-        let handle = Handle::new(&self.db, &self.net, WORKERS[at], Arc::new(loaded));
+        let handle = Handle::new(&self.db, &self.net, WORKERS[at], Arc::new(loaded), self.topology.lease_seconds);
         let intake = Intake::over(
             Options {
                 socket: PathBuf::from("simulated"),
@@ -219,7 +246,7 @@ impl Site {
                 segments_wait_seconds: SEGMENTS_WAIT_SECONDS,
             },
             handle,
-            Replies::built_in(),
+            replies(),
             Arc::new(Progress::new(Duration::from_secs(600))),
             self.net.route(WORKERS[at], GATEWAYS[at]),
             self.worlds[at].clone(),
@@ -253,10 +280,12 @@ impl Site {
         self.net.delays(5);
         self.db.up();
         self.db.slow(0);
+        self.db.fail(Failing::default());
         self.smsc.mood(super::smsc::Mood::default());
         self.smsc.start().await;
         for at in 0..self.topology.gateways {
             self.slow_disk(at, 0);
+            self.disk_fails(at, None);
             self.start_gateway(at);
             self.start_worker(at);
         }
@@ -278,8 +307,18 @@ fn memory() -> PathBuf {
     if shm.is_dir() { shm } else { std::env::temp_dir() }
 }
 
-fn config(folder: &std::path::Path, gateway: usize, topology: Topology) -> Config {
+/// The configuration of a gateway, read once for each kind.
+fn config(folder: &Path, gateway: usize, topology: Topology) -> Config {
+    static KNOWN: Mutex<BTreeMap<(usize, usize, bool), Config>> = Mutex::new(BTreeMap::new());
     std::fs::create_dir(folder).unwrap();
+    let mut known = KNOWN.lock().unwrap();
+    let kind = (gateway, topology.links, topology.committed);
+    let mut config = known.entry(kind).or_insert_with(|| read_config(folder, gateway, topology)).clone();
+    config.gateway.spool = folder.join("spool");
+    config
+}
+
+fn read_config(folder: &Path, gateway: usize, topology: Topology) -> Config {
     let mut text = format!(
         "[gateway]\nspool = \"{0}/spool\"\nsocket = \"{0}/socket\"\nacknowledge = \"{1}\"\n\n[database]\nhost = \"{0}\"\nname = \"x\"\n\
          worker = {{ user = \"x\" }}\nweb = {{ user = \"x\" }}\nowner = {{ user = \"x\" }}\n\n",

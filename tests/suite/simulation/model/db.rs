@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::dice::Dice;
-use super::tables::{RevisionKey, Tables};
+use super::tables::{DoneKey, RevisionKey, Tables};
 
 /// Commits of which a standby may lack the last.
 const HISTORY_MAX: usize = 64;
@@ -28,6 +28,8 @@ pub enum Lock {
     Aside(i32, i64),
     Reply(Uuid),
     Early(String, String),
+    Done(DoneKey),
+    Sender(i64),
 }
 
 /// A change, done when it is asked for on what the transaction sees, and once more when it commits.
@@ -37,16 +39,36 @@ pub type Write = Box<dyn Fn(&mut Tables) + Send + Sync>;
 #[derive(Default)]
 pub struct Open {
     writes: Vec<Write>,
-    /// What it sees, as of a version of what is committed.
+    /// What it sees, as of a version of what is committed, once it has changed something.
     view: Option<(u64, Tables)>,
     waits_for: Option<Lock>,
 }
+
+/// How often, of a thousand times, the server fails in the middle of its work.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Failing {
+    /// Statements refused: lost races, one that took too long, a disk that is full.
+    pub statements: usize,
+    /// Commits that are done, and whose answer is lost.
+    pub commits: usize,
+}
+
+/// With what a statement is refused.
+const REFUSALS: [(&str, &str); 4] = [
+    ("40001", "could not serialize access"),
+    ("40P01", "deadlock detected"),
+    ("57014", "canceling statement due to statement timeout"),
+    ("53100", "could not extend file"),
+];
 
 /// The server.
 pub struct Inner {
     committed: Tables,
     version: u64,
-    history: VecDeque<(Tables, [i64; 3])>,
+    /// What was committed before the history...
+    base: Tables,
+    /// ... which is, the oldest first, each commit's changes, and the identities before them.
+    history: VecDeque<(Vec<Write>, [i64; 3])>,
     locks: BTreeMap<Lock, u64>,
     open: BTreeMap<u64, Open>,
     last_tx: u64,
@@ -61,6 +83,7 @@ pub struct Inner {
     pub lapsed: u64,
     /// Each statement takes up to so many milliseconds more.
     slow_ms: u64,
+    failing: Failing,
 }
 
 /// See the module. Clones are one server.
@@ -125,6 +148,7 @@ impl Db {
     pub fn new(world: World, dice: Dice) -> Self {
         let inner = Inner {
             committed: Tables::default(),
+            base: Tables::default(),
             version: 1,
             history: VecDeque::new(),
             locks: BTreeMap::new(),
@@ -136,6 +160,7 @@ impl Db {
             lost: 0,
             lapsed: 0,
             slow_ms: 0,
+            failing: Failing::default(),
         };
         Self { inner: Arc::new(Mutex::new(inner)), freed: Arc::default(), world, dice }
     }
@@ -178,10 +203,15 @@ impl Db {
         let mut inner = self.lock();
         let mut gone = 0;
         while gone < lacks
-            && let Some((before, identities)) = inner.history.pop_back()
+            && let Some((_, identities)) = inner.history.pop_back()
         {
-            (inner.committed, inner.identities) = (before, identities);
+            inner.identities = identities;
             gone += 1;
+        }
+        if gone > 0 {
+            let mut left = inner.base.clone();
+            inner.history.iter().flat_map(|(writes, _)| writes).for_each(|write| write(&mut left));
+            inner.committed = left;
         }
         inner.version += 1;
         inner.lost += gone as u64;
@@ -191,6 +221,25 @@ impl Db {
 
     pub fn slow(&self, ms: u64) {
         self.lock().slow_ms = ms;
+    }
+
+    pub fn fail(&self, failing: Failing) {
+        self.lock().failing = failing;
+    }
+
+    /// With what this statement is refused, if it is.
+    pub fn refusal(&self) -> Option<StoreError> {
+        let often = self.lock().failing.statements;
+        (often > 0 && self.dice.below(1_000) < often).then(|| {
+            let (code, message) = *self.dice.pick(&REFUSALS);
+            refused(code, message)
+        })
+    }
+
+    /// Is the answer to this commit lost?
+    pub fn swallows_an_answer(&self) -> bool {
+        let often = self.lock().failing.commits;
+        often > 0 && self.dice.below(1_000) < often
     }
 
     pub fn slowness(&self) -> u64 {
@@ -217,6 +266,9 @@ impl Db {
         let mut inner = self.lock();
         let Inner { committed, version, open, .. } = &mut *inner;
         let open = open.get_mut(&tx).ok_or_else(broken)?;
+        if open.writes.is_empty() {
+            return Ok(look(committed));
+        }
         if open.view.as_ref().is_none_or(|(of, _)| of != version) {
             let mut view = committed.clone();
             open.writes.iter().for_each(|write| write(&mut view));
@@ -226,10 +278,13 @@ impl Db {
     }
 
     pub fn write(&self, tx: u64, write: Write) -> Result<(), StoreError> {
-        self.see(tx, |_| ())?;
         let mut inner = self.lock();
-        let open = inner.open.get_mut(&tx).ok_or_else(broken)?;
-        if let Some((_, view)) = &mut open.view {
+        let Inner { version, open, .. } = &mut *inner;
+        let open = open.get_mut(&tx).ok_or_else(broken)?;
+        // One that is of an older version is made anew when it is looked at.
+        if let Some((of, view)) = &mut open.view
+            && of == version
+        {
             write(view);
         }
         open.writes.push(write);
@@ -284,12 +339,14 @@ impl Db {
         let open = inner.open.remove(&tx).ok_or_else(broken)?;
         inner.locks.retain(|_, of| *of != tx);
         if commit && !open.writes.is_empty() {
-            let before = (inner.committed.clone(), inner.identities);
-            inner.history.push_back(before);
-            if inner.history.len() > HISTORY_MAX {
-                inner.history.pop_front();
-            }
             open.writes.iter().for_each(|write| write(&mut inner.committed));
+            let identities = inner.identities;
+            inner.history.push_back((open.writes, identities));
+            if inner.history.len() > HISTORY_MAX
+                && let Some((writes, _)) = inner.history.pop_front()
+            {
+                writes.iter().for_each(|write| write(&mut inner.base));
+            }
             inner.version += 1;
         }
         drop(inner);
@@ -301,6 +358,11 @@ impl Db {
     pub fn counts(&self) -> [u64; 2] {
         let inner = self.lock();
         [inner.lost, inner.lapsed]
+    }
+
+    /// Does anyone wait for another's row?
+    pub fn waits(&self) -> bool {
+        self.lock().open.values().any(|open| open.waits_for.is_some())
     }
 
     /// How many transactions are open.

@@ -8,8 +8,11 @@ use scrutineer::store::StoreError;
 use scrutineer::store::ledger::{Ledger, Transaction, Upkeep};
 use scrutineer::store::migrate::Schema;
 use scrutineer::store::outbox::Leased;
+use scrutineer::store::request::{Closed, Open};
 use scrutineer::store::roster::Loaded;
+use scrutineer::store::set_aside::Kept;
 use scrutineer::store::watermark::Mark;
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -31,6 +34,7 @@ pub struct Handle {
     pub net: Net,
     pub host: Host,
     pub roster: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    lease_seconds: i32,
     pinned: Option<Arc<OnceLock<u64>>>,
 }
 
@@ -41,8 +45,14 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    pub fn new(db: &Db, net: &Net, host: Host, roster: Arc<dyn Fn() -> Loaded + Send + Sync>) -> Self {
-        Self { db: db.clone(), net: net.clone(), host, roster, pinned: None }
+    pub fn new(
+        db: &Db,
+        net: &Net,
+        host: Host,
+        roster: Arc<dyn Fn() -> Loaded + Send + Sync>,
+        lease_seconds: i32,
+    ) -> Self {
+        Self { db: db.clone(), net: net.clone(), host, roster, lease_seconds, pinned: None }
     }
 
     /// A connection to the server that takes writes now.
@@ -94,6 +104,10 @@ impl Ledger for Handle {
         DEADLINE
     }
 
+    fn lease_seconds(&self) -> i32 {
+        self.lease_seconds
+    }
+
     async fn schema(&self) -> Result<Schema> {
         self.lend().await?;
         Ok(Schema::Current { version: 1 })
@@ -122,19 +136,19 @@ impl Ledger for Handle {
     }
 
     async fn own_leased(&self, live: Uuid, runs: &[Uuid], except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
-        let work = self.alone(async |tx| tx.own_leased(live, runs, except, limit).await);
+        let work = self.alone(async |tx| tx.own_leased(live, runs, except, limit, self.lease_seconds).await);
         Ok(self.rows(&self.in_time(DEADLINE, work).await?))
     }
 
     async fn take_due(&self, spool: Uuid, groups: &[String], limit: i64) -> Result<Vec<Leased>> {
-        let work = self.alone(async |tx| tx.take_due(spool, groups, limit).await);
+        let work = self.alone(async |tx| tx.take_due(spool, groups, limit, self.lease_seconds).await);
         Ok(self.rows(&self.in_time(DEADLINE, work).await?))
     }
 
     async fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> Result<Upkeep> {
         self.in_time(DEADLINE * 2, async {
             if !ids.is_empty() {
-                self.alone(async |tx| tx.renew(spool, ids).await).await?;
+                self.alone(async |tx| tx.renew(spool, ids, self.lease_seconds).await).await?;
             }
             let lapsed = self.alone(async |tx| tx.settle_lapsed(spool, limit).await).await?;
             let expired = self.alone(async |tx| tx.expire(limit).await).await?;
@@ -142,6 +156,25 @@ impl Ledger for Handle {
             Ok(Upkeep { lapsed, expired, due, leased })
         })
         .await
+    }
+
+    async fn next_request(&self, _: &[&str], _: i64) -> Result<Option<Open>> {
+        Ok(None)
+    }
+
+    async fn close_request(&self, _: i64, _: Closed, _: &Value) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn kept(&self, spool: Uuid, sequence: i64) -> Result<Option<Kept>> {
+        let work = self.alone(async |tx| {
+            tx.see(|t| {
+                let spool_id = *t.spools.get(&spool)?;
+                let row = t.aside.get(&(spool_id, sequence))?;
+                Some(Kept { spool_id, spool, sequence, record: row.record.clone(), parts: row.parts.clone() })
+            })
+        });
+        self.in_time(DEADLINE, work).await
     }
 
     async fn transact<W: Transaction<ModelTx>>(&self, deadline: Duration, work: W) -> Result<W::Output> {

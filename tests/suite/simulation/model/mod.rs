@@ -6,6 +6,6 @@ mod handle;
 pub mod tables;
 mod tx;
 
-pub use db::Db;
+pub use db::{Db, Failing};
 pub use handle::Handle;
-pub use tx::DATABASE;
+pub use tx::{DATABASE, POISON};

@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use scrutineer::domain::order::{OrderKey, RecordKey};
-use scrutineer::domain::submission::Assertion;
+use scrutineer::domain::order::OrderKey;
 use scrutineer::domain::value::Answers;
-use scrutineer::limits::{LEASE_SECONDS, REPLY_ATTEMPTS_MAX};
-use scrutineer::store::outbox::Leased;
 use scrutineer::store::outbox_result::EarlyReceipt;
 use scrutineer::store::segment::{Part, SetKey};
 use scrutineer::store::watermark::Mark;
-use scrutineer::store::{instant, micros};
 use uuid::Uuid;
+
+mod batch;
+mod outbox;
+mod results;
+mod segments;
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
@@ -65,6 +66,8 @@ pub struct Reply {
     pub message_id: Option<String>,
     pub error: Option<String>,
     pub receipt: Option<String>,
+    /// Attempts that the SMSC accepted, a bit each; 4: one of them a second time, from another host.
+    pub accepted: i16,
 }
 
 /// A set of segments.
@@ -72,6 +75,20 @@ pub struct Reply {
 pub struct Set {
     pub id: i64,
     pub begun_us: i64,
+}
+
+/// An acceptance of a reply that has no row (yet): attempt, and the SMSC's id.
+pub type EarlyResult = (i16, Option<String>);
+
+/// Set, part and content of a part that was processed.
+pub type DoneKey = (SetKey, i16, Vec<u8>);
+
+/// A row of `set_aside`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aside {
+    pub record: Vec<u8>,
+    pub parts: Vec<Vec<u8>>,
+    pub error: String,
 }
 
 /// Key of a revision: election, submission, order key, place.
@@ -88,13 +105,18 @@ pub struct Tables {
     pub segments: BTreeMap<(i64, i16), Arc<Part>>,
     pub submissions: BTreeMap<(i32, Uuid), Arc<Submission>>,
     pub revisions: BTreeMap<RevisionKey, Arc<Answers>>,
-    pub aside: BTreeMap<(i32, i64), String>,
+    pub aside: BTreeMap<(i32, i64), Aside>,
     pub outbox: BTreeMap<Uuid, Arc<Reply>>,
     pub outbox_segments: BTreeMap<(Uuid, i16), (String, String)>,
     pub early: BTreeMap<(String, String), EarlyReceipt>,
+    pub early_results: BTreeMap<Uuid, EarlyResult>,
+    /// Parts that were processed lately, and when.
+    pub done: BTreeMap<DoneKey, i64>,
+    /// Phones that said STOP or START: do they want no messages, and since when.
+    pub senders: BTreeMap<i64, (bool, i64)>,
 }
 
-/// What a batch writes, owned.
+/// What a batch writes, owned. A reply that is leased says until when.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     pub spool_id: i32,
@@ -131,10 +153,6 @@ pub struct ReceiptForm {
     pub at_us: i64,
 }
 
-fn is_sent(state: &str) -> bool {
-    matches!(state, "sent" | "delivered" | "undelivered")
-}
-
 impl Tables {
     pub fn marks(&self, runs: &[Uuid]) -> Vec<Mark> {
         let through = |id: i32| {
@@ -157,285 +175,5 @@ impl Tables {
         if let Some(row) = self.messages.get_mut(&key) {
             change(Arc::make_mut(row));
         }
-    }
-
-    // ---- segments
-
-    /// Sets that began before `wait_seconds` ago, the oldest first.
-    pub fn expired_sets(&self, now_us: i64, wait_seconds: i32) -> Vec<(i64, SetKey)> {
-        let before = now_us - i64::from(wait_seconds) * SECOND;
-        let mut old: Vec<_> =
-            self.sets.iter().filter(|(_, s)| s.begun_us < before).map(|(k, s)| (s.begun_us, s.id, k.clone())).collect();
-        old.sort();
-        old.into_iter().map(|(_, id, key)| (id, key)).collect()
-    }
-
-    pub fn parts(&self, sets: &[i64]) -> Vec<Part> {
-        self.segments.iter().filter(|((set, _), _)| sets.contains(set)).map(|(_, p)| (**p).clone()).collect()
-    }
-
-    pub fn empty_set(&mut self, set: i64) {
-        self.segments.retain(|(of, _), _| *of != set);
-    }
-
-    pub fn restart_set(&mut self, set: i64, now_us: i64) {
-        self.empty_set(set);
-        self.sets.values_mut().filter(|s| s.id == set).for_each(|s| s.begun_us = now_us);
-    }
-
-    pub fn remove_sets(&mut self, sets: &[i64]) {
-        sets.iter().for_each(|set| self.empty_set(*set));
-        self.sets.retain(|_, s| !sets.contains(&s.id));
-    }
-
-    // ---- submissions
-
-    pub fn history(&self, elections: &[i32], ids: &[Uuid]) -> Vec<(Uuid, Assertion)> {
-        let mut all = Vec::new();
-        for (election, id) in elections.iter().zip(ids) {
-            for ((e, s, at, spool, sequence, place), answers) in &self.revisions {
-                if (e, s) == (election, id) {
-                    let record = RecordKey { spool: *spool, sequence: sequence.cast_unsigned() };
-                    let order = OrderKey { received_us: *at, record };
-                    all.push((*id, *place, Assertion { order, answers: (**answers).clone() }));
-                }
-            }
-        }
-        all.sort_by_key(|(id, place, a)| (*id, a.order, *place));
-        all.into_iter().map(|(id, _, a)| (id, a)).collect()
-    }
-
-    // ---- a batch
-
-    /// Does all of it go in? What was there already is not counted.
-    pub fn fits(&self, batch: &Batch) -> bool {
-        batch.messages.iter().all(|(s, _)| !self.messages.contains_key(&(batch.spool_id, *s)))
-            && batch.submissions.iter().all(|(is_new, key, _)| *is_new != self.submissions.contains_key(key))
-            && batch.revisions.iter().all(|(key, _)| !self.revisions.contains_key(key))
-    }
-
-    pub fn write(&mut self, batch: &Batch) {
-        if let Some(through) = batch.through {
-            self.watermarks.insert((batch.spool_id, batch.lane), through);
-        }
-        for (sequence, row) in &batch.messages {
-            self.messages.entry((batch.spool_id, *sequence)).or_insert_with(|| Arc::new(row.clone()));
-        }
-        for (is_new, key, row) in &batch.submissions {
-            match self.submissions.get_mut(key) {
-                None if *is_new => {
-                    self.submissions.insert(*key, Arc::new(row.clone()));
-                }
-                Some(there) if !is_new => {
-                    let there = Arc::make_mut(there);
-                    *there = Submission {
-                        comment: row.comment.clone().or(there.comment.take()),
-                        first_us: there.first_us.min(row.first_us),
-                        ..row.clone()
-                    };
-                }
-                _ => {}
-            }
-        }
-        for (key, answers) in &batch.revisions {
-            self.revisions.entry(*key).or_insert_with(|| Arc::new(answers.clone()));
-        }
-        for (id, reply) in &batch.replies {
-            self.outbox.entry(*id).or_insert_with(|| Arc::new(reply.clone()));
-        }
-    }
-
-    // ---- outbox
-
-    pub fn leased(&self, id: Uuid) -> Option<Leased> {
-        let row = self.outbox.get(&id)?;
-        let (phone, _) = self.phones.iter().find(|(_, p)| **p == row.phone_id)?;
-        Some(Leased {
-            id,
-            attempt: row.attempt,
-            link_group: row.link_group.clone(),
-            source: row.source.clone(),
-            destination: phone.clone(),
-            text: row.text.clone(),
-            expires_at: instant(row.expires_us),
-        })
-    }
-
-    /// Ids of rows that are so, ordered.
-    fn choose<K: Ord>(&self, is: impl Fn(&Uuid, &Reply) -> bool, by: impl Fn(&Reply) -> K) -> Vec<Uuid> {
-        let mut some: Vec<_> = self.outbox.iter().filter(|(id, r)| is(id, r)).map(|(id, r)| (by(r), *id)).collect();
-        some.sort();
-        some.into_iter().map(|(_, id)| id).collect()
-    }
-
-    pub fn own_leased(&self, runs: &[Uuid], except: &[Uuid]) -> Vec<Uuid> {
-        let own = |id: &Uuid, r: &Reply| {
-            r.state == "leased" && r.lease.is_some_and(|(run, _)| runs.contains(&run)) && !except.contains(id)
-        };
-        self.choose(own, |r| r.lease.map(|(_, until)| until))
-    }
-
-    pub fn due(&self, groups: &[String], now_us: i64) -> Vec<Uuid> {
-        let due = |_: &Uuid, r: &Reply| {
-            r.state == "due" && r.due_us <= now_us && r.expires_us > now_us && groups.contains(&r.link_group)
-        };
-        self.choose(due, |r| r.due_us)
-    }
-
-    pub fn lapsed(&self, spool: Uuid, now_us: i64) -> Vec<Uuid> {
-        let lapsed = |_: &Uuid, r: &Reply| {
-            r.state == "leased" && r.lease.is_some_and(|(of, until)| until < now_us && of != spool)
-        };
-        self.choose(lapsed, |r| r.lease.map(|(_, until)| until))
-    }
-
-    pub fn expired(&self, now_us: i64) -> Vec<Uuid> {
-        self.choose(|_, r| r.state == "due" && r.expires_us <= now_us, |r| r.due_us)
-    }
-
-    pub fn change_reply(&mut self, id: Uuid, change: impl FnOnce(&mut Reply)) {
-        if let Some(row) = self.outbox.get_mut(&id) {
-            change(Arc::make_mut(row));
-        }
-    }
-
-    pub fn lease(&mut self, ids: &[Uuid], spool: Uuid, now_us: i64) {
-        let until = now_us + i64::from(LEASE_SECONDS) * SECOND;
-        for id in ids {
-            self.change_reply(*id, |r| {
-                r.state = "leased";
-                r.lease = Some((spool, until));
-            });
-        }
-    }
-
-    pub fn renew(&mut self, spool: Uuid, ids: &[Uuid], now_us: i64) {
-        let half = now_us + i64::from(LEASE_SECONDS / 2) * SECOND;
-        let wanted = |r: &Reply| r.state == "leased" && r.lease.is_some_and(|(of, until)| of == spool && until < half);
-        let ids: Vec<Uuid> = ids.iter().copied().filter(|id| self.outbox.get(id).is_some_and(|r| wanted(r))).collect();
-        self.lease(&ids, spool, now_us);
-    }
-
-    pub fn lapse(&mut self, ids: &[Uuid], now_us: i64) {
-        for id in ids {
-            self.change_reply(*id, |r| {
-                let again = r.attempt < REPLY_ATTEMPTS_MAX;
-                r.state = if again { "due" } else { "unknown" };
-                r.attempt += i16::from(again);
-                r.unknown_before += 1;
-                (r.due_us, r.lease) = (now_us, None);
-            });
-        }
-    }
-
-    /// Does this result change its row?
-    fn counts(row: &Reply, result: &ResultRow) -> bool {
-        if is_sent(result.state) {
-            matches!(row.state, "due" | "leased" | "unknown" | "expired")
-        } else {
-            row.state == "leased" && row.attempt == result.attempt
-        }
-    }
-
-    pub fn apply_results(&mut self, rows: &[ResultRow], segments: &[(Uuid, i16, String, String)], now_us: i64) {
-        for (id, place, message_id, group) in segments {
-            if self.outbox.contains_key(id) {
-                let row = (message_id.clone(), group.clone());
-                self.outbox_segments.entry((*id, *place)).or_insert(row);
-            }
-        }
-        for result in rows {
-            self.change_reply(result.id, |r| {
-                if !Self::counts(r, result) {
-                    return;
-                }
-                let again = result.state == "unknown" && r.attempt < REPLY_ATTEMPTS_MAX;
-                r.state = if again { "due" } else { result.state };
-                r.attempt += i16::from(again);
-                r.unknown_before += i16::from(result.state == "unknown");
-                r.message_id = result.message_id.clone().or(r.message_id.take());
-                r.error.clone_from(&result.error);
-                if matches!(result.state, "due" | "unknown") {
-                    r.due_us = now_us + i64::from(result.due_seconds) * SECOND;
-                }
-                r.receipt = result.receipt.clone().or(r.receipt.take());
-                r.lease = None;
-            });
-        }
-    }
-
-    /// What receipts are about: number, row, and the form that named it.
-    pub fn hits<'a>(&self, forms: &'a [ReceiptForm]) -> Vec<(i32, Uuid, bool, &'a ReceiptForm)> {
-        let mut best: BTreeMap<i32, (i16, bool, Uuid, &ReceiptForm)> = BTreeMap::new();
-        for f in forms {
-            let phone_fits = |row: &Reply| f.rank == 0 || Some(row.phone_id) == f.phone_id;
-            let named = |id: &Option<String>| id.as_deref() == Some(f.form.as_str());
-            let first = self
-                .outbox
-                .iter()
-                .filter(|(_, r)| named(&r.message_id) && r.link_group == f.link_group && phone_fits(r))
-                .map(|(id, _)| (*id, true));
-            let further = self
-                .outbox_segments
-                .iter()
-                .filter(|(_, (id, group))| *id == f.form && *group == f.link_group)
-                .filter(|((id, _), _)| self.outbox.get(id).is_some_and(|r| phone_fits(r)))
-                .map(|((id, _), _)| (*id, false));
-            for (id, is_first) in first.chain(further) {
-                let there = best.get(&f.no).map(|(rank, first, ..)| (*rank, !*first));
-                if there.is_none_or(|there| (f.rank, !is_first) < there) {
-                    best.insert(f.no, (f.rank, is_first, id, f));
-                }
-            }
-        }
-        best.into_iter().map(|(no, (_, first, id, f))| (no, id, first, f)).collect()
-    }
-
-    pub fn apply_receipts(&mut self, forms: &[ReceiptForm]) -> Vec<i32> {
-        let hits = self.hits(forms);
-        let mut last: BTreeMap<Uuid, &ReceiptForm> = BTreeMap::new();
-        let weight = |f: &ReceiptForm| (f.state.is_some(), f.state == Some("undelivered"), f.at_us);
-        for (_, id, first, f) in &hits {
-            if (*first || f.state == Some("undelivered")) && last.get(id).is_none_or(|l| weight(f) > weight(l)) {
-                last.insert(*id, f);
-            }
-        }
-        for (id, f) in last {
-            self.change_reply(id, |r| {
-                let open = matches!(r.state, "sent" | "delivered" | "unknown");
-                if open && (r.state != "delivered" || f.state == Some("undelivered")) {
-                    r.state = f.state.unwrap_or(r.state);
-                    r.receipt = Some(f.receipt.clone());
-                }
-            });
-        }
-        hits.into_iter().map(|(no, ..)| no).collect()
-    }
-
-    pub fn keep_early(&mut self, receipts: &[EarlyReceipt]) {
-        let mut newest: BTreeMap<(String, String), &EarlyReceipt> = BTreeMap::new();
-        for r in receipts {
-            let key = (r.link_group.clone(), r.message_id.clone());
-            if newest.get(&key).is_none_or(|there| r.received_at > there.received_at) {
-                newest.insert(key, r);
-            }
-        }
-        for (key, r) in newest {
-            let there = self.early.get(&key);
-            let phone_id = there.map_or(r.phone_id, |there| there.phone_id);
-            self.early.insert(key, EarlyReceipt { phone_id, ..r.clone() });
-        }
-    }
-
-    /// Those to look at, the newest first.
-    pub fn waiting(&self, now_us: i64) -> Vec<EarlyReceipt> {
-        let since = now_us - 15 * 60 * SECOND;
-        let mut some: Vec<_> = self.early.values().filter(|r| micros(r.received_at) > since).cloned().collect();
-        some.sort_by_key(|r| std::cmp::Reverse(micros(r.received_at)));
-        some
-    }
-
-    pub fn forget_early(&mut self, now_us: i64) {
-        self.early.retain(|_, r| micros(r.received_at) >= now_us - 86_400 * SECOND);
     }
 }

@@ -1,0 +1,425 @@
+//! Asks a thing of a transaction, whichever it is, and says what came of it in words without keys.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use scrutineer::store::batch::Place;
+use scrutineer::store::message::{Finished, MessageRows};
+use scrutineer::store::outbox::ReplyRows;
+use scrutineer::store::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use scrutineer::store::segment::{DonePart, Part, SetKey};
+use scrutineer::store::sender::SenderChange;
+use scrutineer::store::set_aside::SetAside;
+use scrutineer::store::submission::{RevisionRows, SubmissionRows};
+use scrutineer::store::{StoreError, Tx, instant};
+use uuid::Uuid;
+
+use super::op::{NewMessage, NewReceipt, NewReply, NewResult, NewSubmission, Op, Row, uuid};
+
+/// Group of every link.
+pub const GROUP: &str = "main";
+/// Seconds of a lease.
+pub const LEASE_SECONDS: i32 = 150;
+/// A time that every row may have: what is not counted from now.
+const AT_US: i64 = 1_790_000_000_000_000;
+
+/// Keys of one side.
+#[derive(Debug, Default)]
+pub struct Keys {
+    pub spools: Vec<i32>,
+    pub phones: Vec<i64>,
+    pub sets: BTreeMap<usize, i64>,
+}
+
+impl Keys {
+    pub fn spool_of(&self, id: i32) -> String {
+        self.spools.iter().position(|s| *s == id).map_or("?".to_owned(), |at| format!("spool{at}"))
+    }
+
+    pub fn phone_of(&self, id: i64) -> String {
+        self.phones.iter().position(|p| *p == id).map_or("?".to_owned(), |at| format!("phone{at}"))
+    }
+
+    fn row(&self, row: Row) -> (i32, i64) {
+        (self.spools[row.0], row.1)
+    }
+
+    fn set(&self, set: usize) -> i64 {
+        self.sets.get(&set).copied().unwrap_or(i64::MAX)
+    }
+
+    fn set_of(&self, id: i64) -> String {
+        self.sets.iter().find(|(_, i)| **i == id).map_or("?".to_owned(), |(at, _)| format!("set{at}"))
+    }
+}
+
+/// UUID of a run.
+pub fn run(spool: usize) -> Uuid {
+    uuid(7, spool)
+}
+
+/// A phone's number.
+pub fn number(phone: usize) -> String {
+    format!("35569000000{phone}")
+}
+
+pub fn set_key(set: usize) -> SetKey {
+    SetKey {
+        link_group: GROUP.to_owned(),
+        source: number(set % 2),
+        destination: "4040".to_owned(),
+        reference: set as i32,
+        total: 3,
+    }
+}
+
+fn at(seconds: i64) -> time::OffsetDateTime {
+    instant(AT_US + seconds * 1_000_000)
+}
+
+/// So many seconds from now, on both sides.
+fn from_now(seconds: i64) -> time::OffsetDateTime {
+    time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds)
+}
+
+fn content(content: u8) -> [u8; 16] {
+    [content; 16]
+}
+
+fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort();
+    all
+}
+
+/// See the module. `shift` is by how many seconds the model's clock is ahead, which PostgreSQL's is not.
+pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift: i64) -> Result<String, StoreError> {
+    let k = || keys.lock().unwrap();
+    Ok(match op {
+        Op::Stored(spool, sequences) => {
+            let id = k().spools[*spool];
+            format!("{:?}", sorted(tx.stored(id, sequences).await?))
+        }
+        Op::CountRedelivered(rows) => {
+            let spools: Vec<Uuid> = rows.iter().map(|r| run(r.0)).collect();
+            let (sequences, times): (Vec<i64>, Vec<i32>) = rows.iter().map(|r| (r.1, r.2)).unzip();
+            tx.count_redelivered(&spools, &sequences, &times).await?;
+            String::new()
+        }
+        Op::PointToWhole(parts, whole) => {
+            let (parts, whole): (Vec<_>, _) = (parts.iter().map(|r| k().row(*r)).collect(), k().row(*whole));
+            tx.point_to_whole(&parts, whole).await?;
+            String::new()
+        }
+        Op::Finish(row, outcome, submissions, reply) => {
+            let record = k().row(*row);
+            let submissions: Vec<Uuid> = submissions.iter().map(|s| uuid(1, *s)).collect();
+            let row = Finished {
+                record,
+                text: "finished",
+                outcome,
+                election_id: Some(1),
+                observer_id: None,
+                reading: "{}".to_owned(),
+                submissions: &submissions,
+                reply_id: reply.map(|r| uuid(2, r)),
+            };
+            tx.finish(&row).await?;
+            String::new()
+        }
+        Op::PhoneIds(phones) => {
+            let numbers: Vec<String> = phones.iter().map(|p| number(*p)).collect();
+            let found = tx.phone_ids(&numbers).await?;
+            for (number, id) in &found {
+                let place = number.bytes().last().map_or(0, |b| usize::from(b - b'0'));
+                k().phones[place] = *id;
+            }
+            format!("{:?}", sorted(found.into_iter().map(|(n, _)| n).collect()))
+        }
+        Op::LockSets(sets) => {
+            let mut wanted: Vec<(SetKey, usize)> = sets.iter().map(|s| (set_key(*s), *s)).collect();
+            wanted.sort();
+            let keys_: Vec<SetKey> = wanted.iter().map(|(key, _)| key.clone()).collect();
+            let ids = tx.lock_sets(&keys_).await?;
+            for ((_, set), id) in wanted.iter().zip(&ids) {
+                k().sets.insert(*set, *id);
+            }
+            format!("{}", ids.len())
+        }
+        Op::LockExpired(seconds) => {
+            let found = tx.lock_expired(*seconds, 100).await?;
+            format!("{:?}", sorted(found.into_iter().map(|(_, key)| key).collect()))
+        }
+        Op::Parts(sets) => {
+            let ids: Vec<i64> = sets.iter().map(|s| k().set(*s)).collect();
+            let parts = tx.parts(&ids).await?;
+            let parts = parts.iter().map(|p| (k().set_of(p.set_id), p.part, p.spool, p.sequence, p.record.clone()));
+            format!("{:?}", sorted(parts.collect()))
+        }
+        Op::DoneParts(sets) => {
+            let keys: Vec<SetKey> = sorted(sets.iter().map(|s| set_key(*s)).collect());
+            format!("{:?}", sorted(tx.done_parts(&keys).await?))
+        }
+        Op::RememberParts(parts) => {
+            let part = |p: &(usize, i16, u8)| DonePart { key: set_key(p.0), part: p.1, content: content(p.2) };
+            format!("{}", tx.remember_parts(&parts.iter().map(part).collect::<Vec<_>>()).await?)
+        }
+        Op::ForgetParts(seconds) => {
+            tx.forget_parts(*seconds, 100).await?;
+            String::new()
+        }
+        Op::KeepParts(parts) => {
+            let part = |(set, part, row): &(usize, i16, Row)| Part {
+                set_id: k().set(*set),
+                part: *part,
+                spool_id: k().spools[row.0],
+                spool: run(row.0),
+                sequence: row.1,
+                received_at: at(0),
+                record: vec![*part as u8],
+            };
+            let parts: Vec<Part> = parts.iter().map(part).collect();
+            tx.keep_parts(&parts).await?;
+            String::new()
+        }
+        Op::RestartSet(set) => {
+            let id = k().set(*set);
+            tx.restart_set(id).await?;
+            String::new()
+        }
+        Op::RemoveSets(sets) => {
+            let ids: Vec<i64> = sets.iter().map(|s| k().set(*s)).collect();
+            tx.remove_sets(&ids).await?;
+            String::new()
+        }
+        Op::LockSubmissions(submissions, sets, phones) => {
+            let ids: Vec<Uuid> = submissions.iter().map(|s| uuid(1, *s)).collect();
+            let sets: Vec<SetKey> = sets.iter().map(|s| set_key(*s)).collect();
+            let phones: Vec<i64> = phones.iter().map(|p| k().phones[*p]).collect();
+            let sets: Vec<&SetKey> = sets.iter().collect();
+            let found = tx.lock_submissions(&vec![1; ids.len()], &ids, &sets, &phones).await?;
+            let rows = found.submissions.iter().map(|s| {
+                let answers = serde_json::to_string(&s.answers).unwrap();
+                (s.id, answers, s.last, s.revisions, s.comment.clone())
+            });
+            let stopped = found.stopped.iter().map(|id| k().phone_of(*id)).collect();
+            format!("{:?} {} {:?}", sorted(rows.collect()), found.segments, sorted(stopped))
+        }
+        Op::NoteSenders(changes) => {
+            let change = |(phone, stopped, seconds): &(usize, bool, i64)| SenderChange {
+                phone_id: k().phones[*phone],
+                stopped: *stopped,
+                at: at(*seconds),
+            };
+            let changes: Vec<SenderChange> = changes.iter().map(change).collect();
+            tx.note_senders(&changes).await?;
+            String::new()
+        }
+        Op::History(submissions) => {
+            let ids: Vec<Uuid> = submissions.iter().map(|s| uuid(1, *s)).collect();
+            let history = tx.history(&vec![1; ids.len()], &ids).await?;
+            let history = history.iter().map(|(id, a)| (id, a.order, serde_json::to_string(&a.answers).unwrap()));
+            format!("{:?}", history.collect::<Vec<_>>())
+        }
+        Op::Write(spool, through, messages, submissions, replies) => {
+            return write(tx, keys, *spool, *through, (messages, submissions, replies), shift).await;
+        }
+        Op::SetAside(row, error) => {
+            let (spool_id, sequence) = k().row(*row);
+            let error = format!("error {error}");
+            let row = SetAside {
+                spool_id,
+                sequence,
+                received_at: at(0),
+                link: "link",
+                record: b"record",
+                parts: &[vec![1], vec![2]],
+                error: &error,
+            };
+            format!("{}", tx.set_aside(&row).await?)
+        }
+        Op::TakeSetAside(row) => {
+            let (spool_id, sequence) = k().row(*row);
+            format!("{}", tx.take_set_aside(spool_id, sequence).await?)
+        }
+        Op::ApplyResults(results) => {
+            tx.apply_results(&result_rows(results)).await?;
+            String::new()
+        }
+        Op::AsSent(texts) => {
+            let ids: Vec<Uuid> = texts.iter().map(|(r, _)| uuid(2, *r)).collect();
+            let texts: Vec<String> = texts.iter().map(|(_, t)| format!("text {t}")).collect();
+            tx.as_sent(&ids, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+            String::new()
+        }
+        Op::ApplyReceipts(receipts) => {
+            let rows = receipt_rows(receipts, |p| k().phones[p]);
+            format!("{:?}", sorted(tx.apply_receipts(&rows).await?))
+        }
+        Op::KeepEarly(receipts) => {
+            let early = |(id, phone, ago): &(u8, Option<usize>, i64)| EarlyReceipt {
+                link_group: GROUP.to_owned(),
+                message_id: format!("id{id}"),
+                receipt: format!("R{ago}"),
+                phone_id: phone.map(|p| k().phones[p]),
+                received_at: from_now(shift - ago),
+            };
+            let receipts: Vec<EarlyReceipt> = receipts.iter().map(early).collect();
+            tx.keep_early(&receipts).await?;
+            String::new()
+        }
+        Op::LockEarly => {
+            let found = tx.lock_early(100).await?;
+            let found = found.iter().map(|r| (r.message_id.clone(), r.receipt.clone()));
+            format!("{:?}", sorted(found.collect()))
+        }
+        Op::RemoveEarly(ids) => {
+            let early = |id: &u8| EarlyReceipt {
+                link_group: GROUP.to_owned(),
+                message_id: format!("id{id}"),
+                receipt: String::new(),
+                phone_id: None,
+                received_at: at(0),
+            };
+            let receipts: Vec<EarlyReceipt> = ids.iter().map(early).collect();
+            tx.remove_early(&receipts).await?;
+            String::new()
+        }
+    })
+}
+
+async fn write<T: Tx>(
+    tx: &mut T,
+    keys: &Arc<Mutex<Keys>>,
+    spool: usize,
+    through: Option<i64>,
+    (messages, submissions, replies): (&[NewMessage], &[NewSubmission], &[NewReply]),
+    shift: i64,
+) -> Result<String, StoreError> {
+    let (place, phones, rows) = {
+        let k = keys.lock().unwrap();
+        let place = Place {
+            spool_id: k.spools[spool],
+            spool: run(spool),
+            lease: run(spool),
+            lease_seconds: LEASE_SECONDS,
+            lane: 1,
+            through,
+        };
+        let whole: Vec<Option<(i32, i64)>> = messages.iter().map(|m| m.whole.map(|row| k.row(row))).collect();
+        (place, k.phones.clone(), whole)
+    };
+    let raws: Vec<Vec<u8>> = messages.iter().map(|m| vec![m.raw; 20]).collect();
+    let comments: Vec<Option<String>> = submissions.iter().map(|s| s.comment.map(|c| format!("comment {c}"))).collect();
+    let texts: Vec<String> = replies.iter().map(|r| format!("text {}", r.text)).collect();
+    let mut m = MessageRows::default();
+    for ((message, raw), whole) in messages.iter().zip(&raws).zip(rows) {
+        m.sequence.push(message.sequence);
+        m.received_at.push(at(message.sequence));
+        m.link.push("link");
+        m.phone_id.push(phones[message.phone]);
+        m.destination.push("4040");
+        m.esm_class.push(0);
+        m.data_coding.push(0);
+        m.raw.push(raw);
+        m.payload.push(None);
+        m.content_hash.push(&raw[..16]);
+        m.text.push(Some("text"));
+        m.outcome.push(message.outcome);
+        m.election_id.push(Some(1));
+        m.observer_id.push(None);
+        m.reading.push(None);
+        let ids = message.submissions.iter().map(|s| uuid(1, *s));
+        m.submissions.push(scrutineer::store::array_literal(ids));
+        m.whole_spool.push(whole.map(|w| w.0));
+        m.whole_seq.push(whole.map(|w| w.1));
+        m.reply_id.push(message.reply.map(|r| uuid(2, r)));
+    }
+    let (mut s, mut r) = (SubmissionRows::default(), RevisionRows::default());
+    for (new, comment) in submissions.iter().zip(&comments) {
+        let answers = format!(r#"{{"AA":{}}}"#, new.answer);
+        s.is_new.push(new.is_new);
+        s.election_id.push(1);
+        s.id.push(uuid(1, new.which));
+        s.checklist_id.push(1);
+        s.prefix.push("PS");
+        s.kind.push("checklist");
+        s.observer_id.push(1);
+        s.station_id.push(None);
+        s.serial.push(None);
+        s.answers.push(answers.clone());
+        s.missing.push(0);
+        s.broken_rules.push("{}".to_owned());
+        s.comment.push(comment.as_deref());
+        s.first_received_at.push(at(new.at));
+        s.last_received_at.push(at(new.at));
+        s.last_spool.push(run(spool));
+        s.last_sequence.push(new.sequence);
+        s.revisions.push(new.revisions);
+        if new.revision {
+            r.election_id.push(1);
+            r.submission_id.push(uuid(1, new.which));
+            r.received_at.push(at(new.at));
+            r.spool.push(run(spool));
+            r.sequence.push(new.sequence);
+            r.place.push(0);
+            r.answers.push(answers);
+            r.replaced.push(None);
+            r.comment.push(None);
+        }
+    }
+    let mut o = ReplyRows::default();
+    for (new, text) in replies.iter().zip(&texts) {
+        o.id.push(uuid(2, new.which));
+        o.spool_id.push(place.spool_id);
+        o.sequence.push(new.sequence);
+        o.phone_id.push(phones[new.phone]);
+        o.link_group.push(GROUP);
+        o.source.push("4040");
+        o.text.push(text);
+        o.state.push(new.state);
+        o.expires_at.push(from_now(shift + new.expires));
+    }
+    let written = tx.write(place, &m, &s, &r, &o).await?;
+    Ok(format!("{} {:?}", written.is_whole, sorted(written.sent_before)))
+}
+
+/// Ids as strings that live as long as they are needed.
+const IDS: [&str; 4] = ["id0", "id1", "id2", "id3"];
+
+fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
+    let mut rows = ResultRows::default();
+    for new in results {
+        let id = uuid(2, new.which);
+        rows.id.push(id);
+        rows.attempt.push(new.attempt);
+        rows.state.push(new.state);
+        rows.message_id.push(new.message_id.map(|i| IDS[usize::from(i)]));
+        rows.error.push((new.state == "refused").then(|| "refused".to_owned()));
+        rows.at.push(from_now(0));
+        rows.due_seconds.push(new.due_seconds);
+        rows.receipt.push(new.receipt);
+        rows.receipt_at.push(new.receipt.map(|_| at(0)));
+        if let Some(segment) = new.segment {
+            rows.segment_id.push(id);
+            rows.segment_message_id.push(IDS[usize::from(segment)]);
+            rows.segment_group.push(GROUP);
+            rows.segment_place.push(2);
+        }
+    }
+    rows
+}
+
+fn receipt_rows(receipts: &[NewReceipt], phone: impl Fn(usize) -> i64) -> ReceiptRows {
+    let mut rows = ReceiptRows::default();
+    for new in receipts {
+        rows.receipt_no.push(new.no);
+        rows.form.push(format!("id{}", new.form));
+        rows.rank.push(new.rank);
+        rows.link_group.push(GROUP.to_owned());
+        rows.phone_id.push(new.phone.map(&phone));
+        rows.receipt.push(format!("word {}", new.no));
+        rows.state.push(new.state);
+        rows.at.push(at(new.at));
+    }
+    rows
+}

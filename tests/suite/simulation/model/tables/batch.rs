@@ -1,0 +1,79 @@
+//! Submissions, and what a batch writes.
+
+use std::sync::Arc;
+
+use scrutineer::domain::order::{OrderKey, RecordKey};
+use scrutineer::domain::submission::Assertion;
+use uuid::Uuid;
+
+use super::{Batch, Submission, Tables};
+
+impl Tables {
+    pub fn history(&self, elections: &[i32], ids: &[Uuid]) -> Vec<(Uuid, Assertion)> {
+        let mut all = Vec::new();
+        for (election, id) in elections.iter().zip(ids) {
+            for ((e, s, at, spool, sequence, place), answers) in &self.revisions {
+                if (e, s) == (election, id) {
+                    let record = RecordKey { spool: *spool, sequence: sequence.cast_unsigned() };
+                    let order = OrderKey { received_us: *at, record };
+                    all.push((*id, *place, Assertion { order, answers: (**answers).clone() }));
+                }
+            }
+        }
+        all.sort_by_key(|(id, place, a)| (*id, a.order, *place));
+        all.into_iter().map(|(id, _, a)| (id, a)).collect()
+    }
+
+    /// Does all of it go in? What was there already is not counted.
+    pub fn fits(&self, batch: &Batch) -> bool {
+        batch.messages.iter().all(|(s, _)| !self.messages.contains_key(&(batch.spool_id, *s)))
+            && batch.submissions.iter().all(|(is_new, key, _)| *is_new != self.submissions.contains_key(key))
+            && batch.revisions.iter().all(|(key, _)| !self.revisions.contains_key(key))
+    }
+
+    /// Replies of the batch that went before, as the database knew before it lost its last commits.
+    pub fn sent_before(&self, batch: &Batch) -> Vec<Uuid> {
+        batch.replies.iter().map(|(id, _)| *id).filter(|id| self.early_results.contains_key(id)).collect()
+    }
+
+    pub fn write(&mut self, batch: &Batch) {
+        if let Some(through) = batch.through {
+            self.watermarks.insert((batch.spool_id, batch.lane), through);
+        }
+        for (sequence, row) in &batch.messages {
+            self.messages.entry((batch.spool_id, *sequence)).or_insert_with(|| Arc::new(row.clone()));
+        }
+        for (is_new, key, row) in &batch.submissions {
+            match self.submissions.get_mut(key) {
+                None if *is_new => {
+                    self.submissions.insert(*key, Arc::new(row.clone()));
+                }
+                Some(there) if !is_new => {
+                    let there = Arc::make_mut(there);
+                    *there = Submission {
+                        prefix: there.prefix.clone(),
+                        observer_id: there.observer_id,
+                        comment: row.comment.clone().or(there.comment.take()),
+                        first_us: there.first_us.min(row.first_us),
+                        ..row.clone()
+                    };
+                }
+                _ => {}
+            }
+        }
+        for (key, answers) in &batch.revisions {
+            self.revisions.entry(*key).or_insert_with(|| Arc::new(answers.clone()));
+        }
+        for (id, reply) in &batch.replies {
+            let before = self.early_results.remove(id);
+            self.outbox.entry(*id).or_insert_with(|| {
+                let mut reply = reply.clone();
+                if let Some((attempt, message_id)) = before {
+                    (reply.state, reply.lease, reply.attempt) = ("sent", None, attempt);
+                    (reply.message_id, reply.accepted) = (message_id, 1 << (attempt - 1));
+                }
+                Arc::new(reply)
+            });
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A transaction's statements: what each locks, and which function of the tables it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use scrutineer::domain::submission::Assertion;
+use scrutineer::store::batch::{Place, Written};
+use scrutineer::store::ledger::Tx;
+use scrutineer::store::message::{Finished, MessageRows};
+use scrutineer::store::micros;
+use scrutineer::store::outbox::ReplyRows;
+use scrutineer::store::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use scrutineer::store::segment::{DonePart, Part, SetKey};
+use scrutineer::store::sender::SenderChange;
+use scrutineer::store::set_aside::SetAside;
+use scrutineer::store::submission::{Found, RevisionRows, Stored, SubmissionRows};
+use uuid::Uuid;
+
+use super::super::super::check::is_poison;
+use super::super::db::{Lock, refused};
+use super::super::tables::{Aside, DoneKey, Set};
+use super::{ModelTx, Result, owned};
+
+impl Tx for ModelTx {
+    async fn stored(&mut self, spool_id: i32, sequences: &[i64]) -> Result<Vec<(i64, Vec<u8>)>> {
+        self.ask().await?;
+        let found = self.see(|t| t.stored(spool_id, sequences))?;
+        self.conn.leg().await?;
+        Ok(found)
+    }
+
+    async fn count_redelivered(&mut self, spools: &[Uuid], sequences: &[i64], times: &[i32]) -> Result<()> {
+        self.ask().await?;
+        let known = self.see(|t| {
+            let rows = spools.iter().zip(sequences).zip(times);
+            let rows = rows.filter_map(|((run, s), n)| Some(((*t.spools.get(run)?, *s), *n)));
+            rows.filter(|(key, _)| t.messages.contains_key(key)).collect::<Vec<_>>()
+        })?;
+        self.hold(known.iter().map(|((spool, s), _)| Lock::Message(*spool, *s))).await?;
+        self.change(move |t| known.iter().for_each(|(key, n)| t.change_message(*key, |m| m.redelivered += n)))?;
+        self.conn.leg().await
+    }
+
+    async fn point_to_whole(&mut self, parts: &[(i32, i64)], whole: (i32, i64)) -> Result<()> {
+        self.ask().await?;
+        let parts: Vec<_> = self.see(|t| parts.iter().copied().filter(|k| t.messages.contains_key(k)).collect())?;
+        self.hold(parts.iter().map(|(spool, s)| Lock::Message(*spool, *s))).await?;
+        self.change(move |t| parts.iter().for_each(|key| t.change_message(*key, |m| m.whole = Some(whole))))?;
+        self.conn.leg().await
+    }
+
+    async fn finish(&mut self, row: &Finished<'_>) -> Result<()> {
+        self.ask().await?;
+        let key = row.record;
+        if self.see(|t| t.messages.contains_key(&key))? {
+            self.hold([Lock::Message(key.0, key.1)]).await?;
+            let (text, outcome) = (row.text.to_owned(), row.outcome.to_owned());
+            let (election_id, observer_id, reply_id) = (row.election_id, row.observer_id, row.reply_id);
+            let submissions = row.submissions.to_vec();
+            self.change(move |t| {
+                t.change_message(key, |m| {
+                    (m.text, m.outcome) = (Some(text.clone()), outcome.clone());
+                    (m.election_id, m.observer_id, m.reply_id) = (election_id, observer_id, reply_id);
+                    (m.submissions, m.whole) = (submissions.clone(), None);
+                });
+            })?;
+        }
+        self.conn.leg().await
+    }
+
+    async fn phone_ids(&mut self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        self.ask().await?;
+        let ids = self.phones(numbers).await?;
+        self.conn.leg().await?;
+        Ok(ids)
+    }
+
+    async fn lock_sets(&mut self, keys: &[SetKey]) -> Result<Vec<i64>> {
+        self.ask().await?;
+        for key in keys {
+            self.hold([Lock::Set(key.clone())]).await?;
+            let (key, id, begun_us) = (key.clone(), self.conn.db.identity(2), self.now_us);
+            self.change(move |t| {
+                t.sets.entry(key.clone()).or_insert(Set { id, begun_us });
+            })?;
+        }
+        let ids = self.see(|t| keys.iter().map(|k| t.sets.get(k).map_or(0, |s| s.id)).collect())?;
+        self.conn.leg().await?;
+        Ok(ids)
+    }
+
+    async fn lock_expired(&mut self, wait_seconds: i32, limit: i64) -> Result<Vec<(i64, SetKey)>> {
+        self.ask().await?;
+        let some = self.see(|t| t.expired_sets(self.now_us, wait_seconds))?;
+        let sets = self.hold_free(some, limit, |(_, key)| Lock::Set(key.clone())).await?;
+        self.conn.leg().await?;
+        Ok(sets)
+    }
+
+    async fn parts(&mut self, sets: &[i64]) -> Result<Vec<Part>> {
+        self.ask().await?;
+        let parts = self.see(|t| t.parts(sets))?;
+        self.conn.leg().await?;
+        Ok(parts)
+    }
+
+    async fn done_parts(&mut self, keys: &[SetKey]) -> Result<Vec<(usize, i16, Vec<u8>)>> {
+        self.ask().await?;
+        let done = self.see(|t| t.done_parts(keys))?;
+        self.conn.leg().await?;
+        Ok(done)
+    }
+
+    async fn remember_parts(&mut self, parts: &[DonePart]) -> Result<bool> {
+        self.ask().await?;
+        let mut keys: Vec<DoneKey> = parts.iter().map(|p| (p.key.clone(), p.part, p.content.to_vec())).collect();
+        keys.sort();
+        self.hold(keys.iter().cloned().map(Lock::Done)).await?;
+        let new = self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).collect::<BTreeSet<_>>().len())?;
+        let (now_us, count) = (self.now_us, keys.len());
+        self.change(move |t| {
+            for key in &keys {
+                t.done.entry(key.clone()).or_insert(now_us);
+            }
+        })?;
+        self.conn.leg().await?;
+        Ok(new == count)
+    }
+
+    async fn forget_parts(&mut self, seconds: i32, limit: i64) -> Result<()> {
+        self.ask().await?;
+        let some = self.see(|t| t.old_parts(self.now_us, seconds))?;
+        let keys = self.hold_free(some, limit, |key| Lock::Done(key.clone())).await?;
+        if !keys.is_empty() {
+            self.change(move |t| t.forget_parts(&keys))?;
+        }
+        self.conn.leg().await
+    }
+
+    async fn note_senders(&mut self, changes: &[SenderChange]) -> Result<()> {
+        for change in changes {
+            self.ask().await?;
+            let (phone, stopped, at) = (change.phone_id, change.stopped, micros(change.at));
+            if self.see(|t| t.phones.values().all(|id| *id != phone))? {
+                return Err(refused("23503", "a sender without its phone"));
+            }
+            self.hold([Lock::Sender(phone)]).await?;
+            self.change(move |t| {
+                let row = t.senders.entry(phone).or_insert((stopped, at));
+                if row.1 <= at {
+                    *row = (stopped, at);
+                }
+            })?;
+            self.conn.leg().await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_parts(&mut self, parts: &[Part]) -> Result<()> {
+        self.ask().await?;
+        let mut keys = BTreeSet::new();
+        let twice = parts.iter().any(|p| !keys.insert((p.set_id, p.part)));
+        let there = self.see(|t| parts.iter().any(|p| t.segments.contains_key(&(p.set_id, p.part))))?;
+        if twice || there {
+            return Err(refused("23505", "a part is kept already"));
+        }
+        let orphan = self.see(|t| parts.iter().any(|p| t.sets.values().all(|s| s.id != p.set_id)))?;
+        if orphan {
+            return Err(refused("23503", "a part without its set"));
+        }
+        let parts: Vec<Arc<Part>> = parts.iter().cloned().map(Arc::new).collect();
+        self.change(move |t| {
+            for p in &parts {
+                t.segments.insert((p.set_id, p.part), Arc::clone(p));
+            }
+        })?;
+        self.conn.leg().await
+    }
+
+    async fn restart_set(&mut self, set: i64) -> Result<()> {
+        self.ask().await?;
+        let now_us = self.now_us;
+        self.change(move |t| t.restart_set(set, now_us))?;
+        self.conn.leg().await
+    }
+
+    async fn remove_sets(&mut self, sets: &[i64]) -> Result<()> {
+        self.ask().await?;
+        let sets = sets.to_vec();
+        self.change(move |t| t.remove_sets(&sets))?;
+        self.conn.leg().await
+    }
+
+    async fn lock_submissions(
+        &mut self,
+        elections: &[i32],
+        ids: &[Uuid],
+        sets: &[&SetKey],
+        phones: &[i64],
+    ) -> Result<Found> {
+        self.ask().await?;
+        // What the statement looks at is what was there when it began; rows it waited for come as they are then.
+        let (segments, stopped) = self.see(|t| {
+            let stopped = |phone: &i64| t.senders.get(phone).is_some_and(|(stopped, _)| *stopped);
+            let mut all: Vec<i64> = phones.iter().copied().filter(stopped).collect();
+            all.sort_unstable();
+            all.dedup();
+            (sets.iter().any(|key| t.sets.contains_key(*key)), all)
+        })?;
+        let mut keys: Vec<(i32, Uuid)> = elections.iter().copied().zip(ids.iter().copied()).collect();
+        keys = self.see(|t| keys.drain(..).filter(|key| t.submissions.contains_key(key)).collect())?;
+        self.hold(keys.iter().map(|(e, id)| Lock::Submission(*e, *id))).await?;
+        let submissions = self.see(|t| {
+            let rows = keys.iter().filter_map(|key| Some((key.1, t.submissions.get(key)?)));
+            rows.map(|(id, s)| {
+                let (answers, comment) = (s.answers.clone(), s.comment.clone());
+                Stored { id, answers, comment, last: s.last, revisions: s.revisions }
+            })
+            .collect()
+        })?;
+        self.conn.leg().await?;
+        Ok(Found { roster_version: 1, submissions, segments, stopped })
+    }
+
+    async fn history(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, Assertion)>> {
+        self.ask().await?;
+        let history = self.see(|t| t.history(elections, ids))?;
+        self.conn.leg().await?;
+        Ok(history)
+    }
+
+    async fn write(
+        &mut self,
+        place: Place,
+        messages: &MessageRows<'_>,
+        submissions: &SubmissionRows<'_>,
+        revisions: &RevisionRows<'_>,
+        replies: &ReplyRows<'_>,
+    ) -> Result<Written> {
+        self.ask().await?;
+        if messages.raw.iter().any(|raw| is_poison(raw)) {
+            return Err(refused("22021", "poison"));
+        }
+        let batch = owned::batch(place, messages, submissions, revisions, replies, self.now_us);
+        if batch.messages.is_empty() && batch.submissions.is_empty() && batch.replies.is_empty() {
+            if let Some(through) = place.through {
+                self.watermark(place.spool_id, place.lane, through).await?;
+            }
+            self.conn.leg().await?;
+            return Ok(Written { is_whole: true, sent_before: Vec::new() });
+        }
+        let mut locks: Vec<Lock> = batch.messages.iter().map(|(s, _)| Lock::Message(place.spool_id, *s)).collect();
+        locks.extend(batch.submissions.iter().map(|(_, (e, id), _)| Lock::Submission(*e, *id)));
+        locks.extend(batch.revisions.iter().map(|(key, _)| Lock::Revision(*key)));
+        if place.through.is_some() {
+            locks.push(Lock::Watermark(place.spool_id, place.lane));
+        }
+        locks.extend(batch.replies.iter().map(|(id, _)| Lock::Reply(*id)));
+        self.hold(locks).await?;
+        let (is_whole, sent_before) = self.see(|t| (t.fits(&batch), t.sent_before(&batch)))?;
+        self.change(move |t| t.write(&batch))?;
+        self.conn.leg().await?;
+        Ok(Written { is_whole, sent_before })
+    }
+
+    async fn set_aside(&mut self, row: &SetAside<'_>) -> Result<bool> {
+        self.ask().await?;
+        let key = (row.spool_id, row.sequence);
+        self.hold([Lock::Aside(key.0, key.1)]).await?;
+        let is_new = self.see(|t| !t.aside.contains_key(&key))?;
+        if self.see(|t| t.spools.values().all(|id| *id != key.0))? {
+            return Err(refused("23503", "a record set aside without its spool"));
+        }
+        let aside = Aside { record: row.record.to_vec(), parts: row.parts.to_vec(), error: row.error.to_owned() };
+        self.change(move |t| {
+            t.aside.entry(key).or_insert_with(|| aside.clone());
+        })?;
+        self.conn.leg().await?;
+        Ok(is_new)
+    }
+
+    async fn apply_results(&mut self, rows: &ResultRows<'_>) -> Result<()> {
+        self.ask().await?;
+        let (results, segments) = owned::results(rows);
+        let known: Vec<Uuid> =
+            self.see(|t| rows.id.iter().copied().filter(|id| t.outbox.contains_key(id)).collect())?;
+        self.hold(known.iter().copied().map(Lock::Reply)).await?;
+        let now_us = self.now_us;
+        self.change(move |t| t.apply_results(&results, &segments, now_us))?;
+        self.conn.leg().await
+    }
+
+    async fn as_sent(&mut self, ids: &[Uuid], texts: &[&str]) -> Result<()> {
+        self.ask().await?;
+        let known: Vec<Uuid> = self.see(|t| ids.iter().copied().filter(|id| t.outbox.contains_key(id)).collect())?;
+        self.hold(known.into_iter().map(Lock::Reply)).await?;
+        let (ids, texts) = (ids.to_vec(), texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        self.change(move |t| t.as_sent(&ids, &texts))?;
+        self.conn.leg().await
+    }
+
+    async fn apply_receipts(&mut self, rows: &ReceiptRows) -> Result<Vec<i32>> {
+        self.ask().await?;
+        let forms = owned::receipts(rows);
+        let ids: BTreeSet<Uuid> = self.see(|t| t.hits(&forms).into_iter().map(|(_, id, ..)| id).collect())?;
+        self.hold(ids.into_iter().map(Lock::Reply)).await?;
+        let found = self.see(|t| t.hits(&forms).into_iter().map(|(no, ..)| no).collect())?;
+        self.change(move |t| {
+            t.apply_receipts(&forms);
+        })?;
+        self.conn.leg().await?;
+        Ok(found)
+    }
+
+    async fn keep_early(&mut self, receipts: &[EarlyReceipt]) -> Result<()> {
+        self.ask().await?;
+        self.hold(receipts.iter().map(|r| Lock::Early(r.link_group.clone(), r.message_id.clone()))).await?;
+        let receipts = receipts.to_vec();
+        self.change(move |t| t.keep_early(&receipts))?;
+        self.conn.leg().await
+    }
+
+    async fn lock_early(&mut self, limit: i64) -> Result<Vec<EarlyReceipt>> {
+        self.ask().await?;
+        let now_us = self.now_us;
+        let some = self.see(|t| t.waiting(now_us))?;
+        let lock = |r: &EarlyReceipt| Lock::Early(r.link_group.clone(), r.message_id.clone());
+        let taken = self.hold_free(some, limit, lock).await?;
+        if self.see(|t| t.any_old_early(now_us))? {
+            self.change(move |t| t.forget_early(now_us))?;
+        }
+        self.conn.leg().await?;
+        Ok(taken)
+    }
+
+    async fn remove_early(&mut self, receipts: &[EarlyReceipt]) -> Result<()> {
+        self.ask().await?;
+        let keys: Vec<_> = receipts.iter().map(|r| (r.link_group.clone(), r.message_id.clone())).collect();
+        self.change(move |t| t.early.retain(|key, _| !keys.contains(key)))?;
+        self.conn.leg().await
+    }
+}
