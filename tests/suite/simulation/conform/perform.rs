@@ -168,10 +168,12 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             String::new()
         }
         Op::KeepParts(parts) => {
+            let sets = k().sets.clone();
+            let spools = k().spools.clone();
             let part = |(set, part, row): &(usize, i16, Row)| Part {
-                set_id: k().set(*set),
+                set_id: sets.get(set).copied().unwrap_or(i64::MAX),
                 part: *part,
-                spool_id: k().spools[row.0],
+                spool_id: spools[row.0],
                 spool: run(row.0),
                 sequence: row.1,
                 received_at: at(0),
