@@ -30,6 +30,7 @@ pub enum Lock {
     Early(String, String),
     Done(DoneKey),
     Sender(i64),
+    EarlyResult(Uuid),
 }
 
 /// A change, done when it is asked for on what the transaction sees, and once more when it commits.

@@ -1,12 +1,13 @@
 //! Submissions, and what a batch writes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scrutineer::domain::order::{OrderKey, RecordKey};
 use scrutineer::domain::submission::Assertion;
 use uuid::Uuid;
 
-use super::{Batch, Submission, Tables};
+use super::{Batch, EarlyResult, Submission, Tables};
 
 impl Tables {
     pub fn history(&self, elections: &[i32], ids: &[Uuid]) -> Vec<(Uuid, Assertion)> {
@@ -32,11 +33,14 @@ impl Tables {
     }
 
     /// Replies of the batch that went before, as the database knew before it lost its last commits.
-    pub fn sent_before(&self, batch: &Batch) -> Vec<Uuid> {
-        batch.replies.iter().map(|(id, _)| *id).filter(|id| self.early_results.contains_key(id)).collect()
+    pub fn sent_before(&self, batch: &Batch) -> BTreeMap<Uuid, EarlyResult> {
+        let early = |(id, _): &(Uuid, _)| Some((*id, self.early_results.get(id)?.clone()));
+        batch.replies.iter().filter_map(early).collect()
     }
 
-    pub fn write(&mut self, batch: &Batch) {
+    /// Writes it; `sent_before` is what the statement saw.
+    pub fn write(&mut self, batch: &Batch, sent_before: &BTreeMap<Uuid, EarlyResult>) {
+        self.early_results.retain(|id, _| !sent_before.contains_key(id));
         if let Some(through) = batch.through {
             self.watermarks.insert((batch.spool_id, batch.lane), through);
         }
@@ -65,12 +69,12 @@ impl Tables {
             self.revisions.entry(*key).or_insert_with(|| Arc::new(answers.clone()));
         }
         for (id, reply) in &batch.replies {
-            let before = self.early_results.remove(id);
+            let before = sent_before.get(id);
             self.outbox.entry(*id).or_insert_with(|| {
                 let mut reply = reply.clone();
                 if let Some((attempt, message_id)) = before {
-                    (reply.state, reply.lease, reply.attempt) = ("sent", None, attempt);
-                    (reply.message_id, reply.accepted) = (message_id, 1 << (attempt - 1));
+                    (reply.state, reply.lease, reply.attempt) = ("sent", None, *attempt);
+                    (reply.message_id, reply.accepted) = (message_id.clone(), 1 << (attempt - 1));
                 }
                 Arc::new(reply)
             });

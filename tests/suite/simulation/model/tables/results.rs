@@ -7,7 +7,7 @@ use scrutineer::store::micros;
 use scrutineer::store::outbox_result::EarlyReceipt;
 use uuid::Uuid;
 
-use super::{ReceiptForm, Reply, ResultRow, SECOND, Tables};
+use super::{EarlyResult, ReceiptForm, Reply, ResultRow, SECOND, Tables};
 
 fn is_sent(state: &str) -> bool {
     matches!(state, "sent" | "delivered" | "undelivered")
@@ -35,6 +35,18 @@ impl Tables {
             && result.message_id != row.message_id
     }
 
+    /// Acceptances among these of replies that have no row (yet).
+    pub fn early(&self, rows: &[ResultRow]) -> Vec<(Uuid, EarlyResult)> {
+        let none = |r: &&ResultRow| is_sent(r.state) && !self.outbox.contains_key(&r.id);
+        rows.iter().filter(none).map(|r| (r.id, (r.attempt, r.message_id.clone()))).collect()
+    }
+
+    pub fn keep_early_results(&mut self, early: &[(Uuid, EarlyResult)]) {
+        for (id, row) in early {
+            self.early_results.entry(*id).or_insert_with(|| row.clone());
+        }
+    }
+
     pub fn apply_results(&mut self, rows: &[ResultRow], segments: &[(Uuid, i16, String, String)], now_us: i64) {
         for (id, place, message_id, group) in segments {
             if self.outbox.contains_key(id) {
@@ -43,10 +55,6 @@ impl Tables {
             }
         }
         for result in rows {
-            if is_sent(result.state) && !self.outbox.contains_key(&result.id) {
-                let early = (result.attempt, result.message_id.clone());
-                self.early_results.entry(result.id).or_insert(early);
-            }
             self.change_reply(result.id, |r| {
                 if !Self::counts(r, result) {
                     return;

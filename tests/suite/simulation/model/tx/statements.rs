@@ -256,11 +256,15 @@ impl Tx for ModelTx {
             locks.push(Lock::Watermark(place.spool_id, place.lane));
         }
         locks.extend(batch.replies.iter().map(|(id, _)| Lock::Reply(*id)));
+        // What the statement sees as it begins.
+        let sent_before = self.see(|t| t.sent_before(&batch))?;
+        locks.extend(sent_before.keys().copied().map(Lock::EarlyResult));
         self.hold(locks).await?;
-        let (is_whole, sent_before) = self.see(|t| (t.fits(&batch), t.sent_before(&batch)))?;
-        self.change(move |t| t.write(&batch))?;
+        let is_whole = self.see(|t| t.fits(&batch))?;
+        let ids = sent_before.keys().copied().collect();
+        self.change(move |t| t.write(&batch, &sent_before))?;
         self.conn.leg().await?;
-        Ok(Written { is_whole, sent_before })
+        Ok(Written { is_whole, sent_before: ids })
     }
 
     async fn set_aside(&mut self, row: &SetAside<'_>) -> Result<bool> {
@@ -281,12 +285,21 @@ impl Tx for ModelTx {
 
     async fn apply_results(&mut self, rows: &ResultRows<'_>) -> Result<()> {
         self.ask().await?;
-        let (results, segments) = owned::results(rows);
-        let known: Vec<Uuid> =
-            self.see(|t| rows.id.iter().copied().filter(|id| t.outbox.contains_key(id)).collect())?;
+        let (mut results, mut segments) = owned::results(rows);
+        // Those whose rows the statement sees; an acceptance of another is kept.
+        let (known, early) = self.see(|t| {
+            let known: BTreeSet<Uuid> = rows.id.iter().copied().filter(|id| t.outbox.contains_key(id)).collect();
+            (known, t.early(&results))
+        })?;
+        self.hold(early.iter().map(|(id, _)| Lock::EarlyResult(*id))).await?;
         self.hold(known.iter().copied().map(Lock::Reply)).await?;
+        results.retain(|r| known.contains(&r.id));
+        segments.retain(|(id, ..)| known.contains(id));
         let now_us = self.now_us;
-        self.change(move |t| t.apply_results(&results, &segments, now_us))?;
+        self.change(move |t| {
+            t.keep_early_results(&early);
+            t.apply_results(&results, &segments, now_us);
+        })?;
         self.conn.leg().await
     }
 
