@@ -135,16 +135,7 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             }
             format!("{:?}", sorted(found.into_iter().map(|(n, _)| n).collect()))
         }
-        Op::LockSets(sets) => {
-            let mut wanted: Vec<(SetKey, usize)> = sets.iter().map(|s| (set_key(*s), *s)).collect();
-            wanted.sort();
-            let keys_: Vec<SetKey> = wanted.iter().map(|(key, _)| key.clone()).collect();
-            let ids = tx.lock_sets(&keys_).await?;
-            for ((_, set), id) in wanted.iter().zip(&ids) {
-                k().sets.insert(*set, *id);
-            }
-            format!("{}", ids.len())
-        }
+        Op::LockSets(sets) => format!("{}", lock(tx, keys, sets.iter().copied()).await?),
         Op::LockExpired(seconds) => {
             let found = tx.lock_expired(*seconds, 100).await?;
             format!("{:?}", sorted(found.into_iter().map(|(_, key)| key).collect()))
@@ -168,6 +159,7 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             String::new()
         }
         Op::KeepParts(parts) => {
+            lock(tx, keys, parts.iter().map(|(set, ..)| *set)).await?;
             let sets = k().sets.clone();
             let spools = k().spools.clone();
             let part = |(set, part, row): &(usize, i16, Row)| Part {
@@ -184,11 +176,13 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             String::new()
         }
         Op::RestartSet(set) => {
+            lock(tx, keys, [*set]).await?;
             let id = k().set(*set);
             tx.restart_set(id).await?;
             String::new()
         }
         Op::RemoveSets(sets) => {
+            lock(tx, keys, sets.iter().copied()).await?;
             let ids: Vec<i64> = sets.iter().map(|s| k().set(*s)).collect();
             tx.remove_sets(&ids).await?;
             String::new()
@@ -287,6 +281,20 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             String::new()
         }
     })
+}
+
+/// Locks sets: what changes parts must hold them.
+async fn lock<T: Tx>(
+    tx: &mut T,
+    keys: &Arc<Mutex<Keys>>,
+    sets: impl IntoIterator<Item = usize>,
+) -> Result<usize, StoreError> {
+    let wanted: BTreeMap<SetKey, usize> = sets.into_iter().map(|s| (set_key(s), s)).collect();
+    let ids = tx.lock_sets(&wanted.keys().cloned().collect::<Vec<_>>()).await?;
+    for (set, id) in wanted.values().zip(&ids) {
+        keys.lock().unwrap().sets.insert(*set, *id);
+    }
+    Ok(ids.len())
 }
 
 async fn write<T: Tx>(

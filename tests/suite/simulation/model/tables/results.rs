@@ -35,6 +35,18 @@ impl Tables {
             && result.message_id != row.message_id
     }
 
+    /// Rows that these results change.
+    pub fn changed_by(&self, rows: &[ResultRow]) -> Vec<Uuid> {
+        let changes = |r: &&ResultRow| self.outbox.get(&r.id).is_some_and(|row| Self::counts(row, r));
+        rows.iter().filter(changes).map(|r| r.id).collect()
+    }
+
+    /// Those of these rows whose text is another one.
+    pub fn otherwise(&self, ids: &[Uuid], texts: &[&str]) -> Vec<Uuid> {
+        let is = |(id, text): &(&Uuid, &&str)| self.outbox.get(*id).is_some_and(|row| row.text != **text);
+        ids.iter().zip(texts).filter(is).map(|(id, _)| *id).collect()
+    }
+
     /// Acceptances among these of replies that have no row (yet).
     pub fn early(&self, rows: &[ResultRow]) -> Vec<(Uuid, EarlyResult)> {
         let none = |r: &&ResultRow| is_sent(r.state) && !self.outbox.contains_key(&r.id);
@@ -114,25 +126,34 @@ impl Tables {
         best.into_iter().map(|(no, (_, first, id, f))| (no, id, first, f)).collect()
     }
 
-    pub fn apply_receipts(&mut self, forms: &[ReceiptForm]) -> Vec<i32> {
-        let hits = self.hits(forms);
+    /// What receipts change: rows, each with the one that counts.
+    pub fn receipted<'a>(&self, forms: &'a [ReceiptForm]) -> BTreeMap<Uuid, &'a ReceiptForm> {
         let mut last: BTreeMap<Uuid, &ReceiptForm> = BTreeMap::new();
         let weight = |f: &ReceiptForm| (f.state.is_some(), f.state == Some("undelivered"), f.at_us);
-        for (_, id, first, f) in &hits {
-            if (*first || f.state == Some("undelivered")) && last.get(id).is_none_or(|l| weight(f) > weight(l)) {
-                last.insert(*id, f);
+        for (_, id, first, f) in self.hits(forms) {
+            if (first || f.state == Some("undelivered")) && last.get(&id).is_none_or(|l| weight(f) > weight(l)) {
+                last.insert(id, f);
             }
         }
-        for (id, f) in last {
-            self.change_reply(id, |r| {
-                let open = matches!(r.state, "sent" | "delivered" | "unknown");
-                if open && (r.state != "delivered" || f.state == Some("undelivered")) {
+        last.retain(|id, f| self.outbox.get(id).is_some_and(|row| Self::is_receipted(row, f)));
+        last
+    }
+
+    fn is_receipted(row: &Reply, f: &ReceiptForm) -> bool {
+        let open = matches!(row.state, "sent" | "delivered" | "unknown");
+        open && (row.state != "delivered" || f.state == Some("undelivered"))
+    }
+
+    /// Those that were found to change something; a row that changed meanwhile may not any more.
+    pub fn apply_receipts(&mut self, found: &[(Uuid, ReceiptForm)]) {
+        for (id, f) in found {
+            self.change_reply(*id, |r| {
+                if Self::is_receipted(r, f) {
                     r.state = f.state.unwrap_or(r.state);
                     r.receipt = Some(f.receipt.clone());
                 }
             });
         }
-        hits.into_iter().map(|(no, ..)| no).collect()
     }
 
     pub fn keep_early(&mut self, receipts: &[EarlyReceipt]) {

@@ -289,12 +289,12 @@ impl Tx for ModelTx {
         // Those whose rows the statement sees; an acceptance of another is kept.
         let (known, early) = self.see(|t| {
             let known: BTreeSet<Uuid> = rows.id.iter().copied().filter(|id| t.outbox.contains_key(id)).collect();
-            (known, t.early(&results))
+            segments.retain(|(id, ..)| known.contains(id));
+            (t.changed_by(&results).into_iter().collect::<BTreeSet<_>>(), t.early(&results))
         })?;
         self.hold(early.iter().map(|(id, _)| Lock::EarlyResult(*id))).await?;
         self.hold(known.iter().copied().map(Lock::Reply)).await?;
         results.retain(|r| known.contains(&r.id));
-        segments.retain(|(id, ..)| known.contains(id));
         let now_us = self.now_us;
         self.change(move |t| {
             t.keep_early_results(&early);
@@ -305,9 +305,10 @@ impl Tx for ModelTx {
 
     async fn as_sent(&mut self, ids: &[Uuid], texts: &[&str]) -> Result<()> {
         self.ask().await?;
-        let known: Vec<Uuid> = self.see(|t| ids.iter().copied().filter(|id| t.outbox.contains_key(id)).collect())?;
-        self.hold(known.into_iter().map(Lock::Reply)).await?;
-        let (ids, texts) = (ids.to_vec(), texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let changed: BTreeSet<Uuid> = self.see(|t| t.otherwise(ids, texts))?.into_iter().collect();
+        self.hold(changed.iter().copied().map(Lock::Reply)).await?;
+        let of = ids.iter().zip(texts).filter(|(id, _)| changed.contains(id));
+        let (ids, texts): (Vec<Uuid>, Vec<String>) = of.map(|(id, text)| (*id, (*text).to_owned())).unzip();
         self.change(move |t| t.as_sent(&ids, &texts))?;
         self.conn.leg().await
     }
@@ -315,12 +316,12 @@ impl Tx for ModelTx {
     async fn apply_receipts(&mut self, rows: &ReceiptRows) -> Result<Vec<i32>> {
         self.ask().await?;
         let forms = owned::receipts(rows);
-        let ids: BTreeSet<Uuid> = self.see(|t| t.hits(&forms).into_iter().map(|(_, id, ..)| id).collect())?;
-        self.hold(ids.into_iter().map(Lock::Reply)).await?;
-        let found = self.see(|t| t.hits(&forms).into_iter().map(|(no, ..)| no).collect())?;
-        self.change(move |t| {
-            t.apply_receipts(&forms);
+        let (found, changed) = self.see(|t| {
+            let found: Vec<i32> = t.hits(&forms).into_iter().map(|(no, ..)| no).collect();
+            (found, t.receipted(&forms).into_iter().map(|(id, form)| (id, form.clone())).collect::<Vec<_>>())
         })?;
+        self.hold(changed.iter().map(|(id, _)| Lock::Reply(*id))).await?;
+        self.change(move |t| t.apply_receipts(&changed))?;
         self.conn.leg().await?;
         Ok(found)
     }
