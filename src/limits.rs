@@ -276,7 +276,7 @@ pub const WEB_EXPORT_SECONDS_MAX: u64 = WEB_CONNECTION_SECONDS;
 /// Rows that a filtered list looks through in their order before an index is asked.
 pub const WEB_SCAN_ROWS: i64 = 10_000;
 /// Rows that it looks through where no index helps; the page says so and leads on.
-pub const WEB_SCAN_FAR_ROWS: i64 = 50_000;
+pub const WEB_SCAN_FAR_ROWS: i64 = 30_000;
 /// Rows that an index may name to be judged one by one.
 pub const WEB_CANDIDATES_MAX: i64 = 8_000;
 /// Conditions on answers in one filter.

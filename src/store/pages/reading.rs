@@ -92,3 +92,20 @@ pub async fn newest(store: &Store) -> Result<Vec<Request>, StoreError> {
         })
         .await
 }
+
+/// The next requests for a file, the oldest first, after one of them; none: there are no more.
+pub async fn next(store: &Store, after: i64) -> Result<Vec<Request>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            Ok(sqlx::query_as!(
+                Request,
+                "SELECT id, kind, made_by, made_at, payload - 'text' AS \"payload!\", state, result - 'texts' AS result, done_at
+                 FROM request WHERE id > $1 ORDER BY id LIMIT $2",
+                after,
+                crate::limits::WEB_EXPORT_ROWS / 4
+            )
+            .fetch_all(conn)
+            .await?)
+        })
+        .await
+}

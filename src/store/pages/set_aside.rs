@@ -44,3 +44,25 @@ pub async fn list(store: &Store) -> Result<(Vec<SetAside>, i64), StoreError> {
         })
         .await
 }
+
+/// The next ones for a file, in the order of (host's spool, sequence), after one of them; none: there are no more.
+pub async fn next(store: &Store, after: Option<(Uuid, i64)>) -> Result<Vec<SetAside>, StoreError> {
+    let (spool, sequence) = after.unwrap_or((Uuid::nil(), 0));
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            Ok(sqlx::query_as!(
+                SetAside,
+                "SELECT s.uuid AS spool, s.host, a.sequence, a.received_at, a.link, left(a.error, 2000) AS \"error!\",
+                     a.set_aside_at
+                 FROM set_aside a JOIN spool s ON s.id = a.spool_id
+                 WHERE (s.uuid, a.sequence) > ($1, $2)
+                 ORDER BY s.uuid, a.sequence LIMIT $3",
+                spool,
+                sequence,
+                crate::limits::WEB_EXPORT_ROWS / 4
+            )
+            .fetch_all(conn)
+            .await?)
+        })
+        .await
+}

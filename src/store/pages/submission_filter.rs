@@ -361,19 +361,6 @@ async fn candidates(conn: &mut PgConnection, f: &Filter) -> Result<Option<Vec<Cu
             return judge(conn, f, &ids).await.map(Some);
         }
     }
-    if let Some(equalities) = f.answers.as_ref().and_then(|a| a.equalities.as_ref()) {
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM submission WHERE election_id = $1 AND answers @@ $2::text::jsonpath LIMIT $3",
-            f.election,
-            equalities,
-            most
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        if (ids.len() as i64) < most {
-            return judge(conn, f, &ids).await.map(Some);
-        }
-    }
     if f.states & state::UNVERIFIED != 0 {
         let ids = sqlx::query_scalar!(
             r#"SELECT unnest(submissions) AS "id!" FROM message
@@ -410,6 +397,21 @@ async fn candidates(conn: &mut PgConnection, f: &Filter) -> Result<Option<Vec<Cu
             return judge(conn, f, &ids).await.map(Some);
         }
     }
+    if let Some(equalities) = f.answers.as_ref().and_then(|a| a.equalities.as_ref())
+        && is_rare(conn, f, equalities).await?
+    {
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM submission WHERE election_id = $1 AND answers @@ $2::text::jsonpath LIMIT $3",
+            f.election,
+            equalities,
+            most
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        if (ids.len() as i64) < most {
+            return judge(conn, f, &ids).await.map(Some);
+        }
+    }
     if let Some(prefix) = &f.prefix {
         let ids = sqlx::query_scalar!(
             "SELECT id FROM submission WHERE election_id = $1 AND prefix = $2 ORDER BY last_received_at DESC LIMIT $3",
@@ -424,6 +426,22 @@ async fn candidates(conn: &mut PgConnection, f: &Filter) -> Result<Option<Vec<Cu
         }
     }
     Ok(None)
+}
+
+/// Is an answer rare among the newest? The index on answers is asked for rare ones only: of frequent ones it
+/// would gather all before it gives the first.
+async fn is_rare(conn: &mut PgConnection, f: &Filter, equalities: &str) -> Result<bool, StoreError> {
+    let among = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+             SELECT answers FROM submission WHERE election_id = $1 ORDER BY last_received_at DESC, id LIMIT $2) s
+           WHERE s.answers @@ (SELECT $3::text::jsonpath)"#,
+        f.election,
+        limits::WEB_SCAN_ROWS,
+        equalities
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(among * 100 <= limits::WEB_SCAN_ROWS)
 }
 
 /// Submissions in a state that an index names.

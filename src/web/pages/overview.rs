@@ -13,6 +13,7 @@ use crate::store::pages::overview::{Area, Overview, Tally, overview};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::Take;
 use crate::web::plot::bar;
 use crate::web::plot::growth::{Growth, Line};
 use crate::web::{App, format};
@@ -46,6 +47,10 @@ struct Page {
 impl Page {
     fn path(&self) -> String {
         format!("/elections/{}", self.slug)
+    }
+
+    fn take(&self) -> Take {
+        Take::of(&format!("{}/overview", self.path()), link("", &[("area", &self.area_code)]).trim_start_matches('?'))
     }
 
     fn area_link(&self, code: &str) -> String {

@@ -20,6 +20,7 @@ use crate::web::auth::Who;
 use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::Take;
 use crate::web::{App, format, text};
 
 /// Seconds after which a page that waits loads itself again.
@@ -298,6 +299,7 @@ fn of_result(text: &Value) -> Text {
 struct List {
     layout: Layout,
     rows: Vec<Request>,
+    take: Take,
 }
 
 impl List {
@@ -325,5 +327,6 @@ impl List {
 /// `GET /requests`
 pub(in crate::web) async fn list(State(app): State<App>, Extension(who): Extension<Who>) -> Answer {
     let rows = reading::newest(app.store()).await?;
-    render(&List { layout: Layout::new("Requests", Some(who)).at("requests"), rows })
+    let take = Take::of("/requests", "");
+    render(&List { layout: Layout::new("Requests", Some(who)).at("requests"), rows, take })
 }

@@ -46,7 +46,13 @@ impl Answer {
 
     /// The link to the next page.
     pub fn next(&self) -> Option<String> {
-        let before = self.body.split(" rel=\"next\"").next().filter(|before| before.len() < self.body.len())?;
+        self.link("next")
+    }
+
+    /// The link of this relation (`next`, `prev`, `first`).
+    pub fn link(&self, rel: &str) -> Option<String> {
+        let end = format!(" rel=\"{rel}\"");
+        let before = self.body.split(&end).next().filter(|before| before.len() < self.body.len())?;
         let href = before.rsplit("href=\"").next()?.trim_end_matches('"');
         Some(href.replace("&#38;", "&").replace("&amp;", "&"))
     }

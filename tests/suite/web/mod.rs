@@ -3,7 +3,9 @@
 pub(crate) mod browser;
 mod crowd;
 mod desk;
+mod exports;
 mod limits;
+mod lists;
 mod outage;
 mod pages;
 mod people;
