@@ -1,5 +1,7 @@
 //! `/elections/{slug}/submissions/{id}`: one submission, its answers, messages and history.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{Path, State};
 use uuid::Uuid;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 use super::answer;
 use crate::domain::checklist::{Question, Severity};
 use crate::domain::value::{Answers, Value};
+use crate::store::pages::Moment;
 use crate::store::pages::submission::{Detail, Revision, by_id};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
@@ -20,6 +23,23 @@ struct Line {
     question: String,
     answer: Option<String>,
     required: bool,
+    /// How the answer came to stand so, the oldest first.
+    past: Vec<Past>,
+}
+
+/// What an answer was, when and by whom it was given.
+#[derive(Debug, Clone)]
+struct Past {
+    received: Moment,
+    /// `sms`, or what staff did and who.
+    channel: String,
+    made_by: Option<String>,
+    /// It was read anew since, and counts no more.
+    superseded: bool,
+    spool: Uuid,
+    sequence: i64,
+    old: Option<String>,
+    new: Option<String>,
 }
 
 /// Questions under one heading.
@@ -73,12 +93,17 @@ pub(in crate::web) async fn page(
     let language = &election.language;
     let title = it.checklist.as_ref().map_or_else(|| it.prefix.clone(), |c| c.title.get(language).to_owned());
     let history = history(std::mem::take(&mut it.history), &it, language);
+    let (mut sections, mut strays) = (sections(&it, language), strays(&it, language));
+    let mut pasts = pasts(&history);
+    for line in sections.iter_mut().flat_map(|s| &mut s.lines).chain(&mut strays) {
+        line.past = pasts.remove(&line.code).unwrap_or_default();
+    }
     render(&Page {
         layout: Layout::new(format!("{} {}", it.prefix, it.observer), Some(who)).at("submissions").of(&election),
         slug,
         title,
-        sections: sections(&it, language),
-        strays: strays(&it, language),
+        sections,
+        strays,
         broken: broken(&it, language),
         history,
         it,
@@ -106,6 +131,7 @@ fn line(question: &Question, value: Option<&Value>, language: &str) -> Line {
         question: question.text.get(language).to_owned(),
         answer: value.map(|v| answer::words(Some(question), v, language)),
         required: question.required && !is_flag,
+        past: Vec::new(),
     }
 }
 
@@ -117,7 +143,7 @@ fn strays(it: &Detail, language: &str) -> Vec<Line> {
         .filter(|(code, _)| !known(code))
         .filter_map(|(code, value)| {
             let answer = Some(answer::words(None, value.as_ref()?, language));
-            Some(Line { code: code.to_string(), question: String::new(), answer, required: false })
+            Some(Line { code: code.to_string(), question: String::new(), answer, required: false, past: Vec::new() })
         })
         .collect()
 }
@@ -145,6 +171,26 @@ fn broken(it: &Detail, language: &str) -> Vec<Broken> {
             None => Broken { name: name.clone(), expr: String::new(), message: uncalled(it, name), is_error: false },
         })
         .collect()
+}
+
+/// What each answer was before, by code.
+fn pasts(history: &[(Revision, Vec<Change>)]) -> BTreeMap<String, Vec<Past>> {
+    let mut pasts: BTreeMap<String, Vec<Past>> = BTreeMap::new();
+    for (revision, changes) in history {
+        for change in changes {
+            pasts.entry(change.code.clone()).or_default().push(Past {
+                received: revision.received,
+                channel: revision.channel.clone(),
+                made_by: revision.made_by.clone(),
+                superseded: revision.superseded,
+                spool: revision.spool,
+                sequence: revision.sequence,
+                old: change.old.clone(),
+                new: change.new.clone(),
+            });
+        }
+    }
+    pasts
 }
 
 /// Each message with what it changed when all are applied in their order.
