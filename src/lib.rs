@@ -39,6 +39,7 @@
 //! a test keeps them. `domain`, `text`, `grammar` and `intake::decide` are pure.
 
 pub mod analysis;
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod domain;

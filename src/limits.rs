@@ -354,6 +354,20 @@ pub const SUMMARY_VALUES_MAX: usize = 16_384;
 pub const SUMMARY_BARS_MAX: usize = 24;
 /// Seconds for which summaries of answers are shown again: they cost more than other figures.
 pub const SUMMARY_CACHE_SECONDS: u64 = 20;
+/// Archived elections that are served, the last archived first.
+pub const ARCHIVES_MAX: i64 = 4_096;
+/// Submissions frozen in one transaction.
+pub const ARCHIVE_SLICE: i64 = 500;
+/// Times that an archive is begun anew as reports still come in.
+pub const ARCHIVE_TRIES: usize = 3;
+/// Bytes of one page's figures, unpacked.
+pub const ARCHIVE_FIGURE_BYTES_MAX: u64 = 2 << 20;
+/// Bytes of archived elections' pages kept as they are sent, compressed...
+pub const WEB_FROZEN_BYTES_MAX: usize = 2 << 20;
+/// ... how many...
+pub const WEB_FROZEN_PAGES_MAX: usize = 512;
+/// ... and bytes of the address of each.
+pub const WEB_FROZEN_PATH_BYTES_MAX: usize = 512;
 /// Seconds that summing up one checklist's answers may take.
 pub const SUMMARY_DEADLINE_SECONDS: u64 = 15;
 

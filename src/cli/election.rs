@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
+use crate::archive;
+use crate::cli::import::Progress;
 use crate::config::{Config, Part};
 use crate::domain::election::{AuthPolicy, DateOrder, Identify, Unverified};
 use crate::role::support;
+use crate::store::Store;
 use crate::store::election::{self, Auth, ElectionRow, NewElection, Settings};
 
 /// Arguments.
@@ -69,6 +72,26 @@ enum Command {
     },
     /// Refuse what is received from now on; what was received before still counts
     Close {
+        /// Short name
+        slug: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Freeze an election's figures: its pages are served from them from then on, at no running cost.
+    /// An open election is closed; one that is archived is archived anew
+    Archive {
+        /// Short name
+        slug: String,
+        /// Also while the election is open or something is not settled
+        #[arg(long)]
+        yes: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring an archived election back: it is closed then, as it was before
+    Unarchive {
         /// Short name
         slug: String,
         /// Print JSON
@@ -217,6 +240,16 @@ async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Open { slug, reopen, json } => say(json, "open", &election::open(&store, &slug, reopen).await?),
         Command::Close { slug, json } => say(json, "closed", &election::close(&store, &slug).await?),
+        Command::Archive { slug, yes, json } => archive(&store, &slug, yes, json).await,
+        Command::Unarchive { slug, json } => {
+            let row = election::find(&store, &slug).await?;
+            anyhow::ensure!(
+                crate::store::archive::bring_back(&store, row.id).await?,
+                "election `{slug}` is {}, not archived",
+                row.state
+            );
+            say(json, "closed, no longer archived", &election::find(&store, &slug).await?)
+        }
         Command::List { json: true } => {
             support::print_json(&election::list(&store).await?)?;
             Ok(ExitCode::SUCCESS)
@@ -271,6 +304,22 @@ fn say(json: bool, done: &str, row: &ElectionRow) -> anyhow::Result<ExitCode> {
         support::print_json(row)?;
     } else {
         println!("election {}: {done}", row.slug);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn archive(store: &Store, slug: &str, yes: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let progress = Progress::start(0, json);
+    let done = archive::freeze(store, slug, yes, &|done, all| progress.reached(done, all)).await;
+    drop(progress);
+    let done = done?;
+    if json {
+        support::print_json(&done)?;
+    } else {
+        println!(
+            "election {slug}: archived as version {}, {} sets of figures and {} submissions",
+            done.version, done.figures, done.submissions
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

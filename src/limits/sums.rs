@@ -37,6 +37,7 @@ pub const WEB_MEMORY_PARTS: [(&str, usize); 6] = [
         WEB_GOOD_PAGES_BYTES_MAX + WEB_SESSIONS_REMEMBERED_MAX * 512 + SIGN_IN_ADDRESSES_MAX * 128,
     ),
     ("a password's computation", (PASSWORD_MEMORY_KIB as usize) << 10),
+    ("pages of archived elections", WEB_FROZEN_BYTES_MAX + WEB_FROZEN_PAGES_MAX * 2 * WEB_FROZEN_PATH_BYTES_MAX),
     ("runtime, caches, connections to PostgreSQL", WEB_REST),
 ];
 

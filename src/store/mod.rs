@@ -4,6 +4,8 @@
 //! that it has a deadline and a connection whose use was cut short is closed, never reused.
 
 pub mod account;
+pub mod archive;
+pub mod archive_submission;
 pub mod auth;
 pub mod batch;
 pub mod checklist;

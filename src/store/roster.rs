@@ -47,7 +47,7 @@ async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, Store
         r#"SELECT id, slug, name, state, language, identify, unverified, auth_code, auth_failures, auth_lockout_minutes, date_order, help AS "help: Json<Translated>",
                   replies_per_hour, opened_at, closed_at
            FROM election
-           WHERE state IN ('draft', 'open') OR (state = 'closed' AND closed_at > now() - make_interval(days => $1))
+           WHERE state IN ('draft', 'open') OR (state IN ('closed', 'archived') AND closed_at > now() - make_interval(days => $1))
            ORDER BY opened_at DESC NULLS LAST, id DESC LIMIT $2"#,
         closed_days,
         ELECTIONS_MAX

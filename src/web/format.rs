@@ -90,6 +90,11 @@ pub(super) fn clock(moment: &Moment, day: bool) -> String {
     moment.local.format(kind).unwrap_or_default()
 }
 
+/// `1 Feb 2026`.
+pub(super) fn date(moment: &Moment) -> String {
+    moment.local.format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
+}
+
 /// `1 Feb`.
 pub(super) fn day(moment: &Moment) -> String {
     moment.local.format(format_description!("[day padding:none] [month repr:short]")).unwrap_or_default()

@@ -22,6 +22,9 @@ const ELECTION_WAYS: [(&str, &str, &str); 7] = [
     ("trouble", "Not understood", "/trouble?election={slug}"),
 ];
 
+/// Those of [`ELECTION_WAYS`] that archived elections have.
+const ARCHIVED_WAYS: [&str; 3] = ["overview", "questions", "submissions"];
+
 /// The ways outside of any election; as [`ELECTION_WAYS`].
 const SITE_WAYS: [(&str, &str, &str); 7] = [
     ("elections", "Elections", "/elections"),
@@ -92,7 +95,11 @@ impl Layout {
 
     /// The ways within the election; none outside of one.
     pub(super) fn election_ways(&self) -> Vec<Way> {
-        self.election.as_ref().map_or_else(Vec::new, |e| self.ways(&ELECTION_WAYS, &e.slug, true))
+        let Some(election) = &self.election else { return Vec::new() };
+        // Of an archived election there is what was frozen.
+        let here = |way: &&(&str, &str, &str)| election.version == 0 || ARCHIVED_WAYS.contains(&way.0);
+        let ways: Vec<_> = ELECTION_WAYS.iter().filter(here).copied().collect();
+        self.ways(&ways, &election.slug, true)
     }
 
     fn ways(&self, ways: &[(&'static str, &'static str, &'static str)], slug: &str, is_here: bool) -> Vec<Way> {

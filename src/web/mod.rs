@@ -10,6 +10,7 @@ mod cache;
 mod error;
 mod export;
 mod format;
+mod frozen;
 mod guard;
 mod health;
 mod layout;
@@ -67,12 +68,14 @@ struct Shared {
     addresses: auth::addresses::Addresses,
     good_pages: stale::GoodPages,
     health: health::Health,
-    /// By election and area.
-    overviews: cache::Cache<(i32, Option<i32>), Overview>,
-    /// By election, checklist and area.
-    questions: cache::Cache<(i32, String, Option<i32>), Questions>,
-    /// By election, checklist, question and area.
-    by_area: cache::Cache<(i32, String, String, Option<i32>), ByArea>,
+    /// By election, version of its archive and area.
+    overviews: cache::Cache<(i32, i32, Option<i32>), Overview>,
+    /// By election, version of its archive, checklist and area.
+    questions: cache::Cache<(i32, i32, String, Option<i32>), Questions>,
+    /// By election, version of its archive, checklist, question and area.
+    by_area: cache::Cache<(i32, i32, String, String, Option<i32>), ByArea>,
+    archives: cache::Cache<(), frozen::Archives>,
+    frozen: frozen::Pages,
     elections: cache::Cache<(), Vec<crate::store::pages::election::Listed>>,
     /// By election, area and checklist.
     observer_counts: cache::Cache<(i32, Option<i32>, Option<String>), crate::store::pages::observers::Counts>,
@@ -103,6 +106,8 @@ impl App {
             questions: cache::Cache::new("questions", limits::WEB_CACHE_ENTRIES_MAX)
                 .keeping(limits::SUMMARY_CACHE_SECONDS),
             by_area: cache::Cache::new("by_area", limits::WEB_CACHE_ENTRIES_MAX).keeping(limits::SUMMARY_CACHE_SECONDS),
+            archives: cache::Cache::new("archives", 1),
+            frozen: frozen::Pages::default(),
             elections: cache::Cache::new("elections", 1),
             observer_counts: cache::Cache::new("observers", limits::WEB_CACHE_ENTRIES_MAX),
         }))
@@ -116,6 +121,7 @@ impl App {
                 self.0.overviews.clear();
                 self.0.questions.clear();
                 self.0.by_area.clear();
+                self.0.frozen.clear();
                 self.0.elections.clear();
                 self.0.observer_counts.clear();
                 self.0.good_pages.clear();

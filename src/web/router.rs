@@ -12,7 +12,7 @@ use tower_http::csrf::CsrfLayer;
 
 use super::auth::rights::Right;
 use super::error::PageError;
-use super::{App, assets, auth, error, guard, health, pages};
+use super::{App, assets, auth, error, frozen, guard, health, pages};
 use crate::limits::WEB_BODY_BYTES_MAX;
 
 /// A private page: its address, what somebody needs who asks for it, and what answers.
@@ -81,7 +81,8 @@ pub fn routes() -> Vec<(&'static str, Right)> {
 pub fn router(app: App) -> Router {
     let private = pages().into_iter().fold(Router::new(), |router, page| {
         let door = from_fn_with_state((app.clone(), page.right), auth::require);
-        router.route(page.path, page.answer.route_layer(door))
+        let frozen = from_fn_with_state(app.clone(), frozen::serve);
+        router.route(page.path, page.answer.route_layer(frozen).route_layer(door))
     });
     let open = Router::new()
         .route("/sign-in", get(pages::sign_in::page).post(pages::sign_in::submit))

@@ -29,6 +29,12 @@ impl Progress {
         Self(bar)
     }
 
+    /// So much of so much is done.
+    pub(crate) fn reached(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+
     pub(crate) fn advance(&self, rows: u64) {
         self.0.inc(rows);
     }

@@ -1,5 +1,6 @@
 //! Elections: the list with its figures, one by its short name, and its checklists.
 
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{Moment, Place};
@@ -7,7 +8,7 @@ use crate::domain::checklist::{Checklist, Translated};
 use crate::store::{Store, StoreError};
 
 /// One election.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Election {
     /// PostgreSQL's key.
     pub id: i32,
@@ -25,10 +26,14 @@ pub struct Election {
     pub opened: Option<Moment>,
     /// When it was closed.
     pub closed: Option<Moment>,
+    /// When it was archived.
+    pub archived: Option<Moment>,
+    /// Version of the archive; 0: it is not archived.
+    pub version: i32,
 }
 
 /// An election in the list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Listed {
     /// Short name.
     pub slug: String,
@@ -40,6 +45,8 @@ pub struct Listed {
     pub opened: Option<Moment>,
     /// When it was closed.
     pub closed: Option<Moment>,
+    /// When it was archived.
+    pub archived: Option<Moment>,
     /// Observers.
     pub observers: i64,
     /// Polling stations that have an observer.
@@ -55,7 +62,7 @@ pub struct Listed {
 }
 
 /// A checklist's newest version.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChecklistName {
     /// Its prefix.
     pub prefix: String,
@@ -67,8 +74,17 @@ pub struct ChecklistName {
     pub title: Translated,
 }
 
-/// All elections: open ones first, then the newest.
+/// All elections that are not archived: open ones first, then the newest.
 pub async fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
+    figures(store, None).await
+}
+
+/// One election's figures in the list, whatever its state.
+pub async fn listed(store: &Store, election: i32) -> Result<Option<Listed>, StoreError> {
+    Ok(figures(store, Some(election)).await?.pop())
+}
+
+async fn figures(store: &Store, election: Option<i32>) -> Result<Vec<Listed>, StoreError> {
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             let rows = sqlx::query!(
@@ -80,13 +96,16 @@ pub async fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
                  FROM election e
                  CROSS JOIN LATERAL (SELECT count(*) AS observers, count(DISTINCT station_id) AS stations
                      FROM observer WHERE election_id = e.id) o
-                 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE kind = 'checklist') AS reports,
-                     count(*) FILTER (WHERE kind = 'checklist' AND missing = 0) AS complete,
-                     count(*) FILTER (WHERE kind = 'incident') AS incidents, max(last_received_at) AS last_at
-                     FROM submission WHERE election_id = e.id) s
+                 CROSS JOIN LATERAL (SELECT coalesce(sum(submissions) FILTER (WHERE kind = 'checklist'), 0)::bigint AS reports,
+                     coalesce(sum(complete) FILTER (WHERE kind = 'checklist'), 0)::bigint AS complete,
+                     coalesce(sum(submissions) FILTER (WHERE kind = 'incident'), 0)::bigint AS incidents,
+                     (SELECT max(last_received_at) FROM submission WHERE election_id = e.id) AS last_at
+                     FROM tally WHERE election_id = e.id) s
+                 WHERE CASE WHEN $1::int IS NULL THEN e.state <> 'archived' ELSE e.id = $1 END
                  ORDER BY array_position(ARRAY['open', 'draft', 'closed', 'archived'], e.state),
                      coalesce(e.closed_at, e.opened_at, e.created_at) DESC, e.id DESC
-                 LIMIT 500"#
+                 LIMIT 500"#,
+                election
             )
             .fetch_all(conn)
             .await?;
@@ -98,6 +117,7 @@ pub async fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
                     state: r.state,
                     opened: Moment::of(r.opened_at, r.opened_local),
                     closed: Moment::of(r.closed_at, r.closed_local),
+                    archived: None,
                     observers: r.observers,
                     stations: r.stations,
                     reports: r.reports,
@@ -131,6 +151,8 @@ pub async fn by_slug(store: &Store, slug: &str) -> Result<Option<Election>, Stor
                 language: r.language,
                 opened: Moment::of(r.opened_at, r.opened_local),
                 closed: Moment::of(r.closed_at, r.closed_local),
+                archived: None,
+                version: 0,
             }))
         })
         .await
@@ -226,6 +248,40 @@ pub async fn definitions(store: &Store, election: i32) -> Result<Vec<Checklist>,
             .fetch_all(conn)
             .await?;
             Ok(rows.into_iter().filter_map(|definition| serde_json::from_value(definition).ok()).collect())
+        })
+        .await
+}
+
+/// Every version of every checklist that can be read.
+pub async fn every_definition(store: &Store, election: i32) -> Result<Vec<Checklist>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let rows =
+                sqlx::query!("SELECT id, definition FROM checklist WHERE election_id = $1 ORDER BY id", election)
+                    .fetch_all(conn)
+                    .await?;
+            let read = |definition| serde_json::from_value::<Checklist>(definition).ok();
+            Ok(rows.into_iter().filter_map(|r| Some(Checklist { id: r.id, ..read(r.definition)? })).collect())
+        })
+        .await
+}
+
+/// Every area with the one that it lies in, the top first. No stations.
+pub async fn every_area(store: &Store, election: i32) -> Result<Vec<(Place, Option<i32>)>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let rows = sqlx::query!(
+                "SELECT id, level, depth, code, name, is_station, parent_id FROM location
+                 WHERE election_id = $1 AND NOT is_station ORDER BY depth, name, code",
+                election
+            )
+            .fetch_all(conn)
+            .await?;
+            let place = |id, level, depth, code, name, is_station| Place { id, level, depth, code, name, is_station };
+            Ok(rows
+                .into_iter()
+                .map(|r| (place(r.id, r.level, r.depth, r.code, r.name, r.is_station), r.parent_id))
+                .collect())
         })
         .await
 }

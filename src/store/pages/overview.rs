@@ -1,19 +1,26 @@
 //! One election at a glance: what was expected and what came, by checklist, by area, over time.
 //!
-//! *Expected* is one report a checklist of each observer in the area. An observer's report is
+//! Whatever an election's size, its overview costs about the same: it reads counts that are kept up to date
+//! (`tally` and its sisters). The areas above stations, and forms with serials, are counted from submissions.
+//!
+//! *Expected* is one report a checklist of each observer in the area. A report belongs to the area of the
+//! station that it was sent for; an observer's is
 //! *complete* when no required answer is missing in any of it, else *partial*. All figures of one
 //! answer are of one instant (a repeatable-read transaction).
 
+use serde::{Deserialize, Serialize};
 use sqlx::{Executor, PgConnection};
+
+mod areas;
+mod time;
 
 use super::election::{ChecklistName, Election, checklists_of};
 use super::{Moment, Place};
 use crate::domain::outcome::Outcome;
-use crate::limits;
 use crate::store::{Store, StoreError};
 
 /// How many observers' reports came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Of so many observers.
     pub expected: i64,
@@ -38,7 +45,7 @@ impl Tally {
 }
 
 /// An area's row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Area {
     /// The area or station; `None`: observers without one.
     pub place: Option<Place>,
@@ -49,7 +56,7 @@ pub struct Area {
 }
 
 /// New reports of one checklist in one step of time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// Index into [`Overview::checklists`].
     pub checklist: usize,
@@ -62,7 +69,7 @@ pub struct Step {
 }
 
 /// All figures.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Overview {
     /// Checklists that reports are expected of.
     pub checklists: Vec<ChecklistName>,
@@ -111,20 +118,9 @@ pub async fn overview(store: &Store, election: &Election, area: Option<&Place>) 
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
             let mut all = checklists_of(conn, election.id).await?;
             all.retain(|c| c.kind == "checklist" && c.state != "draft");
-            let (areas, areas_cut) = areas(conn, election.id, area, &all).await?;
-            let steps = steps(conn, election, area, &all).await?;
-            let totals = sqlx::query!(
-                r#"SELECT count(*) FILTER (WHERE kind = 'incident') AS "incidents!",
-                     count(*) FILTER (WHERE broken_rules <> '{}') AS "broken!",
-                     max(last_received_at) AS last_at, max(last_received_at) AT TIME ZONE $3 AS last_local
-                 FROM submission WHERE election_id = $1
-                     AND ($2::int IS NULL OR station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int]))"#,
-                election.id,
-                area.map(|a| a.id),
-                election.timezone
-            )
-            .fetch_one(&mut *conn)
-            .await?;
+            let (areas, areas_cut) = areas::areas(conn, election.id, area, &all).await?;
+            let steps = time::steps(conn, election, area, &all).await?;
+            let totals = totals(conn, election, area).await?;
             let outcomes = if area.is_none() { outcomes(conn, election.id).await? } else { Vec::new() };
             Ok(Overview {
                 observers: areas.iter().map(|a| a.observers).sum(),
@@ -132,139 +128,52 @@ pub async fn overview(store: &Store, election: &Election, area: Option<&Place>) 
                 areas,
                 areas_cut,
                 steps,
-                incidents: totals.incidents,
-                broken: totals.broken,
-                last: Moment::of(totals.last_at, totals.last_local),
+                incidents: totals.0,
+                broken: totals.1,
+                last: totals.2,
                 outcomes,
             })
         })
         .await
 }
 
-async fn areas(
-    conn: &mut PgConnection,
-    election: i32,
-    area: Option<&Place>,
-    checklists: &[ChecklistName],
-) -> Result<(Vec<Area>, bool), StoreError> {
-    // The level shown: the one below the area; without one the first level that has several.
-    let place = match area {
-        Some(a) if a.is_station => i32::from(a.depth) + 1,
-        Some(a) => i32::from(a.depth) + 2,
-        None => {
-            sqlx::query_scalar!(
-                r#"SELECT coalesce(min(depth), 0) + 1 AS "place!" FROM (
-                 SELECT depth FROM location WHERE election_id = $1 GROUP BY depth HAVING count(*) > 1) several"#,
-                election
-            )
-            .fetch_one(&mut *conn)
-            .await?
-        }
-    };
-    // One row an area and checklist; a row with a NULL prefix counts the area's observers.
-    let rows = sqlx::query!(
-        r#"WITH posted AS (
-             SELECT o.id, coalesce(l.path[$3], l.id) AS area
-             FROM observer o LEFT JOIN location l ON l.id = o.station_id
-             WHERE o.election_id = $1 AND ($2::int IS NULL OR l.path @> ARRAY[$2::int])
-         ), reported AS (
-             SELECT observer_id, prefix, bool_and(missing = 0) AS complete FROM submission
-             WHERE election_id = $1 AND kind = 'checklist' GROUP BY observer_id, prefix
-         ), counted AS (
-             SELECT area, NULL AS prefix, count(*) AS complete, 0::bigint AS partial FROM posted GROUP BY area
-             UNION ALL
-             SELECT p.area, r.prefix, count(*) FILTER (WHERE r.complete), count(*) FILTER (WHERE NOT r.complete)
-             FROM posted p JOIN reported r ON r.observer_id = p.id GROUP BY p.area, r.prefix
-         )
-         SELECT c.prefix, c.complete AS "complete!", c.partial AS "partial!", l.id AS "id?", l.level AS "level?",
-             l.depth AS "depth?", l.code AS "code?", l.name AS "name?", l.is_station AS "is_station?"
-         FROM counted c LEFT JOIN location l ON l.id = c.area
-         ORDER BY l.name NULLS LAST, l.code NULLS LAST, l.id, c.prefix NULLS FIRST"#,
-        election,
-        area.map(|a| a.id),
-        place
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut areas: Vec<Area> = Vec::new();
-    let mut cut = false;
-    for row in rows {
-        let place = match (row.id, row.level, row.depth, row.code, row.name, row.is_station) {
-            (Some(id), Some(level), Some(depth), Some(code), Some(name), Some(is_station)) => {
-                Some(Place { id, level, depth, code, name, is_station })
-            }
-            _ => None,
-        };
-        match row.prefix {
-            None if areas.len() as i64 >= limits::WEB_AREA_ROWS => {
-                cut = true;
-                // What does not fit is summed up in the last row, so that totals stay true.
-                if let Some(last) = areas.last_mut() {
-                    last.place = None;
-                    last.observers += row.complete;
-                    last.tallies.iter_mut().for_each(|t| t.expected += row.complete);
-                }
-            }
-            None => areas.push(Area {
-                place,
-                observers: row.complete,
-                tallies: vec![Tally { expected: row.complete, ..Tally::default() }; checklists.len()],
-            }),
-            Some(prefix) => {
-                let index = checklists.iter().position(|c| c.prefix == prefix);
-                if let Some(tally) = index.and_then(|i| areas.last_mut().and_then(|a| a.tallies.get_mut(i))) {
-                    tally.complete += row.complete;
-                    tally.partial += row.partial;
-                }
-            }
-        }
-    }
-    Ok((areas, cut))
-}
-
-async fn steps(
+/// Incidents, reports that break a rule, the last report.
+async fn totals(
     conn: &mut PgConnection,
     election: &Election,
     area: Option<&Place>,
-    checklists: &[ChecklistName],
-) -> Result<Vec<Step>, StoreError> {
-    let rows = sqlx::query!(
-        r#"WITH chosen AS (
-             SELECT prefix, first_received_at FROM submission WHERE election_id = $1 AND kind = 'checklist'
-                 AND ($2::int IS NULL OR station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int]))
-         ), span AS (
-             SELECT max(first_received_at) - min(first_received_at) AS span FROM chosen
-         ), step AS (
-             SELECT CASE WHEN span <= interval '3 hours' THEN interval '5 minutes'
-                 WHEN span <= interval '10 hours' THEN interval '15 minutes'
-                 WHEN span <= interval '26 hours' THEN interval '30 minutes'
-                 WHEN span <= interval '4 days' THEN interval '2 hours'
-                 ELSE make_interval(secs => ceil(extract(epoch FROM span) / 6000000) * 86400) END AS step FROM span
-         )
-         SELECT prefix AS "prefix!", from_at AS "from_at!", from_at AT TIME ZONE $3 AS "from_local!",
-             extract(epoch FROM step)::bigint AS "seconds!", reports AS "reports!"
-         FROM (SELECT prefix, date_bin(step, first_received_at, 'epoch'::timestamptz) AS from_at, step, count(*) AS reports
-               FROM chosen, step GROUP BY 1, 2, 3) binned
-         ORDER BY from_at, prefix LIMIT 4000"#,
+) -> Result<(i64, i64, Option<Moment>), StoreError> {
+    let Some(area) = area else {
+        let row = sqlx::query!(
+            r#"SELECT coalesce(sum(submissions) FILTER (WHERE kind = 'incident'), 0)::bigint AS "incidents!",
+                 coalesce(sum(broken), 0)::bigint AS "broken!", last.at AS "last_at?", last.at AT TIME ZONE $2 AS "last_local?"
+             FROM (SELECT max(last_received_at) AS at FROM submission WHERE election_id = $1) last
+             LEFT JOIN tally ON election_id = $1 GROUP BY last.at"#,
+            election.id,
+            election.timezone
+        )
+        .fetch_one(conn)
+        .await?;
+        return Ok((row.incidents, row.broken, Moment::of(row.last_at, row.last_local)));
+    };
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE kind = 'incident') AS "incidents!",
+             count(*) FILTER (WHERE broken_rules <> '{}') AS "broken!",
+             max(last_received_at) AS last_at, max(last_received_at) AT TIME ZONE $3 AS last_local
+         FROM submission WHERE election_id = $1 AND station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int])"#,
         election.id,
-        area.map(|a| a.id),
+        area.id,
         election.timezone
     )
-    .fetch_all(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|r| {
-            let checklist = checklists.iter().position(|c| c.prefix == r.prefix)?;
-            let from = Moment { at: r.from_at, local: r.from_local };
-            Some(Step { checklist, from, seconds: r.seconds, reports: r.reports })
-        })
-        .collect())
+    Ok((row.incidents, row.broken, Moment::of(row.last_at, row.last_local)))
 }
 
 async fn outcomes(conn: &mut PgConnection, election: i32) -> Result<Vec<(Outcome, i64)>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT outcome, count(*) AS "count!" FROM message WHERE election_id = $1 GROUP BY outcome"#,
+        r#"SELECT outcome, sum(messages)::bigint AS "count!" FROM tally_outcome WHERE election_id = $1
+         GROUP BY outcome HAVING sum(messages) > 0"#,
         election
     )
     .fetch_all(conn)

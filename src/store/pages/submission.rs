@@ -12,10 +12,10 @@ use crate::domain::value::Answers;
 use crate::store::{Store, StoreError};
 
 /// Revisions shown of one submission.
-const REVISIONS_SHOWN: i64 = 200;
+pub const REVISIONS_SHOWN: i64 = 200;
 
 /// One submission.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Detail {
     /// Its id.
     pub id: Uuid,
@@ -52,7 +52,7 @@ pub struct Detail {
 }
 
 /// What one message asserted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Revision {
     /// When it was received.
     pub received: Moment,
@@ -75,7 +75,7 @@ pub struct Revision {
 }
 
 /// The message of a revision, with its reply.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Message {
     /// Its text.
     pub text: Option<String>,

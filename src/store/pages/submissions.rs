@@ -18,7 +18,7 @@ pub struct Cursor {
 }
 
 /// One submission in the list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     /// Its id.
     pub id: Uuid,

@@ -1,6 +1,7 @@
 //! The pages, one a file, each with its template in `templates/`.
 
 pub(super) mod account;
+pub(super) mod archived;
 pub(super) mod elections;
 pub(super) mod incidents;
 pub(super) mod message;
@@ -28,8 +29,11 @@ mod cursor;
 mod question_table;
 mod reading;
 
+use serde::de::DeserializeOwned;
+
 use super::App;
 use super::error::PageError;
+use crate::archive::{self, AreaFrame, key};
 use crate::store::pages::Place;
 use crate::store::pages::election::{self, Election};
 
@@ -37,6 +41,9 @@ use crate::store::pages::election::{self, Election};
 async fn election(app: &App, slug: &str) -> Result<Election, PageError> {
     if slug.len() > 63 {
         return Err(PageError::NotFound);
+    }
+    if let Some(archived) = app.archived(slug).await? {
+        return Ok(archived.election.clone());
     }
     election::by_slug(app.store(), slug).await?.ok_or(PageError::NotFound)
 }
@@ -46,8 +53,20 @@ async fn area(app: &App, election: &Election, code: &str) -> Result<Vec<Place>, 
     if code.is_empty() {
         return Ok(Vec::new());
     }
+    if election.version > 0 {
+        let area: Option<AreaFrame> = frozen(app, election, &key::area(code)).await?;
+        return area.map(|a| a.trail).ok_or(PageError::NotFound);
+    }
     let trail = election::trail(app.store(), election.id, code).await?;
     if trail.is_empty() { Err(PageError::NotFound) } else { Ok(trail) }
+}
+
+/// Figures of an archived election.
+async fn frozen<T: DeserializeOwned>(app: &App, election: &Election, key: &str) -> Result<Option<T>, PageError> {
+    match app.archived(&election.slug).await? {
+        Some(archived) => Ok(archive::read(app.store(), &archived, key).await?),
+        None => Err(PageError::NotFound),
+    }
 }
 
 /// Percent-encodes a value of a query.

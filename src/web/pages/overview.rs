@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
 use super::link;
+use crate::archive;
 use crate::domain::outcome::Outcome;
 use crate::store::pages::Place;
 use crate::store::pages::overview::{Area, Overview, Tally, overview};
@@ -116,8 +117,14 @@ pub(in crate::web) async fn page(
     let election = super::election(&app, &slug).await?;
     let trail = super::area(&app, &election, &asked.area).await?;
     let area = trail.last();
-    let key = (election.id, area.map(|a| a.id));
-    let compute = async { overview(app.store(), &election, area).await.map_err(PageError::from) };
+    let key = (election.id, election.version, area.map(|a| a.id));
+    let compute = async {
+        if election.version > 0 {
+            let frozen = super::frozen(&app, &election, &archive::key::overview(&asked.area)).await?;
+            return frozen.ok_or(PageError::NotFound);
+        }
+        overview(app.store(), &election, area).await.map_err(PageError::from)
+    };
     let figures = app.0.overviews.get(key, compute).await?;
     let chosen = figures.checklists.iter().position(|c| c.prefix == asked.checklist);
     if chosen.is_none() && !asked.checklist.is_empty() {

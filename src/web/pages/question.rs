@@ -10,6 +10,7 @@ use super::link;
 use super::question_table;
 use super::questions::{self, Asked, question_link};
 use crate::analysis::summary::{Bars, Numbers, Spread, Summary};
+use crate::archive;
 use crate::domain::checklist::Question;
 use crate::limits::SMALL_CELL;
 use crate::store::pages::Place;
@@ -137,9 +138,16 @@ pub(in crate::web) async fn page(
     let at = found.ok_or(PageError::NotFound)?;
     let question = figures.checklist.questions.get(at).cloned().ok_or(PageError::NotFound)?;
     let whole = figures.summaries.get(at).cloned().ok_or(PageError::NotFound)?;
-    let key = (election.id, prefix.clone(), code.to_owned(), area.map(|a| a.id));
-    let compute =
-        async { by_area(app.store(), &election, &figures.checklist, &question, area).await.map_err(PageError::from) };
+    let key = (election.id, election.version, prefix.clone(), code.to_owned(), area.map(|a| a.id));
+    let compute = async {
+        if election.version > 0 {
+            let key = archive::key::by_area(&figures.checklist.prefix, &question.code, &asked.area);
+            // None is kept where only stations are below.
+            let none = ByArea { areas: Vec::new(), cut: false };
+            return Ok(super::frozen(&app, &election, &key).await?.unwrap_or(none));
+        }
+        by_area(app.store(), &election, &figures.checklist, &question, area).await.map_err(PageError::from)
+    };
     let by_area = app.0.by_area.get(key, compute).await?;
     if let Some(form) = form {
         let rows = question_table::of_areas(&figures, at, &by_area, &election.language);

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::link;
 use super::question_table;
 use crate::analysis::summary::{Spread, Summary};
+use crate::archive::{AreaFrame, Frame, key};
 use crate::domain::checklist::{Checklist, Question};
 use crate::store::pages::Place;
 use crate::store::pages::election::{self, ChecklistName, Election};
@@ -107,6 +108,27 @@ pub(super) fn is_multi(summary: &Summary, question: &Question) -> bool {
     matches!(summary.spread, Spread::Options(_)) && question.kind.as_str() == "multi_choice"
 }
 
+/// The checklists' names, and the areas below one.
+async fn frame(
+    app: &App,
+    election: &Election,
+    area: Option<&Place>,
+) -> Result<(Vec<ChecklistName>, Vec<Place>), PageError> {
+    if election.version == 0 {
+        let checklists = election::checklists(app.store(), election.id).await?;
+        return Ok((checklists, election::below(app.store(), election.id, area).await?));
+    }
+    let frame: Frame = super::frozen(app, election, &key::frame()).await?.ok_or(PageError::NotFound)?;
+    let below = match area {
+        None => frame.areas,
+        Some(area) => {
+            let area: Option<AreaFrame> = super::frozen(app, election, &key::area(&area.code)).await?;
+            area.map_or_else(Vec::new, |a| a.below)
+        }
+    };
+    Ok((frame.checklists, below))
+}
+
 /// A checklist's summaries, as they were a few seconds ago at most.
 pub(super) async fn figures(
     app: &App,
@@ -117,8 +139,14 @@ pub(super) async fn figures(
     if !prefix.bytes().all(|b| b.is_ascii_uppercase()) || prefix.len() > 12 {
         return Err(PageError::NotFound);
     }
-    let key = (election.id, prefix.to_owned(), area.map(|a| a.id));
-    let compute = async { questions(app.store(), election, prefix, area).await?.ok_or(PageError::NotFound) };
+    let key = (election.id, election.version, prefix.to_owned(), area.map(|a| a.id));
+    let compute = async {
+        let figures = match election.version {
+            0 => questions(app.store(), election, prefix, area).await?,
+            _ => super::frozen(app, election, &key::questions(prefix, area.map_or("", |a| &a.code))).await?,
+        };
+        figures.ok_or(PageError::NotFound)
+    };
     app.0.questions.get(key, compute).await
 }
 
@@ -130,7 +158,7 @@ pub(in crate::web) async fn first(
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
     let election = super::election(&app, &slug).await?;
-    let checklists = election::checklists(app.store(), election.id).await?;
+    let checklists = frame(&app, &election, None).await?.0;
     match checklists.first() {
         Some(first) => Ok(Redirect::to(&link(&path(&slug, &first.prefix), &[("area", &asked.area)])).into_response()),
         None => {
@@ -165,8 +193,7 @@ pub(in crate::web) async fn page(
         let rows = question_table::of_checklist(&figures, &election.language);
         return question_table::file(&app, &who, form, &[&slug, "questions", prefix, &asked.area], &rows);
     }
-    let checklists = election::checklists(app.store(), election.id).await?;
-    let areas = election::below(app.store(), election.id, area).await?;
+    let (checklists, areas) = frame(&app, &election, area).await?;
     let answer = render(&Page {
         layout: Layout::new(format!("Questions of {prefix}"), Some(who)).at("questions").of(&election),
         take: Take::of(&path(&slug, prefix), link("", &[("area", &asked.area)]).trim_start_matches('?')),

@@ -10,6 +10,7 @@ use super::answer;
 use crate::domain::checklist::{Question, Severity};
 use crate::domain::value::{Answers, Value};
 use crate::store::pages::Moment;
+use crate::store::pages::election::Election;
 use crate::store::pages::submission::{Detail, Revision, by_id};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
@@ -89,7 +90,12 @@ pub(in crate::web) async fn page(
 ) -> Answer {
     let id = Uuid::try_parse(&id).map_err(|_| PageError::NotFound)?;
     let election = super::election(&app, &slug).await?;
-    let mut it = by_id(app.store(), &election, id).await?.ok_or(PageError::NotFound)?;
+    let it = by_id(app.store(), &election, id).await?.ok_or(PageError::NotFound)?;
+    shown(who, election, it)
+}
+
+/// The page of a submission, wherever it was read.
+pub(super) fn shown(who: Who, election: Election, mut it: Detail) -> Answer {
     let language = &election.language;
     let title = it.checklist.as_ref().map_or_else(|| it.prefix.clone(), |c| c.title.get(language).to_owned());
     let history = history(std::mem::take(&mut it.history), &it, language);
@@ -100,7 +106,7 @@ pub(in crate::web) async fn page(
     }
     render(&Page {
         layout: Layout::new(format!("{} {}", it.prefix, it.observer), Some(who)).at("submissions").of(&election),
-        slug,
+        slug: election.slug,
         title,
         sections,
         strays,

@@ -1,0 +1,272 @@
+//! `archive_submission`: the submissions of an archived election, in the order of the list.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::archive::Making;
+use super::pages::election::Election;
+use super::pages::submission::{Detail, Message, Revision};
+use super::pages::submissions::Cursor;
+use super::pages::{Moment, Place};
+use super::{Store, StoreError};
+use crate::domain::outcome::Outcome;
+use crate::domain::value::Answers;
+use crate::limits::{ARCHIVE_SLICE, WEB_PAGE_ROWS};
+
+/// One submission on its way into the archive.
+#[derive(Debug)]
+pub struct Frozen {
+    /// All that its page shows, without the checklist, which stands apart.
+    pub detail: Detail,
+    /// The checklist's key.
+    pub checklist: i32,
+    /// Revisions in all, beyond those shown.
+    pub revised: bool,
+}
+
+/// How many an election has.
+pub async fn count(store: &Store, election: i32) -> Result<i64, StoreError> {
+    store
+        .with_conn(store.deadline() * 12, async |conn: &mut PgConnection| {
+            Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM submission WHERE election_id = $1"#, election)
+                .fetch_one(conn)
+                .await?)
+        })
+        .await
+}
+
+/// The last that a version in the making has; `None`: none yet.
+pub async fn last(store: &Store, making: &Making) -> Result<Option<Cursor>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            Ok(sqlx::query_as!(
+                Cursor,
+                "SELECT s.last_received_at AS at, s.id FROM archive_submission a
+                 JOIN submission s ON s.election_id = a.election_id AND s.id = a.id
+                 WHERE a.election_id = $1 AND a.version = $2 ORDER BY a.place DESC LIMIT 1",
+                making.election,
+                making.version
+            )
+            .fetch_optional(conn)
+            .await?)
+        })
+        .await
+}
+
+/// The next submissions to freeze, the latest first, after one; a slice.
+pub async fn next(store: &Store, election: &Election, after: Option<Cursor>) -> Result<Vec<Frozen>, StoreError> {
+    store
+        .with_conn(store.deadline() * 12, async |conn: &mut PgConnection| {
+            let rows = sqlx::query!(
+                r#"SELECT s.id, s.checklist_id, s.prefix, s.kind, s.serial, o.code AS observer, s.station_id,
+                     l.registered_voters AS "voters?", s.answers AS "answers!: Json<Answers>", s.missing, s.broken_rules, s.comment,
+                     s.revisions, s.first_received_at, s.last_received_at,
+                     s.first_received_at AT TIME ZONE $3 AS "first_local!", s.last_received_at AT TIME ZONE $3 AS "last_local!",
+                     coalesce((SELECT json_agg(json_build_object('id', p.id, 'level', p.level, 'depth', p.depth, 'code', p.code,
+                             'name', p.name, 'is_station', p.is_station) ORDER BY p.depth)
+                         FROM location p WHERE p.id = ANY (l.path)), '[]') AS "trail!: Json<Vec<Place>>"
+                 FROM submission s JOIN observer o ON o.id = s.observer_id LEFT JOIN location l ON l.id = s.station_id
+                 WHERE s.election_id = $1 AND ($2::timestamptz IS NULL
+                     OR s.last_received_at <= $2 AND (s.last_received_at < $2 OR s.id > $5::uuid))
+                 ORDER BY s.last_received_at DESC, s.id LIMIT $4"#,
+                election.id,
+                after.map(|c| c.at),
+                election.timezone,
+                ARCHIVE_SLICE,
+                after.map(|c| c.id)
+            )
+            .fetch_all(&mut *conn)
+            .await?;
+            let ids: Vec<Uuid> = rows.iter().map(|r| r.id).collect();
+            let mut histories = histories(conn, election, &ids).await?;
+            Ok(rows
+                .into_iter()
+                .map(|r| Frozen {
+                    checklist: r.checklist_id,
+                    revised: r.revisions > 1,
+                    detail: Detail {
+                        id: r.id,
+                        prefix: r.prefix,
+                        kind: r.kind,
+                        serial: r.serial,
+                        checklist: None,
+                        observer: r.observer,
+                        trail: r.trail.0,
+                        registered_voters: r.voters,
+                        answers: r.answers.0,
+                        missing: r.missing,
+                        broken_rules: r.broken_rules,
+                        comment: r.comment,
+                        first: Moment { at: r.first_received_at, local: r.first_local },
+                        last: Moment { at: r.last_received_at, local: r.last_local },
+                        revisions: r.revisions,
+                        history: histories.remove(&r.id).unwrap_or_default(),
+                    },
+                })
+                .collect())
+        })
+        .await
+}
+
+async fn histories(
+    conn: &mut PgConnection,
+    election: &Election,
+    ids: &[Uuid],
+) -> Result<std::collections::HashMap<Uuid, Vec<Revision>>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT r.submission_id, r.received_at, r.received_at AT TIME ZONE $3 AS "received_local!", r.spool, r.sequence, r.channel,
+             r.made_by, r.superseded IS NOT NULL AS "superseded!", r.answers AS "answers!: Json<Answers>", r.comment,
+             m.text AS "text?", m.outcome AS "outcome?", p.masked AS "phone?", b.text AS "reply?", b.state AS "reply_state?"
+         FROM revision r
+         LEFT JOIN spool s ON s.uuid = r.spool
+         LEFT JOIN message m ON m.spool_id = s.id AND m.sequence = r.sequence
+         LEFT JOIN phone p ON p.id = m.phone_id
+         LEFT JOIN outbox b ON b.id = m.reply_id
+         WHERE r.election_id = $1 AND r.submission_id = ANY($2)
+         ORDER BY r.submission_id, r.received_at, r.spool, r.sequence, r.place, r.reading"#,
+        election.id,
+        ids,
+        election.timezone
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut histories: std::collections::HashMap<Uuid, Vec<Revision>> = std::collections::HashMap::new();
+    for r in rows {
+        let history = histories.entry(r.submission_id).or_default();
+        if history.len() as i64 >= super::pages::submission::REVISIONS_SHOWN {
+            continue;
+        }
+        history.push(Revision {
+            received: Moment { at: r.received_at, local: r.received_local },
+            spool: r.spool,
+            sequence: r.sequence,
+            channel: r.channel,
+            made_by: r.made_by,
+            superseded: r.superseded,
+            answers: r.answers.0,
+            comment: r.comment,
+            message: r.outcome.as_deref().and_then(Outcome::from_word).zip(r.phone).map(|(outcome, phone)| Message {
+                text: r.text,
+                outcome,
+                phone,
+                reply: r.reply.zip(r.reply_state),
+            }),
+        });
+    }
+    Ok(histories)
+}
+
+/// A row to store.
+#[derive(Debug)]
+pub struct NewRow {
+    /// What it is.
+    pub frozen: Frozen,
+    /// Its line in the list, compressed JSON.
+    pub row: Vec<u8>,
+    /// Its page, compressed JSON.
+    pub detail: Vec<u8>,
+}
+
+/// Stores submissions from place `from` on, in one transaction.
+pub async fn put(store: &Store, making: &Making, from: i64, rows: &[NewRow]) -> Result<(), StoreError> {
+    let areas: Vec<String> = rows
+        .iter()
+        .map(|r| serde_json::to_string(&r.frozen.detail.trail.iter().map(|p| &p.code).collect::<Vec<_>>()))
+        .collect::<Result<_, _>>()
+        .map_err(|e| StoreError::Unreadable(e.to_string()))?;
+    let places: Vec<i32> = (0..rows.len()).map(|i| i32::try_from(from + i as i64).unwrap_or(i32::MAX)).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|r| r.frozen.detail.id).collect();
+    let prefixes: Vec<&str> = rows.iter().map(|r| r.frozen.detail.prefix.as_str()).collect();
+    let missing: Vec<i16> = rows.iter().map(|r| r.frozen.detail.missing).collect();
+    let broken: Vec<bool> = rows.iter().map(|r| !r.frozen.detail.broken_rules.is_empty()).collect();
+    let revised: Vec<bool> = rows.iter().map(|r| r.frozen.revised).collect();
+    let lines: Vec<&[u8]> = rows.iter().map(|r| r.row.as_slice()).collect();
+    let details: Vec<&[u8]> = rows.iter().map(|r| r.detail.as_slice()).collect();
+    store
+        .with_conn(store.deadline() * 12, async |conn: &mut PgConnection| {
+            sqlx::query!(
+                "INSERT INTO archive_submission (election_id, version, place, id, prefix, areas, missing, broken, revised, row, detail)
+                 SELECT $1, $2, u.a, u.b, u.c, ARRAY(SELECT jsonb_array_elements_text(u.d::jsonb)), u.e, u.f, u.g, u.h, u.i
+                 FROM UNNEST($3::int[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::bool[], $9::bool[],
+                     $10::bytea[], $11::bytea[]) AS u (a, b, c, d, e, f, g, h, i)
+                 ON CONFLICT DO NOTHING",
+                making.election,
+                making.version,
+                &places,
+                &ids,
+                &prefixes[..] as &[&str],
+                &areas,
+                &missing,
+                &broken,
+                &revised,
+                &lines[..] as &[&[u8]],
+                &details[..] as &[&[u8]]
+            )
+            .execute(conn)
+            .await?;
+            Ok(())
+        })
+        .await
+}
+
+/// Which submissions of an archived election.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this checklist.
+    pub prefix: Option<String>,
+    /// Of this area or station, by its code.
+    pub area: Option<String>,
+    /// `complete`, `partial`, `broken` or `revised`.
+    pub state: Option<&'static str>,
+    /// From this place on.
+    pub from: i32,
+}
+
+/// One page of lines with their places, compressed; the flag says that more follow.
+pub async fn page(
+    store: &Store,
+    election: i32,
+    version: i32,
+    wanted: &Wanted,
+) -> Result<(Vec<(i32, Vec<u8>)>, bool), StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            let rows = sqlx::query!(
+                "SELECT place, row FROM archive_submission
+                 WHERE election_id = $1 AND version = $2 AND place >= $3
+                   AND ($4::text IS NULL OR prefix = $4) AND ($5::text IS NULL OR $5 = ANY (areas))
+                   AND CASE $6::text WHEN 'complete' THEN missing = 0 WHEN 'partial' THEN missing > 0
+                       WHEN 'broken' THEN broken WHEN 'revised' THEN revised ELSE true END
+                 ORDER BY place LIMIT $7",
+                election,
+                version,
+                wanted.from,
+                wanted.prefix,
+                wanted.area,
+                wanted.state,
+                WEB_PAGE_ROWS + 1
+            )
+            .fetch_all(conn)
+            .await?;
+            let more = rows.len() as i64 > WEB_PAGE_ROWS;
+            Ok((rows.into_iter().take(WEB_PAGE_ROWS as usize).map(|r| (r.place, r.row)).collect(), more))
+        })
+        .await
+}
+
+/// All that a submission's page shows, compressed.
+pub async fn detail(store: &Store, election: i32, version: i32, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    store
+        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+            Ok(sqlx::query_scalar!(
+                "SELECT detail FROM archive_submission WHERE election_id = $1 AND version = $2 AND id = $3",
+                election,
+                version,
+                id
+            )
+            .fetch_optional(conn)
+            .await?)
+        })
+        .await
+}

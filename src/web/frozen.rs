@@ -1,0 +1,301 @@
+//! Pages of archived elections: made of frozen figures, kept compressed in memory as they were sent, and
+//! told apart by strong validators, so that a page looked at again costs neither the database nor a render.
+//!
+//! Invariants: a page is kept for one person's role and one version of the archive, and never shown as
+//! another's; what is kept is bounded in bytes; which elections are archived is asked at most every few
+//! seconds, and only when a page of an election is asked for; no live table is read.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use super::App;
+use super::auth::Who;
+use super::error::PageError;
+use super::pages::archived;
+use crate::archive::{self, Archived};
+use crate::limits::{WEB_FROZEN_BYTES_MAX, WEB_FROZEN_PAGES_MAX, WEB_FROZEN_PATH_BYTES_MAX, WEB_PAGE_BYTES_MAX};
+
+/// The archived elections, by their short names.
+pub(super) type Archives = HashMap<String, Arc<Archived>>;
+
+impl App {
+    /// The archived elections, as they were a few seconds ago at most.
+    pub(super) async fn archives(&self) -> Result<Arc<Archives>, PageError> {
+        let read = async {
+            let all = archive::served(self.store()).await.map_err(PageError::from)?;
+            Ok(all.into_iter().map(|a| (a.election.slug.clone(), Arc::new(a))).collect())
+        };
+        self.0.archives.get((), read).await
+    }
+
+    /// The election with this short name, where it is archived.
+    pub(super) async fn archived(&self, slug: &str) -> Result<Option<Arc<Archived>>, PageError> {
+        Ok(self.archives().await?.get(slug).cloned())
+    }
+}
+
+/// A page as it is sent.
+#[derive(Debug)]
+struct Kept {
+    /// Of the plain form; the compressed one's has a mark of its own, as its bytes are others.
+    plain_tag: HeaderValue,
+    packed_tag: HeaderValue,
+    kind: HeaderValue,
+    name: Option<HeaderValue>,
+    packed: Bytes,
+}
+
+/// For whom, of which version, which address.
+type Key = (i32, String, i32, String);
+type Slot = Arc<OnceCell<Arc<Kept>>>;
+
+/// Pages kept, within a bound of bytes; the one used longest ago gives way.
+#[derive(Debug, Default)]
+pub(super) struct Pages(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    slots: HashMap<Key, (Instant, Slot)>,
+    bytes: usize,
+}
+
+impl Pages {
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
+    fn slot(&self, key: &Key) -> Slot {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((used, slot)) = held.slots.get_mut(key) {
+            *used = Instant::now();
+            return slot.clone();
+        }
+        while held.slots.len() >= WEB_FROZEN_PAGES_MAX {
+            held.drop_oldest();
+        }
+        let slot = Slot::default();
+        held.slots.insert(key.clone(), (Instant::now(), slot.clone()));
+        slot
+    }
+
+    /// A page came into its slot.
+    fn grown(&self, by: usize) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.bytes += by;
+        while held.bytes > WEB_FROZEN_BYTES_MAX && !held.slots.is_empty() {
+            held.drop_oldest();
+        }
+    }
+
+    /// Nothing came into it.
+    fn give_up(&self, key: &Key) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.slots.get(key).is_some_and(|(_, slot)| !slot.initialized()) {
+            held.slots.remove(key);
+        }
+    }
+}
+
+impl Held {
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.slots.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone()) else {
+            return;
+        };
+        if let Some((_, slot)) = self.slots.remove(&oldest) {
+            self.bytes = self.bytes.saturating_sub(slot.get().map_or(0, |kept| kept.packed.len()));
+        }
+    }
+}
+
+/// Middleware of the pages of elections: those of archived ones are answered from here.
+pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let mut parts = path.split('/').skip(1);
+    let (Some("elections"), Some(slug)) = (parts.next(), parts.next()) else { return next.run(request).await };
+    let archived = match app.archived(slug).await {
+        Ok(Some(archived)) => archived,
+        Ok(None) => return next.run(request).await,
+        Err(error) => return error.into_response(),
+    };
+    let Some(who) = request.extensions().get::<Who>().cloned() else { return PageError::NotFound.into_response() };
+    let address = request.uri().path_and_query().map_or(path, |p| p.as_str()).to_owned();
+    if request.method() != Method::GET || address.len() > WEB_FROZEN_PATH_BYTES_MAX {
+        return PageError::NotFound.into_response();
+    }
+    let key: Key = (who.id, who.role.clone(), archived.version, address);
+    let headers = request.headers().clone();
+    let slot = app.0.frozen.slot(&key);
+    let mut other = None;
+    let kept = slot
+        .get_or_try_init(async || {
+            metrics::counter!("scrutineer_web_cache_total", "cache" => "frozen", "found" => "no").increment(1);
+            let response = match archived::own(&app, &archived, who, request.uri()).await {
+                Some(response) => response,
+                None => next.run(request).await,
+            };
+            match keep(response).await {
+                Ok(kept) => {
+                    let kept = Arc::new(kept);
+                    app.0.frozen.grown(kept.packed.len());
+                    Ok(kept)
+                }
+                Err(response) => {
+                    other = Some(response);
+                    Err(())
+                }
+            }
+        })
+        .await
+        .cloned();
+    match (kept, other) {
+        (Ok(kept), _) => send(&kept, &headers),
+        (Err(()), other) => {
+            app.0.frozen.give_up(&key);
+            other.unwrap_or_else(|| PageError::NotFound.into_response())
+        }
+    }
+}
+
+/// A page as it is kept; what is no page comes back.
+async fn keep(response: Response) -> Result<Kept, Response> {
+    if response.status() != StatusCode::OK {
+        return Err(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = match Limited::new(body, WEB_PAGE_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Err(PageError::Bug(format!("an archived page: {error}")).into_response()),
+    };
+    let mut packer = flate2::read::GzEncoder::new(body.as_ref(), flate2::Compression::default());
+    let mut packed = Vec::with_capacity(body.len() / 4);
+    if let Err(error) = packer.read_to_end(&mut packed) {
+        return Err(PageError::Bug(format!("an archived page: {error}")).into_response());
+    }
+    let digest: String = Sha256::digest(&body).iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let tag =
+        |mark: &str| HeaderValue::from_str(&format!("\"{digest}{mark}\"")).unwrap_or(HeaderValue::from_static(""));
+    let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
+    Ok(Kept {
+        plain_tag: tag(""),
+        packed_tag: tag("-gz"),
+        kind: kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
+        name: parts.headers.get(header::CONTENT_DISPOSITION).cloned(),
+        packed: packed.into(),
+    })
+}
+
+/// The page, or that the reader has it.
+fn send(kept: &Kept, asked: &HeaderMap) -> Response {
+    let takes_gzip = list(asked, header::ACCEPT_ENCODING).any(|e| {
+        let (name, weight) = e.split_once(';').unwrap_or((e, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && weight.trim().trim_start_matches("q=").parse() != Ok(0.0)
+    });
+    let tag = if takes_gzip { &kept.packed_tag } else { &kept.plain_tag };
+    let has = list(asked, header::IF_NONE_MATCH).any(|t| {
+        let t = t.trim_start_matches("W/");
+        t == "*" || [&kept.plain_tag, &kept.packed_tag].iter().any(|tag| tag.as_bytes() == t.as_bytes())
+    });
+    let mut response = if has {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if takes_gzip {
+        let mut response = Response::new(kept.packed.clone().into());
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+    } else {
+        let mut plain = Vec::new();
+        match flate2::read::GzDecoder::new(kept.packed.as_ref()).take(WEB_PAGE_BYTES_MAX as u64).read_to_end(&mut plain)
+        {
+            Ok(_) => Response::new(plain.into()),
+            Err(error) => return PageError::Bug(format!("a kept page: {error}")).into_response(),
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag.clone());
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, cookie"));
+    // The reader asks each time whether it is still so, as a person may sign out or be shut out.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if !has {
+        headers.insert(header::CONTENT_TYPE, kept.kind.clone());
+        if let Some(name) = &kept.name {
+            headers.insert(header::CONTENT_DISPOSITION, name.clone());
+        }
+    }
+    response
+}
+
+fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(bytes: usize) -> Response {
+        let noise: String = (0..bytes as u64)
+            .map(|i| char::from(b'a' + (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 59) as u8 % 26))
+            .collect();
+        axum::response::Html(noise).into_response()
+    }
+
+    fn key(n: usize) -> Key {
+        (1, "viewer".to_owned(), 1, format!("/elections/x?{n}"))
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded_in_pages_and_bytes_and_the_oldest_goes() {
+        let pages = Pages::default();
+        for n in 0..WEB_FROZEN_PAGES_MAX + 50 {
+            let slot = pages.slot(&key(n));
+            let kept = Arc::new(keep(page(24 << 10)).await.unwrap());
+            let size = kept.packed.len();
+            slot.set(kept).unwrap();
+            pages.grown(size);
+            let held = pages.0.lock().unwrap();
+            assert!(held.bytes <= WEB_FROZEN_BYTES_MAX && held.slots.len() <= WEB_FROZEN_PAGES_MAX);
+            let sum: usize = held.slots.values().filter_map(|(_, s)| s.get()).map(|k| k.packed.len()).sum();
+            assert_eq!(sum, held.bytes);
+        }
+        let held = pages.0.lock().unwrap();
+        assert!(held.slots.contains_key(&key(WEB_FROZEN_PAGES_MAX + 49)) && !held.slots.contains_key(&key(0)));
+    }
+
+    #[tokio::test]
+    async fn each_form_of_a_page_has_its_own_strong_tag_and_either_is_known_again() {
+        let kept = keep(page(4_000)).await.unwrap();
+        let mut asked = HeaderMap::new();
+        let plain = send(&kept, &asked);
+        asked.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("br;q=1, gzip"));
+        let packed = send(&kept, &asked);
+        assert_ne!(plain.headers()[header::ETAG], packed.headers()[header::ETAG]);
+        assert!(
+            packed.headers()[header::CONTENT_ENCODING] == "gzip"
+                && !plain.headers().contains_key(header::CONTENT_ENCODING)
+        );
+        for tag in [plain.headers()[header::ETAG].clone(), packed.headers()[header::ETAG].clone()] {
+            asked.insert(header::IF_NONE_MATCH, tag);
+            assert_eq!(send(&kept, &asked).status(), StatusCode::NOT_MODIFIED);
+        }
+        asked.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"another\""));
+        assert_eq!(send(&kept, &asked).status(), StatusCode::OK);
+        let unpacked = plain.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(unpacked.len(), 4_000);
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_is_not_kept() {
+        assert_eq!(keep(PageError::NotFound.into_response()).await.unwrap_err().status(), StatusCode::NOT_FOUND);
+    }
+}
