@@ -1,9 +1,11 @@
 //! The dashboard as a browser meets it: a real listener, a real PostgreSQL, the role that the web has.
 
+mod archived;
 pub(crate) mod browser;
 mod crowd;
 mod desk;
 mod exports;
+mod georgia_2013;
 mod limits;
 mod lists;
 mod outage;
@@ -47,13 +49,26 @@ impl Dashboard {
 
     /// On a database as it is.
     async fn on(database: Database, secure_cookie: bool) -> Self {
+        let (address, stop) = Self::serve(&database, secure_cookie).await;
+        Self { address, database, _stop: stop }
+    }
+
+    async fn serve(database: &Database, secure_cookie: bool) -> (SocketAddr, DropGuard) {
         let app = App::new(Store::new(&database.store_options(WEB, 4)), Options { secure_cookie, session_hours: 12 });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(web::tend(app.clone(), || {}));
         tokio::spawn(web::serve(listener, web::router(app), stop.clone(), Duration::ZERO));
-        Self { address, database, _stop: stop.drop_guard() }
+        (address, stop.drop_guard())
+    }
+
+    /// The person at another dashboard on the same database, which remembers nothing; it ends with the guard.
+    async fn elsewhere(&self) -> (Browser, DropGuard) {
+        let (address, stop) = Self::serve(&self.database, false).await;
+        let mut browser = Browser::new(address);
+        assert_eq!(browser.sign_in(NAME, PASSWORD).await.status, 303);
+        (browser, stop)
     }
 
     async fn fill(&self) {
