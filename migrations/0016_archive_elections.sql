@@ -295,7 +295,7 @@ FROM submission WHERE kind = 'checklist' GROUP BY 1, 2, 3;
 INSERT INTO tally_outcome (election_id, outcome, shard, messages)
 SELECT election_id, outcome, 0, count(*) FROM message WHERE election_id IS NOT NULL GROUP BY 1, 2;
 
--- Pages of one area.
-CREATE INDEX submission_station ON submission (election_id, station_id);
+-- Areas, without the many stations.
+CREATE INDEX location_area ON location (election_id, depth) WHERE NOT is_station;
 GRANT SELECT ON tally, tally_step, tally_outcome, tally_observer TO scrutineer_web;
 REVOKE EXECUTE ON FUNCTION tally_areas_anew(int[]), tally_observers_anew(int[]) FROM PUBLIC;

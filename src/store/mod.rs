@@ -24,6 +24,7 @@ pub mod observer;
 pub mod outbox;
 pub mod outbox_result;
 pub mod pages;
+pub mod past;
 pub mod phone;
 pub mod reading;
 pub mod request;

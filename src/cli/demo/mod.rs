@@ -5,6 +5,7 @@
 
 mod check;
 mod guard;
+mod past;
 mod play;
 mod postgres;
 mod site;
@@ -155,6 +156,8 @@ async fn all(
     site.write_config(smsc.local_addr()?.port(), web)?;
     say("making the election");
     set_up(site, &day).await?;
+    say("archiving two elections of the past");
+    past::archive(site, args.seed).await?;
     if stop.is_cancelled() {
         return Ok(ExitCode::from(130));
     }

@@ -24,8 +24,10 @@ async fn level(conn: &mut PgConnection, election: i32, area: Option<&Place>) -> 
         Some(a) => a.depth + 1,
         None => {
             sqlx::query_scalar!(
-                r#"SELECT coalesce(min(depth), 0)::smallint AS "depth!" FROM (
-                     SELECT depth FROM location WHERE election_id = $1 GROUP BY depth HAVING count(*) > 1) several"#,
+                r#"SELECT coalesce(
+                     (SELECT min(depth) FROM (SELECT depth FROM location WHERE election_id = $1 AND NOT is_station
+                          GROUP BY depth HAVING count(*) > 1) several),
+                     (SELECT depth FROM location WHERE election_id = $1 AND is_station LIMIT 1), 0)::smallint AS "depth!""#,
                 election
             )
             .fetch_one(&mut *conn)
