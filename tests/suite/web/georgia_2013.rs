@@ -54,6 +54,7 @@ async fn fill(dashboard: &Dashboard, owner: &Store, records: &[Record], question
         date_order: Default::default(),
         help: None,
         replies_per_hour: 60,
+        auth: Default::default(),
     };
     let id = election::create(owner, &new).await.unwrap();
     election::open(owner, new.slug, false).await.unwrap();
