@@ -59,9 +59,16 @@ async fn fill(dashboard: &Dashboard, owner: &Store, records: &[Record], question
     let id = election::create(owner, &new).await.unwrap();
     election::open(owner, new.slug, false).await.unwrap();
     let districts: BTreeSet<&String> = records.iter().map(|r| &r["district_id"]).collect();
-    let row = |line, code: String, name: String, level: &str, parent: Option<String>, voters: Option<i32>| {
-        LocationRow { line, code, name, level: level.to_owned(), parent, registered_voters: Some(voters) }
-    };
+    let row =
+        |line, code: String, name: String, level: &str, parent: Option<String>, voters: Option<i32>| LocationRow {
+            line,
+            code,
+            name,
+            level: level.to_owned(),
+            parent,
+            registered_voters: Some(voters),
+            figures: Default::default(),
+        };
     let above = districts.iter().map(|d| row(1, format!("D{d}"), format!("District {d}"), "district", None, None));
     let stations = records.iter().map(|r| {
         let (d, p) = (&r["district_id"], &r["precinct_id"]);
