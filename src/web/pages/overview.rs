@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::link;
 use crate::archive;
 use crate::domain::outcome::Outcome;
-use crate::store::pages::Place;
 use crate::store::pages::overview::{Area, Overview, Tally, overview};
+use crate::store::pages::{Moment, Place};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
@@ -43,6 +43,7 @@ struct Page {
     chosen: Option<usize>,
     area_code: String,
     growth: Growth,
+    archived: Option<Moment>,
 }
 
 impl Page {
@@ -143,6 +144,7 @@ pub(in crate::web) async fn page(
     render(&Page {
         layout: Layout::new("Overview", Some(who)).at("overview").of(&election),
         slug,
+        archived: election.archived,
         language: election.language,
         timezone: election.timezone,
         growth: Growth::new(lines, figures.observers),

@@ -274,7 +274,7 @@ mod tests {
             &[(Value::Number(1), 30), (Value::Number(2), 10)],
         );
         assert!(!html.contains("<script>") && html.contains("1: &#60;script&#62;"), "{html}");
-        assert!(html.contains(">30</td><td class=\"n\">75%</td>"), "{html}");
+        assert!(html.contains(">30</td><td class=\"n\">75.0%</td>"), "{html}");
         assert!(!html.contains("style="), "the page's policy forbids inline style");
     }
 
