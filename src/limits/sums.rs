@@ -27,7 +27,7 @@ pub const GATEWAY_MEMORY_PARTS: [(&str, usize); 5] = [
 ];
 
 /// Parts of the dashboard's memory.
-pub const WEB_MEMORY_PARTS: [(&str, usize); 6] = [
+pub const WEB_MEMORY_PARTS: [(&str, usize); 7] = [
     ("heads of requests", WEB_CONNECTIONS_MAX * WEB_HEAD_BYTES_MAX),
     ("pages and bodies", WEB_REQUESTS_MAX * (WEB_PAGE_BYTES_MAX + WEB_BODY_BYTES_MAX)),
     // As rows, as a file's lines, on the way out; a row may pass the bound with its texts.
