@@ -30,13 +30,26 @@ use crate::limits::{WEB_FROZEN_BYTES_MAX, WEB_FROZEN_PAGES_MAX, WEB_FROZEN_PATH_
 pub(super) type Archives = HashMap<String, Arc<Archived>>;
 
 impl App {
-    /// The archived elections, as they were a few seconds ago at most.
+    /// The archived elections, as they were a few seconds ago at most; while the database is away, as they
+    /// were last.
     pub(super) async fn archives(&self) -> Result<Arc<Archives>, PageError> {
         let read = async {
             let all = archive::served(self.store()).await.map_err(PageError::from)?;
             Ok(all.into_iter().map(|a| (a.election.slug.clone(), Arc::new(a))).collect())
         };
-        self.0.archives.get((), read).await
+        if self.0.good_pages.is_away()
+            && let Some(last) = self.0.frozen.last()
+        {
+            return Ok(last);
+        }
+        match self.0.archives.get((), read).await {
+            Ok(archives) => {
+                self.0.frozen.note(&archives);
+                Ok(archives)
+            }
+            Err(PageError::Store(error)) if error.is_transient() => self.0.frozen.last().ok_or(PageError::Store(error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The election with this short name, where it is archived.
@@ -66,6 +79,8 @@ pub(super) struct Pages(Mutex<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
+    /// The archived elections, as they were last.
+    archives: Option<Arc<Archives>>,
     slots: HashMap<Key, (Instant, Slot)>,
     bytes: usize,
 }
@@ -74,6 +89,14 @@ impl Pages {
     /// Forgets all.
     pub(super) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
+    fn note(&self, archives: &Arc<Archives>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).archives = Some(archives.clone());
+    }
+
+    fn last(&self) -> Option<Arc<Archives>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).archives.clone()
     }
 
     fn slot(&self, key: &Key) -> Slot {

@@ -78,7 +78,7 @@ impl Page {
 pub(in crate::web) async fn own(app: &App, archived: &Archived, who: Who, uri: &Uri) -> Option<Response> {
     let below: Vec<&str> = uri.path().split('/').skip(3).collect();
     match below.as_slice() {
-        [] | ["questions", ..] => None,
+        [] | ["questions", ..] | ["overview.csv" | "overview.json"] => None,
         ["submissions"] => Some(list(app, archived, who, uri).await.into_response()),
         ["submissions", id] => Some(one(app, archived, who, id).await.into_response()),
         // What is not frozen is not there: its live tables are left alone.

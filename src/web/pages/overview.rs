@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::link;
 use crate::archive;
 use crate::domain::outcome::Outcome;
+use crate::store::pages::election::Election;
 use crate::store::pages::overview::{Area, Overview, Tally, overview};
 use crate::store::pages::{Moment, Place};
 use crate::web::auth::Who;
@@ -108,6 +109,19 @@ impl Page {
     }
 }
 
+/// The figures of an election or an area of it, as they were a few seconds ago at most, or as archived.
+pub(super) async fn figures(app: &App, election: &Election, area: Option<&Place>) -> Result<Arc<Overview>, PageError> {
+    let key = (election.id, election.version, area.map(|a| a.id));
+    let compute = async {
+        if election.version > 0 {
+            let key = archive::key::overview(area.map_or("", |a| &a.code));
+            return super::frozen(app, election, &key).await?.ok_or(PageError::NotFound);
+        }
+        overview(app.store(), election, area).await.map_err(PageError::from)
+    };
+    app.0.overviews.get(key, compute).await
+}
+
 /// `GET /elections/{slug}`
 pub(in crate::web) async fn page(
     State(app): State<App>,
@@ -118,15 +132,7 @@ pub(in crate::web) async fn page(
     let election = super::election(&app, &slug).await?;
     let trail = super::area(&app, &election, &asked.area).await?;
     let area = trail.last();
-    let key = (election.id, election.version, area.map(|a| a.id));
-    let compute = async {
-        if election.version > 0 {
-            let frozen = super::frozen(&app, &election, &archive::key::overview(&asked.area)).await?;
-            return frozen.ok_or(PageError::NotFound);
-        }
-        overview(app.store(), &election, area).await.map_err(PageError::from)
-    };
-    let figures = app.0.overviews.get(key, compute).await?;
+    let figures = figures(&app, &election, area).await?;
     let chosen = figures.checklists.iter().position(|c| c.prefix == asked.checklist);
     if chosen.is_none() && !asked.checklist.is_empty() {
         return Err(PageError::NotFound);
