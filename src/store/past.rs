@@ -65,7 +65,7 @@ pub async fn write(
                 let record = crate::domain::order::RecordKey { spool, sequence: n };
                 let observer = observers.get(&report.observer).copied().unwrap_or_default();
                 let incident = (report.kind == "incident").then_some((record, 0));
-                let key = SubmissionKey { election, prefix: report.prefix.clone(), observer, serial: None, incident };
+                let key = SubmissionKey { election, prefix: report.prefix.as_str().into(), observer, serial: None, incident };
                 ids.push(key.id());
             }
             let written = sqlx::query_scalar!(

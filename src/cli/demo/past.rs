@@ -12,6 +12,7 @@ use crate::cli::rehearse::roster;
 use crate::config::Config;
 use crate::domain::checklist::Kind;
 use crate::domain::checklist::logic::{Logic, facts};
+use crate::domain::value::Answers;
 use crate::generator::{Day, Form};
 use crate::role::support;
 use crate::store::past::{self, PastReport};
@@ -64,7 +65,7 @@ fn reports(day: &Day) -> anyhow::Result<Vec<PastReport>> {
                 prefix: prefix.to_owned(),
                 kind: if incident { "incident" } else { "checklist" },
                 observer: report.observer.clone(),
-                answers: BTreeMap::new(),
+                answers: Answers::new(),
                 missing: 0,
                 broken: Vec::new(),
                 at_ms: i64::from(event.at_ms),
