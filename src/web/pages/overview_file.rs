@@ -5,7 +5,6 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::store::pages::overview::overview;
 use crate::web::App;
 use crate::web::error::PageError;
 use crate::web::export::{self, Form, Table};
@@ -27,7 +26,7 @@ pub(in crate::web) async fn file(
 ) -> Result<Response, PageError> {
     let election = super::election(&app, &slug).await?;
     let trail = super::area(&app, &election, &asked.area).await?;
-    let figures = overview(app.store(), &election, trail.last()).await?;
+    let figures = super::overview::figures(&app, &election, trail.last()).await?;
     let columns = ["area", "name", "level", "observers", "checklist", "expected", "complete", "partial", "missing"];
     let table = Table::new(form, &[&slug, "overview", &asked.area], columns);
     export::whole(&app, table, |sheet| {
