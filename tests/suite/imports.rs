@@ -153,9 +153,9 @@ async fn observers_are_imported_with_phones_language_and_station_and_updated_by_
     assert_eq!(
         listed,
         json!([
-            {"code": "100001", "name": "Ann", "language": "en", "station": "S1", "phones": ["255•••••••78"]},
+            {"code": "100001", "name": "Ann", "language": "en", "station": "S1", "phones": ["255•••••••78"], "auth_code": false},
             {"code": "100002", "name": "Bo", "language": null, "station": "S2",
-             "phones": ["255•••••••01", "255•••••••02", "255•••••••00"]},
+             "phones": ["255•••••••01", "255•••••••02", "255•••••••00"], "auth_code": false},
         ])
     );
     // A file without a column leaves what was known; a cell that is empty clears it.
