@@ -12,7 +12,7 @@ use super::support::cluster::{Cluster, Durability};
 use super::support::flood::{self, Flood, Make};
 use super::support::pg::{self, Database};
 use super::support::site::Site;
-use super::support::torture::{figure, rounds};
+use super::support::torture::{figure, is_long, rounds};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -103,8 +103,13 @@ async fn committed_acknowledges_what_postgresql_has_and_has_the_smsc_store_while
         let told = reached("an answer to deliver later", 60, &|| flood.seen(|seen| seen.refused > refused)).await;
         assert!(told >= Duration::from_secs(WITHHOLD_SECONDS - 1), "withheld first: {told:?}");
         gateway.logged("reason=\"worker_not_committing\"").await;
-        let unbound =
-            reached("an unbind", OVERLOAD_UNBIND_SECONDS + 60, &|| flood.seen(|seen| seen.unbinds > unbinds)).await;
+        // The last rung takes a minute; a disk that fails climbs it in the short form, too.
+        let mut unbound = String::new();
+        if is_long() {
+            let limit = OVERLOAD_UNBIND_SECONDS + 60;
+            let after = reached("an unbind", limit, &|| flood.seen(|seen| seen.unbinds > unbinds)).await;
+            unbound = format!(", unbound after {:.0} s", after.as_secs_f64());
+        }
         assert_eq!(flood.acknowledged(), before, "nothing is acknowledged that PostgreSQL lacks");
         if from_worker {
             worker = site.start("worker").await;
@@ -122,9 +127,8 @@ async fn committed_acknowledges_what_postgresql_has_and_has_the_smsc_store_while
                 "PostgreSQL away, acknowledge = \"committed\""
             },
             &format!(
-                "responses withheld, told to deliver later after {:.1} s, unbound after {:.0} s; bound again and all acknowledged {:.0} s after it was back | {:.0} s | nothing; what was stored and came again stands once",
+                "responses withheld, told to deliver later after {:.1} s{unbound}; all acknowledged {:.0} s after it was back | {:.0} s | nothing; what was stored and came again stands once",
                 told.as_secs_f64(),
-                unbound.as_secs_f64(),
                 healed.elapsed().as_secs_f64(),
                 healed.duration_since(begun).as_secs_f64(),
             ),

@@ -80,7 +80,7 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
     ),
     (
         "reached by no test: it takes a roster or a history greater than a test makes",
-        &["OBSERVERS_MAX", "ELECTIONS_MAX", "FORMS_MAX", "LATE_SUBMITS_MAX"],
+        &["OBSERVERS_MAX", "ELECTIONS_MAX", "FORMS_MAX", "LATE_SUBMITS_MAX", "AUTH_ATTEMPTS_MAX"],
     ),
 ];
 
