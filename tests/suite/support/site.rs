@@ -72,10 +72,12 @@ impl Site {
         self.path().join("gateway.sock")
     }
 
-    /// Writes a file into its folder.
+    /// Writes a file into its folder, whole at once: a role that starts beside others reads the same file.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
-        std::fs::write(&path, content).unwrap();
+        let new = self.path().join(format!("{name}.{}", rand::random::<u32>()));
+        std::fs::write(&new, content).unwrap();
+        std::fs::rename(&new, &path).unwrap();
         path
     }
 
