@@ -174,7 +174,7 @@ fn report(
         out.code = sender.code.map(|(from, to)| Code {
             digits: value::mend::<String>(source.clean.text.as_bytes().get(from..to).unwrap_or_default())
                 .replace('*', ""),
-            at: vec![source.clean.raw_at(from)..source.clean.raw_at(to)],
+            at: std::iter::once(source.clean.raw_at(from)..source.clean.raw_at(to)).collect(),
         });
         if sender.mended + head.mended > 0 {
             let detail = match sender.code {

@@ -135,7 +135,7 @@ fn quoted(text: &str) -> String {
 
 fn difference(due: &Answers, is: &Answers) -> String {
     let show = |value: Option<&Option<Value>>| value.map_or_else(|| "nothing".to_owned(), |v| format!("{v:?}"));
-    due.keys().chain(is.keys()).find(|code| due.get(*code) != is.get(*code)).map_or_else(String::new, |code| {
+    due.keys().chain(is.keys()).find(|code| due.get(code) != is.get(code)).map_or_else(String::new, |code| {
         format!("{code} is {} in place of {}", show(is.get(code)), show(due.get(code)))
     })
 }

@@ -134,8 +134,8 @@ impl Node {
             Self::All(nodes) => many(nodes, false),
             Self::Any(nodes) => many(nodes, true),
             Self::Not(node) => node.holds(facts).map(|value| !value),
-            Self::Answered(code) => Some(facts.answers.get(&**code).is_some_and(Option::is_some)),
-            Self::Has(code, option) => match facts.answers.get(&**code)?.as_ref()? {
+            Self::Answered(code) => Some(facts.answers.get(code).is_some_and(Option::is_some)),
+            Self::Has(code, option) => match facts.answers.get(code)?.as_ref()? {
                 Value::Options(options) => Some(options.contains(option)),
                 _ => None,
             },

@@ -172,7 +172,7 @@ pub fn refused<'a>(
     logic
         .refusing(facts)
         .map(|check| {
-            let sent = |code: &&str| answers.get(*code).is_some_and(Option::is_some);
+            let sent = |code: &&str| answers.get(code).is_some_and(Option::is_some);
             (check, check.formula.codes().into_iter().filter(sent).map(str::to_owned).collect())
         })
         .collect()

@@ -72,7 +72,7 @@ fn report() -> impl Strategy<Value = (Checklist, Report)> {
             // What the grammar has no words for: see the module.
             if sent && !(is_text && texts > 1 && !keyed) {
                 let answer =
-                    if which == 3 && !(is_text && !keyed) { None } else { answers[which % answers.len()].clone() };
+                    if which == 3 && (keyed || !is_text) { None } else { answers[which % answers.len()].clone() };
                 if is_text && keyed {
                     report.comment = None;
                 }
