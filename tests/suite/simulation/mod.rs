@@ -30,7 +30,7 @@ use super::support::torture;
 const DRAINED: Duration = Duration::from_secs(1_500);
 
 /// Schedules of `make test`.
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 100;
 
 /// What a run came to.
 struct Outcome {

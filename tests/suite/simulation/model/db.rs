@@ -33,6 +33,17 @@ pub enum Lock {
     EarlyResult(Uuid),
 }
 
+/// What is done with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Inserted, changed or removed.
+    Changed,
+    /// Locked alone.
+    Locked,
+    /// Found to be there by an insert that then does nothing, once nobody changes it.
+    Passed,
+}
+
 /// A change, done when it is asked for on what the transaction sees, and once more when it commits.
 pub type Write = Box<dyn Fn(&mut Tables) + Send + Sync>;
 
@@ -70,7 +81,8 @@ pub struct Inner {
     base: Tables,
     /// ... which is, the oldest first, each commit's changes, and the identities before them.
     history: VecDeque<(Vec<Write>, [i64; 3])>,
-    locks: BTreeMap<Lock, u64>,
+    /// Who holds which row, and whether it changed it: one that is locked alone keeps no insert waiting.
+    locks: BTreeMap<Lock, (u64, bool)>,
     open: BTreeMap<u64, Open>,
     last_tx: u64,
     /// Given identities of spools, phones and sets.
@@ -294,37 +306,67 @@ impl Db {
 
     /// Is the row another one's?
     pub fn is_held(&self, tx: u64, lock: &Lock) -> bool {
-        self.lock().locks.get(lock).is_some_and(|of| *of != tx)
+        self.lock().locks.get(lock).is_some_and(|(of, _)| *of != tx)
     }
 
-    /// Takes rows, one after the other, waiting for whoever has them.
-    pub async fn hold(&self, tx: u64, locks: Vec<Lock>) -> Result<(), StoreError> {
+    /// Takes rows, one after the other, waiting for whoever has them. Returns those that it did not have.
+    pub async fn hold(&self, tx: u64, locks: Vec<Lock>, how: How) -> Result<Vec<Lock>, StoreError> {
+        let mut new = Vec::new();
         for lock in locks {
+            let had = self.lock().locks.get(&lock).is_some_and(|(of, _)| *of == tx);
             loop {
                 let mut freed = std::pin::pin!(self.freed.notified());
                 freed.as_mut().enable();
-                if self.try_hold(tx, &lock)? {
+                if self.try_hold(tx, &lock, how)? {
                     break;
                 }
                 freed.await;
             }
+            if !had && how != How::Passed {
+                new.push(lock);
+            }
         }
-        Ok(())
+        Ok(new)
     }
 
-    fn try_hold(&self, tx: u64, lock: &Lock) -> Result<bool, StoreError> {
+    /// Leaves rows that turned out not to be what was looked for.
+    pub fn leave(&self, tx: u64, locks: &[Lock]) {
+        let mut inner = self.lock();
+        for lock in locks {
+            if inner.locks.get(lock).is_some_and(|(of, _)| *of == tx) {
+                inner.locks.remove(lock);
+            }
+        }
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+
+    fn try_hold(&self, tx: u64, lock: &Lock, how: How) -> Result<bool, StoreError> {
         let mut inner = self.lock();
         if !inner.open.contains_key(&tx) {
             return Err(broken());
         }
-        let holder = *inner.locks.entry(lock.clone()).or_insert(tx);
+        let holder = match (inner.locks.get_mut(lock), how) {
+            (Some((holder, changed)), _) if *holder == tx => {
+                *changed |= how == How::Changed;
+                tx
+            }
+            (Some((_, false)), How::Passed) | (None, How::Passed) => tx,
+            (Some((holder, _)), _) => *holder,
+            (None, _) => {
+                inner.locks.insert(lock.clone(), (tx, how == How::Changed));
+                tx
+            }
+        };
         if holder == tx {
             inner.open.entry(tx).and_modify(|open| open.waits_for = None);
             return Ok(true);
         }
         // Whoever closes a circle is refused.
         let mut at = holder;
-        while let Some(next) = inner.open.get(&at).and_then(|o| o.waits_for.as_ref()).and_then(|l| inner.locks.get(l)) {
+        while let Some((next, _)) =
+            inner.open.get(&at).and_then(|o| o.waits_for.as_ref()).and_then(|l| inner.locks.get(l))
+        {
             if *next == tx {
                 return Err(refused("40P01", "deadlock detected"));
             }
@@ -338,7 +380,7 @@ impl Db {
     pub fn end(&self, tx: u64, commit: bool) -> Result<(), StoreError> {
         let mut inner = self.lock();
         let open = inner.open.remove(&tx).ok_or_else(broken)?;
-        inner.locks.retain(|_, of| *of != tx);
+        inner.locks.retain(|_, (of, _)| *of != tx);
         if commit && !open.writes.is_empty() {
             open.writes.iter().for_each(|write| write(&mut inner.committed));
             let identities = inner.identities;

@@ -4,7 +4,7 @@ use scrutineer::store::StoreError;
 use tokio::time::sleep;
 
 use super::super::net::{Host, Net};
-use super::db::{Db, Lock, broken};
+use super::db::{Db, How, Lock, broken};
 use super::tables::Tables;
 
 mod alone;
@@ -102,7 +102,23 @@ impl ModelTx {
     }
 
     async fn hold(&self, locks: impl IntoIterator<Item = Lock>) -> Result<()> {
-        self.conn.db.hold(self.id, locks.into_iter().collect()).await
+        self.hold_as(locks, How::Changed).await.map(drop)
+    }
+
+    /// Takes rows to change, and leaves those again of which that is not so once it has them.
+    async fn hold_those(
+        &self,
+        locks: impl IntoIterator<Item = Lock>,
+        are: impl Fn(&Tables, &Lock) -> bool,
+    ) -> Result<()> {
+        let new = self.hold_as(locks, How::Changed).await?;
+        let not: Vec<Lock> = self.see(|t| new.into_iter().filter(|lock| !are(t, lock)).collect())?;
+        self.conn.db.leave(self.id, &not);
+        Ok(())
+    }
+
+    async fn hold_as(&self, locks: impl IntoIterator<Item = Lock>, how: How) -> Result<Vec<Lock>> {
+        self.conn.db.hold(self.id, locks.into_iter().collect(), how).await
     }
 
     /// Takes those that nobody has, up to a limit.

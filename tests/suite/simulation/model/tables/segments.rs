@@ -15,7 +15,10 @@ impl Tables {
     }
 
     pub fn parts(&self, sets: &[i64]) -> Vec<Part> {
-        self.segments.iter().filter(|((set, _), _)| sets.contains(set)).map(|(_, p)| (**p).clone()).collect()
+        // Of a spool that is registered, as its key is looked up there.
+        let known = |p: &Part| self.spools.values().any(|id| *id == p.spool_id);
+        let parts = self.segments.iter().filter(|((set, _), p)| sets.contains(set) && known(p));
+        parts.map(|(_, p)| (**p).clone()).collect()
     }
 
     pub fn empty_set(&mut self, set: i64) {

@@ -22,6 +22,11 @@ impl StaffTx for ModelTx {
     async fn take_set_aside(&mut self, spool_id: i32, sequence: i64) -> Result<bool> {
         self.ask().await?;
         let key = (spool_id, sequence);
+        let is_there = self.see(|t| t.aside.contains_key(&key))?;
+        if !is_there {
+            self.conn.leg().await?;
+            return Ok(false);
+        }
         self.hold([Lock::Aside(spool_id, sequence)]).await?;
         let is_there = self.see(|t| t.aside.contains_key(&key))?;
         self.change(move |t| drop(t.aside.remove(&key)))?;

@@ -17,8 +17,8 @@ use scrutineer::store::submission::{Found, RevisionRows, Stored, SubmissionRows}
 use uuid::Uuid;
 
 use super::super::super::check::is_poison;
-use super::super::db::{Lock, refused};
-use super::super::tables::{Aside, DoneKey, Set};
+use super::super::db::{How, Lock, refused};
+use super::super::tables::{Aside, DoneKey, RevisionKey, Set};
 use super::{ModelTx, Result, owned};
 
 impl Tx for ModelTx {
@@ -115,7 +115,13 @@ impl Tx for ModelTx {
         self.ask().await?;
         let mut keys: Vec<DoneKey> = parts.iter().map(|p| (p.key.clone(), p.part, p.content.to_vec())).collect();
         keys.sort();
-        self.hold(keys.iter().cloned().map(Lock::Done)).await?;
+        let absent: Vec<DoneKey> =
+            self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).cloned().collect())?;
+        self.hold_those(absent.into_iter().map(Lock::Done), |t, lock| match lock {
+            Lock::Done(key) => !t.done.contains_key(key),
+            _ => true,
+        })
+        .await?;
         let new = self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).collect::<BTreeSet<_>>().len())?;
         let (now_us, count) = (self.now_us, keys.len());
         self.change(move |t| {
@@ -209,7 +215,7 @@ impl Tx for ModelTx {
         })?;
         let mut keys: Vec<(i32, Uuid)> = elections.iter().copied().zip(ids.iter().copied()).collect();
         keys = self.see(|t| keys.drain(..).filter(|key| t.submissions.contains_key(key)).collect())?;
-        self.hold(keys.iter().map(|(e, id)| Lock::Submission(*e, *id))).await?;
+        self.hold_as(keys.iter().map(|(e, id)| Lock::Submission(*e, *id)), How::Locked).await?;
         let submissions = self.see(|t| {
             let rows = keys.iter().filter_map(|key| Some((key.1, t.submissions.get(key)?)));
             rows.map(|(id, s)| {
@@ -241,7 +247,7 @@ impl Tx for ModelTx {
         if messages.raw.iter().any(|raw| is_poison(raw)) {
             return Err(refused("22021", "poison"));
         }
-        let batch = owned::batch(place, messages, submissions, revisions, replies, self.now_us);
+        let mut batch = owned::batch(place, messages, submissions, revisions, replies, self.now_us);
         if batch.messages.is_empty() && batch.submissions.is_empty() && batch.replies.is_empty() {
             if let Some(through) = place.through {
                 self.watermark(place.spool_id, place.lane, through).await?;
@@ -249,18 +255,52 @@ impl Tx for ModelTx {
             self.conn.leg().await?;
             return Ok(Written { is_whole: true, sent_before: Vec::new() });
         }
-        let mut locks: Vec<Lock> = batch.messages.iter().map(|(s, _)| Lock::Message(place.spool_id, *s)).collect();
-        locks.extend(batch.submissions.iter().map(|(_, (e, id), _)| Lock::Submission(*e, *id)));
-        locks.extend(batch.revisions.iter().map(|(key, _)| Lock::Revision(*key)));
-        if place.through.is_some() {
-            locks.push(Lock::Watermark(place.spool_id, place.lane));
-        }
-        locks.extend(batch.replies.iter().map(|(id, _)| Lock::Reply(*id)));
+        // What is there already is left alone, once nobody changes it.
+        let (mut locks, passed): (Vec<Lock>, Vec<Lock>) = self.see(|t| {
+            let message =
+                |(s, _): &(i64, _)| (t.messages.contains_key(&(place.spool_id, *s)), Lock::Message(place.spool_id, *s));
+            let revision = |(key, _): &(RevisionKey, _)| (t.revisions.contains_key(key), Lock::Revision(*key));
+            let reply = |(id, _): &(Uuid, _)| (t.outbox.contains_key(id), Lock::Reply(*id));
+            let submission = |(is_new, key, _): &(bool, (i32, Uuid), _)| {
+                (*is_new && t.submissions.contains_key(key), Lock::Submission(key.0, key.1))
+            };
+            // An update of what is not there waits for nobody.
+            let some = batch.submissions.iter().filter(|(is_new, key, _)| *is_new || t.submissions.contains_key(key));
+            let all = batch.messages.iter().map(message);
+            let all = all.chain(some.map(submission)).chain(batch.revisions.iter().map(revision));
+            let all = all.chain(place.through.map(|_| (false, Lock::Watermark(place.spool_id, place.lane))));
+            let (passed, held): (Vec<_>, Vec<_>) = all.chain(batch.replies.iter().map(reply)).partition(|(is, _)| *is);
+            let locks = |all: Vec<(bool, Lock)>| all.into_iter().map(|(_, lock)| lock).collect();
+            (locks(held), locks(passed))
+        })?;
         // What the statement sees as it begins.
-        let sent_before = self.see(|t| t.sent_before(&batch))?;
+        let (mut sent_before, seen) = self.see(|t| {
+            let seen = batch.submissions.iter().map(|(_, key, _)| *key).filter(|key| t.submissions.contains_key(key));
+            (t.sent_before(&batch), seen.collect::<BTreeSet<_>>())
+        })?;
         locks.extend(sent_before.keys().copied().map(Lock::EarlyResult));
-        self.hold(locks).await?;
-        let is_whole = self.see(|t| t.fits(&batch))?;
+        self.hold_those(locks, |t, lock| match lock {
+            Lock::Message(spool, sequence) => !t.messages.contains_key(&(*spool, *sequence)),
+            Lock::Submission(election, id) => {
+                seen.contains(&(*election, *id)) || !t.submissions.contains_key(&(*election, *id))
+            }
+            Lock::Revision(key) => !t.revisions.contains_key(key),
+            Lock::Reply(id) => !t.outbox.contains_key(id),
+            Lock::EarlyResult(id) => t.early_results.contains_key(id),
+            _ => true,
+        })
+        .await?;
+        self.hold_as(passed, How::Passed).await?;
+        if place.through.is_some() && self.see(|t| t.spools.values().all(|id| *id != place.spool_id))? {
+            return Err(refused("23503", "a watermark without its spool"));
+        }
+        // Another one may have taken it meanwhile.
+        sent_before =
+            self.see(|t| sent_before.into_iter().filter(|(id, _)| t.early_results.contains_key(id)).collect())?;
+        // A row that was inserted while it waited is none that it updates.
+        let of = batch.submissions.len();
+        batch.submissions.retain(|(is_new, key, _)| *is_new || seen.contains(key));
+        let is_whole = batch.submissions.len() == of && self.see(|t| t.fits(&batch))?;
         let ids = sent_before.keys().copied().collect();
         self.change(move |t| t.write(&batch, &sent_before))?;
         self.conn.leg().await?;
@@ -270,7 +310,8 @@ impl Tx for ModelTx {
     async fn set_aside(&mut self, row: &SetAside<'_>) -> Result<bool> {
         self.ask().await?;
         let key = (row.spool_id, row.sequence);
-        self.hold([Lock::Aside(key.0, key.1)]).await?;
+        let how = if self.see(|t| t.aside.contains_key(&key))? { How::Passed } else { How::Changed };
+        self.hold_as([Lock::Aside(key.0, key.1)], how).await?;
         let is_new = self.see(|t| !t.aside.contains_key(&key))?;
         if self.see(|t| t.spools.values().all(|id| *id != key.0))? {
             return Err(refused("23503", "a record set aside without its spool"));
@@ -292,8 +333,19 @@ impl Tx for ModelTx {
             segments.retain(|(id, ..)| known.contains(id));
             (t.changed_by(&results).into_iter().collect::<BTreeSet<_>>(), t.early(&results))
         })?;
-        self.hold(early.iter().map(|(id, _)| Lock::EarlyResult(*id))).await?;
-        self.hold(known.iter().copied().map(Lock::Reply)).await?;
+        let (there, absent): (Vec<Uuid>, Vec<Uuid>) =
+            self.see(|t| early.iter().map(|(id, _)| *id).partition(|id| t.early_results.contains_key(id)))?;
+        self.hold_those(absent.into_iter().map(Lock::EarlyResult), |t, lock| match lock {
+            Lock::EarlyResult(id) => !t.early_results.contains_key(id),
+            _ => true,
+        })
+        .await?;
+        self.hold_as(there.into_iter().map(Lock::EarlyResult), How::Passed).await?;
+        self.hold_those(known.iter().copied().map(Lock::Reply), |t, lock| match lock {
+            Lock::Reply(id) => t.changed_by(&results).contains(id),
+            _ => true,
+        })
+        .await?;
         results.retain(|r| known.contains(&r.id));
         let now_us = self.now_us;
         self.change(move |t| {
@@ -306,7 +358,11 @@ impl Tx for ModelTx {
     async fn as_sent(&mut self, ids: &[Uuid], texts: &[&str]) -> Result<()> {
         self.ask().await?;
         let changed: BTreeSet<Uuid> = self.see(|t| t.otherwise(ids, texts))?.into_iter().collect();
-        self.hold(changed.iter().copied().map(Lock::Reply)).await?;
+        self.hold_those(changed.iter().copied().map(Lock::Reply), |t, lock| match lock {
+            Lock::Reply(id) => t.otherwise(ids, texts).contains(id),
+            _ => true,
+        })
+        .await?;
         let of = ids.iter().zip(texts).filter(|(id, _)| changed.contains(id));
         let (ids, texts): (Vec<Uuid>, Vec<String>) = of.map(|(id, text)| (*id, (*text).to_owned())).unzip();
         self.change(move |t| t.as_sent(&ids, &texts))?;
@@ -349,7 +405,9 @@ impl Tx for ModelTx {
 
     async fn remove_early(&mut self, receipts: &[EarlyReceipt]) -> Result<()> {
         self.ask().await?;
-        let keys: Vec<_> = receipts.iter().map(|r| (r.link_group.clone(), r.message_id.clone())).collect();
+        let mut keys: Vec<_> = receipts.iter().map(|r| (r.link_group.clone(), r.message_id.clone())).collect();
+        keys = self.see(|t| keys.drain(..).filter(|key| t.early.contains_key(key)).collect())?;
+        self.hold(keys.iter().cloned().map(|(group, id)| Lock::Early(group, id))).await?;
         self.change(move |t| t.early.retain(|key, _| !keys.contains(key)))?;
         self.conn.leg().await
     }
