@@ -71,7 +71,6 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "HANDOFF_FRAME_BYTES_MAX",
             "HANDOFF_QUEUE_MAX",
             "REPORTS_PER_TEXT_MAX",
-            "GRAMMAR_STEPS_MAX",
             "REPLIES_PER_HOUR_DEFAULT",
             "COMMAND_REPLIES_PER_HOUR",
             "STRANGER_REPLIES_PER_HOUR",

@@ -79,7 +79,7 @@ async fn a_gateway_at_its_cap_tells_the_smsc_to_wait_is_not_killed_and_loses_not
         Err(missing) => return skip(&missing),
     };
     // Windows that hold more than may wait in all.
-    assert!(6 * 1_000 / 40 * 60_000 > limits::RECEIVE_BYTES_MAX);
+    const { assert!(6 * 1_000 / 40 * 60_000 > limits::RECEIVE_BYTES_MAX) };
     let mut floods = Vec::new();
     for link in 0..6 {
         let flood = Flood::start(1_000, link * APART, mixed()).await;

@@ -167,6 +167,7 @@ fn checklist(object: &Map<String, Value>, place: &str, faults: &mut Faults) -> O
     let mut codes: BTreeSet<&str> = BTreeSet::new();
     match object.get("questions") {
         Some(Value::Array(list)) if !list.is_empty() => {
+            let asks_a_time = list.iter().any(|q| q.get("type").and_then(Value::as_str) == Some("time"));
             if list.len() > QUESTIONS_MAX {
                 faults.add(
                     place,
@@ -187,6 +188,12 @@ fn checklist(object: &Map<String, Value>, place: &str, faults: &mut Faults) -> O
                 }
                 if serial && code == "X" {
                     faults.add(place, "code X would be taken for the serial: choose another");
+                }
+                if asks_a_time && ["AM", "PM"].contains(&code) {
+                    faults.add(
+                        place,
+                        format!("code {code} would be taken for half of a day after a time: choose another"),
+                    );
                 }
                 if !codes.insert(code) && !code.is_empty() {
                     faults.add(place, format!("code {code} is used by an earlier question: each needs its own"));

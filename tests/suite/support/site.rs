@@ -77,6 +77,9 @@ impl Site {
         let path = self.path().join(name);
         let new = self.path().join(format!("{name}.{}", rand::random::<u32>()));
         std::fs::write(&new, content).unwrap();
+        if let Ok(old) = path.metadata() {
+            std::fs::set_permissions(&new, old.permissions()).unwrap();
+        }
         std::fs::rename(&new, &path).unwrap();
         path
     }

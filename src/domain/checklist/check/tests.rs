@@ -104,6 +104,15 @@ fn too_many_questions_are_refused() {
 }
 
 #[test]
+fn a_code_that_tells_half_of_a_day_is_none_beside_a_time() {
+    let q = |kind: &str| {
+        format!(r#"{{"code":"AA","type":"{kind}","text":"?"}},{{"code":"PM","type":"yes_no","text":"?"}}"#)
+    };
+    assert!(faults(&q("time"), "")[0].contains("code PM would be taken for half of a day after a time"));
+    assert!(faults(&q("flag"), "").is_empty());
+}
+
+#[test]
 fn texts_may_be_by_language() {
     let ok = r#"{"code":"AA","type":"flag","text":{"en":"Violence","fr":"Violence"}}"#;
     assert!(faults(ok, "").is_empty());
