@@ -29,9 +29,6 @@ const IDLE_POLL: Duration = Duration::from_secs(1);
 const BUSY_POLL: Duration = Duration::from_millis(100);
 /// How often leases are seen to, and what is stale or early.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// Rounds of that for which rows are looked for that a transaction of unclear outcome leased: the server
-/// may still be about to commit it.
-const UNCLEAR_ROUNDS: u32 = 6;
 /// Pause after work that the database did not take for the moment.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 const _: () = assert!(5 * 4 < LEASE_SECONDS, "several renewals fit a lease, of the shortest kind too: 20 s");
@@ -87,8 +84,6 @@ struct State {
     /// Are all rows taken up that were leased by somebody who did not hand them over?
     adopted: bool,
     upkeep: Option<Instant>,
-    /// Rounds of upkeep for which there may be more of them.
-    unclear: u32,
 }
 
 impl<L: Ledger> Pump<L> {
@@ -131,7 +126,7 @@ impl<L: Ledger> Pump<L> {
     /// What is to be done now. Is there more?
     async fn round(&self, state: &mut State) -> Result<bool, PumpError> {
         if self.in_flight.take_unclear() {
-            (state.unclear, state.adopted) = (UNCLEAR_ROUNDS, false);
+            state.adopted = false;
         }
         if !state.adopted {
             let done = self.adopt_own().await?;
@@ -142,11 +137,10 @@ impl<L: Ledger> Pump<L> {
             self.upkeep().await?;
             self.health.success();
             state.upkeep = Some(Instant::now());
-            if state.unclear > 0 {
-                state.unclear -= 1;
-                state.adopted = false;
-                return Ok(true);
-            }
+            // A transaction that leased rows may be committed after the look at the session's start: that of
+            // a worker that was killed meanwhile, or one whose outcome nobody told.
+            state.adopted = false;
+            return Ok(true);
         }
         self.take_due().await
     }

@@ -165,7 +165,7 @@ async fn observers_are_imported_with_phones_language_and_station_and_updated_by_
     let listed = here.list(&["observer", "list", "e", "--json", "--show-phones"]).await;
     assert_eq!(
         listed[0],
-        json!({"code": "100001", "name": "Ann", "language": "en", "station": null, "phones": ["255712345678"]})
+        json!({"code": "100001", "name": "Ann", "language": "en", "station": null, "phones": ["255712345678"], "auth_code": false})
     );
     assert_eq!(listed[1]["station"], "S3");
 }
