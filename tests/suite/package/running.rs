@@ -235,6 +235,8 @@ async fn an_installed_package_answers_keeps_its_caps_comes_back_and_is_upgraded_
     }
     machine.until("scrutineer spool status --json | grep -Eq '\"uncommitted\": *0([,}[:space:]]|$)'");
     // And with all of it stored a removal keeps the spool, and a purge takes it.
-    machine.ok("apt-get remove -y scrutineer && test -d /var/lib/scrutineer-gateway");
-    machine.ok("apt-get purge -y scrutineer && ! test -e /var/lib/scrutineer-gateway");
+    let removed = machine.ok("apt-get remove -y scrutineer 2>&1 && test -d /var/lib/scrutineer-gateway");
+    let purged = machine.ok("apt-get purge -y scrutineer 2>&1");
+    assert!(!purged.contains("kept /var/lib/scrutineer-gateway"), "{removed}\n{purged}");
+    machine.ok("! test -e /var/lib/scrutineer-gateway");
 }

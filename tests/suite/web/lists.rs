@@ -184,6 +184,7 @@ async fn the_log_holds_what_any_filter_lets_pass_and_walks_both_ways() {
     let number: String = dashboard.value("SELECT msisdn FROM phone WHERE id = 20001").await;
     assert_eq!(browser.get(&format!("/messages?sender={number}")).await.status, 400);
     dashboard.change("UPDATE web_user SET role = 'operator'").await;
+    let mut browser = dashboard.person().await;
     let found = browser.get(&format!("/messages?sender=%2B{number}")).await;
     assert_eq!(found.status, 200, "{}", found.body);
     assert_eq!(found.links("/messages/").len(), 50);
