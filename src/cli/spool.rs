@@ -84,7 +84,8 @@ fn status(folder: &Path, bytes_max: u64, as_json: bool) -> anyhow::Result<ExitCo
             .collect();
         support::print_json(&json!({
             "folder": folder, "state": word(&s), "process": s.process, "runs": runs, "records": s.records,
-            "uncommitted": s.uncommitted, "oldest_uncommitted_seconds": s.oldest_uncommitted_seconds,
+            "uncommitted": s.uncommitted, "uncommitted_received": s.uncommitted_received,
+            "oldest_uncommitted_seconds": s.oldest_uncommitted_seconds,
             "bytes": s.bytes, "bytes_max": bytes_max, "last_hour": s.last_hour,
             "capacity": {"messages": s.capacity.messages, "hours": hours, "stated_hours": stated,
                          "stated_rate": SPOOL_STATED_RATE},

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::chain::{self, Entry, Link, Row};
 use super::open::{FILE, meta};
 use super::{SpoolError, capacity, prune, recover, runs};
+use crate::handoff::append::Kind;
 use crate::handoff::message::{Body, Run};
 use crate::handoff::seal::Seal;
 
@@ -27,6 +28,8 @@ pub struct Status {
     pub records: u64,
     /// Records that PostgreSQL does not have, as far as the worker said.
     pub uncommitted: u64,
+    /// Those of them that an SMSC was told we have: all but what our own submits came to.
+    pub uncommitted_received: u64,
     /// Seconds since the oldest of those was received.
     pub oldest_uncommitted_seconds: f64,
     /// Bytes in use.
@@ -122,10 +125,16 @@ pub fn status(folder: &Path, bytes_max: u64) -> Result<Status, SpoolError> {
     let last_hour =
         newest.saturating_sub(before(&tx, oldest, newest, crate::world::World::real().now_us() - 3_600_000_000)?);
     let uncommitted = newest.saturating_sub(committed.max(oldest.saturating_sub(1)));
+    let uncommitted_received = tx.query_row(
+        "SELECT count(*) FROM record WHERE sequence > ?1 AND kind <> ?2",
+        [committed as i64, Kind::SubmitResult as i64],
+        |row| row.get::<_, i64>(0),
+    )? as u64;
     Ok(Status {
         runs: known,
         records,
         uncommitted,
+        uncommitted_received,
         oldest_uncommitted_seconds: prune::oldest_uncommitted_seconds(
             &tx,
             committed,
