@@ -18,7 +18,7 @@ demo: postgresql  ## Play an election day on this machine, with dashboard
 
 test: tools lint build peers  ## All that CI runs
 	@tests/tools package || true
-	cargo nextest run --no-tests=fail
+	cargo nextest run --no-tests=fail --no-fail-fast
 
 # ARGS narrows it (ARGS="-E 'test(/^kill::/)'"), SCRUTINEER_SEED repeats one's chances.
 torture: export SCRUTINEER_TORTURE = 1

@@ -26,8 +26,10 @@
 //! # Invariants
 //! - Acknowledged ⊆ spooled ⊆ stored, each once: the key is (run UUID, sequence), with a content hash;
 //!   each opening of a spool begins a run, so that no key is given twice, whatever is done with its files.
-//! - The watermark in PostgreSQL is the only cursor. Whatever goes wrong between the worker and the
-//!   database, the worker connects anew and reads on from there; a replay changes nothing.
+//! - The watermark in PostgreSQL is the only cursor. What the database does not take for the moment is
+//!   tried again in its lane; whatever else goes wrong, the worker connects anew and reads on from
+//!   there; a replay changes nothing.
+//! - An archived election's pages are made of what [`archive`] froze; live tables are not asked.
 //! - A submission is the fold of its revisions in order of receipt ([`domain::submission`]), so the
 //!   order in which hosts deliver to PostgreSQL doesn't matter.
 //! - A reply's id is made of its message's key; gateway and database both know it, so that no replay,
@@ -35,7 +37,7 @@
 //! - Every bound stands in [`limits`]; every use of the database has a deadline ([`store::Store`]).
 //!
 //! # Arrows
-//! `domain, limits ← text, grammar, vitals ← smpp | spool | store ← intake, outbox ← web ← role, cli ← main`;
+//! `domain, limits ← text, grammar, analysis, vitals ← smpp | spool | store ← intake, outbox, archive ← web ← role, cli ← main`;
 //! a test keeps them. `domain`, `text`, `grammar` and `intake::decide` are pure.
 
 pub mod analysis;

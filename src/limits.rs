@@ -265,6 +265,8 @@ pub const WEB_CONNECTION_SECONDS: u64 = 600;
 pub const WEB_PAGE_BYTES_MAX: usize = 256 << 10;
 /// Rows of one page.
 pub const WEB_PAGE_ROWS: i64 = 50;
+/// Reports shown of one submission's history.
+pub const WEB_REVISIONS_MAX: i64 = 200;
 /// Tables that are sent as files (CSV, JSON) at once; further ones are told to come back.
 pub const WEB_EXPORTS_MAX: usize = 2;
 /// Rows that one statement reads for a file.
@@ -281,6 +283,10 @@ pub const WEB_SCAN_FAR_ROWS: i64 = 30_000;
 pub const WEB_CANDIDATES_MAX: i64 = 8_000;
 /// Conditions on answers in one filter.
 pub const WEB_CONDITIONS_MAX: usize = 8;
+/// Values of a range that are spelled out as equalities, so that an index finds them.
+pub const WEB_CONDITION_VALUES_MAX: i64 = 64;
+/// Characters of words that incidents are looked through for.
+pub const WEB_WORDS_CHARS_MAX: usize = 100;
 /// Areas in one table.
 pub const WEB_AREA_ROWS: i64 = 500;
 /// Characters of a text shown in a list; the message's own page has the whole.

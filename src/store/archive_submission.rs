@@ -6,11 +6,10 @@ use uuid::Uuid;
 
 use super::archive::Making;
 use super::pages::election::Election;
-use super::pages::submission::{Detail, Message, Revision};
+use super::pages::submission::{Detail, histories};
 use super::pages::submissions::Cursor;
 use super::pages::{Moment, Place};
 use super::{Store, StoreError};
-use crate::domain::outcome::Outcome;
 use crate::domain::value::Answers;
 use crate::limits::{ARCHIVE_SLICE, WEB_PAGE_ROWS};
 
@@ -107,54 +106,6 @@ pub async fn next(store: &Store, election: &Election, after: Option<Cursor>) -> 
                 .collect())
         })
         .await
-}
-
-async fn histories(
-    conn: &mut PgConnection,
-    election: &Election,
-    ids: &[Uuid],
-) -> Result<std::collections::HashMap<Uuid, Vec<Revision>>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT r.submission_id, r.received_at, r.received_at AT TIME ZONE $3 AS "received_local!", r.spool, r.sequence, r.channel,
-             r.made_by, r.superseded IS NOT NULL AS "superseded!", r.answers AS "answers!: Json<Answers>", r.comment,
-             m.text AS "text?", m.outcome AS "outcome?", p.masked AS "phone?", b.text AS "reply?", b.state AS "reply_state?"
-         FROM revision r
-         LEFT JOIN spool s ON s.uuid = r.spool
-         LEFT JOIN message m ON m.spool_id = s.id AND m.sequence = r.sequence
-         LEFT JOIN phone p ON p.id = m.phone_id
-         LEFT JOIN outbox b ON b.id = m.reply_id
-         WHERE r.election_id = $1 AND r.submission_id = ANY($2)
-         ORDER BY r.submission_id, r.received_at, r.spool, r.sequence, r.place, r.reading"#,
-        election.id,
-        ids,
-        election.timezone
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut histories: std::collections::HashMap<Uuid, Vec<Revision>> = std::collections::HashMap::new();
-    for r in rows {
-        let history = histories.entry(r.submission_id).or_default();
-        if history.len() as i64 >= super::pages::submission::REVISIONS_SHOWN {
-            continue;
-        }
-        history.push(Revision {
-            received: Moment { at: r.received_at, local: r.received_local },
-            spool: r.spool,
-            sequence: r.sequence,
-            channel: r.channel,
-            made_by: r.made_by,
-            superseded: r.superseded,
-            answers: r.answers.0,
-            comment: r.comment,
-            message: r.outcome.as_deref().and_then(Outcome::from_word).zip(r.phone).map(|(outcome, phone)| Message {
-                text: r.text,
-                outcome,
-                phone,
-                reply: r.reply.zip(r.reply_state),
-            }),
-        });
-    }
-    Ok(histories)
 }
 
 /// A row to store.

@@ -4,6 +4,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::pages::link;
 use super::text;
 
 /// The ways to the pages before and after.
@@ -42,6 +43,34 @@ pub(super) struct Chips {
 }
 
 impl HtmlSafe for Chips {}
+
+/// The address of a list: its path, and what it is asked for, but where the page begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address<'a> {
+    /// Path.
+    pub(super) path: &'a str,
+    /// Names and values of the query.
+    pub(super) set: &'a [(&'static str, &'a str)],
+}
+
+impl Address<'_> {
+    /// The filter of this name, of such a kind.
+    pub(super) fn chip(&self, name: &str, kind: &'static str, words: impl Into<String>) -> Chip {
+        let rest: Vec<_> = self.set.iter().copied().filter(|(n, _)| *n != name).collect();
+        Chip { kind: Some(kind), words: words.into(), without: link(self.path, &rest) }
+    }
+
+    /// The ways from a page that begins somewhere, and after which there may be more.
+    pub(super) fn pager(&self, begins: bool, after: Option<&str>) -> Pager {
+        let older = after.map(|after| link(self.path, &[self.set, &[("after", after)]].concat()));
+        Pager { newest: begins.then(|| link(self.path, self.set)), newer: None, older }
+    }
+
+    /// Its files.
+    pub(super) fn take(&self) -> Take {
+        Take::of(self.path, link("", self.set).trim_start_matches('?'))
+    }
+}
 
 /// Links to the table as CSV and JSON.
 #[derive(Debug, Clone, Template)]

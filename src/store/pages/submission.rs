@@ -1,5 +1,7 @@
 //! One submission with its checklist and its history.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -9,10 +11,8 @@ use super::{Moment, Place};
 use crate::domain::checklist::Checklist;
 use crate::domain::outcome::Outcome;
 use crate::domain::value::Answers;
+use crate::limits::WEB_REVISIONS_MAX;
 use crate::store::{Store, StoreError};
-
-/// Revisions shown of one submission.
-pub const REVISIONS_SHOWN: i64 = 200;
 
 /// One submission.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -132,35 +132,43 @@ pub async fn by_id(store: &Store, election: &Election, id: Uuid) -> Result<Optio
                 first: Moment { at: row.first_received_at, local: row.first_local },
                 last: Moment { at: row.last_received_at, local: row.last_local },
                 revisions: row.revisions,
-                history: history(conn, election, id).await?,
+                history: histories(conn, election, &[id]).await?.remove(&id).unwrap_or_default(),
             }))
         })
         .await
 }
 
-async fn history(conn: &mut PgConnection, election: &Election, id: Uuid) -> Result<Vec<Revision>, StoreError> {
+/// The first reports of each of these submissions, [`WEB_REVISIONS_MAX`] at most, in their order.
+pub(in crate::store) async fn histories(
+    conn: &mut PgConnection,
+    election: &Election,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Revision>>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT r.received_at, r.received_at AT TIME ZONE $3 AS "received_local!", r.spool, r.sequence, r.channel, r.made_by,
-             r.superseded IS NOT NULL AS "superseded!",
-             r.answers AS "answers!: Json<Answers>", r.comment, m.text AS "text?", m.outcome AS "outcome?",
-             p.masked AS "phone?", b.text AS "reply?", b.state AS "reply_state?"
-         FROM revision r
+        r#"SELECT r.submission_id AS "submission!", r.received_at AS "received_at!",
+             r.received_at AT TIME ZONE $3 AS "received_local!", r.spool AS "spool!", r.sequence AS "sequence!",
+             r.channel AS "channel!", r.made_by,
+             r.superseded IS NOT NULL AS "superseded!", r.answers AS "answers!: Json<Answers>", r.comment,
+             m.text AS "text?", m.outcome AS "outcome?", p.masked AS "phone?", b.text AS "reply?", b.state AS "reply_state?"
+         FROM unnest($2::uuid[]) AS wanted (id)
+         CROSS JOIN LATERAL (
+             SELECT * FROM revision WHERE election_id = $1 AND submission_id = wanted.id
+             ORDER BY received_at, spool, sequence, place, reading LIMIT $4) r
          LEFT JOIN spool s ON s.uuid = r.spool
          LEFT JOIN message m ON m.spool_id = s.id AND m.sequence = r.sequence
          LEFT JOIN phone p ON p.id = m.phone_id
          LEFT JOIN outbox b ON b.id = m.reply_id
-         WHERE r.election_id = $1 AND r.submission_id = $2
-         ORDER BY r.received_at, r.spool, r.sequence, r.place, r.reading LIMIT $4"#,
+         ORDER BY r.submission_id, r.received_at, r.spool, r.sequence, r.place, r.reading"#,
         election.id,
-        id,
+        ids,
         election.timezone,
-        REVISIONS_SHOWN
+        WEB_REVISIONS_MAX
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Revision {
+    let mut histories: HashMap<Uuid, Vec<Revision>> = HashMap::new();
+    for r in rows {
+        histories.entry(r.submission).or_default().push(Revision {
             received: Moment { at: r.received_at, local: r.received_local },
             spool: r.spool,
             sequence: r.sequence,
@@ -175,6 +183,7 @@ async fn history(conn: &mut PgConnection, election: &Election, id: Uuid) -> Resu
                 phone,
                 reply: r.reply.zip(r.reply_state),
             }),
-        })
-        .collect())
+        });
+    }
+    Ok(histories)
 }

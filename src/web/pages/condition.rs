@@ -7,9 +7,7 @@
 use std::fmt::Write;
 
 use crate::domain::checklist::{Checklist, Question, QuestionType};
-
-/// Values of which an equality is tried for each, so that an index finds them.
-const SPELLED_OUT_MAX: i64 = 64;
+use crate::limits::WEB_CONDITION_VALUES_MAX;
 
 /// How an answer is compared: in an address, and in words.
 pub(super) const COMPARISONS: [(&str, &str); 10] = [
@@ -171,7 +169,7 @@ fn spelled_out(question: &Question, sign: &str, n: i64) -> Option<Vec<i64>> {
         ">=" => (low.max(n), high),
         _ => (low, high),
     };
-    (high.saturating_sub(low) < SPELLED_OUT_MAX).then(|| (low..=high).filter(|v| passes(*v)).collect())
+    (high.saturating_sub(low) < WEB_CONDITION_VALUES_MAX).then(|| (low..=high).filter(|v| passes(*v)).collect())
 }
 
 fn any(path: &str, values: &[i64]) -> String {

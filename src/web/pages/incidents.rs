@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{answer, cursor, link};
+use super::{answer, cursor};
 use crate::domain::checklist::Checklist;
 use crate::limits;
 use crate::store::pages::Place;
@@ -17,7 +17,7 @@ use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
 use crate::web::export::{self, Form, Sheet, Source, Table};
 use crate::web::layout::{Answer, Layout, render};
-use crate::web::list::{Chip, Chips, Pager, Take};
+use crate::web::list::{Address, Chips, Pager, Take};
 use crate::web::{App, format, text};
 
 /// States that can be asked for, with their words.
@@ -35,9 +35,6 @@ const AGES: [(&str, &str); 5] = [
     ("12", "the last 12 hours"),
     ("24", "the last day"),
 ];
-/// Characters of words that are looked for.
-const WORDS_MAX: usize = 100;
-
 /// What is asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(in crate::web) struct Asked {
@@ -119,7 +116,7 @@ async fn filter(app: &App, election: &Election, asked: &Asked) -> Result<(Filter
                 "This page’s address is cut or mistyped. Begin again at the list’s first page.",
             ))?),
         };
-    if asked.words.chars().count() > WORDS_MAX || asked.checklist.len() > 12 {
+    if asked.words.chars().count() > limits::WEB_WORDS_CHARS_MAX || asked.checklist.len() > 12 {
         return Err(PageError::Bad("Look for fewer characters."));
     }
     let hours = asked.hours.parse::<u16>().ok();
@@ -163,41 +160,27 @@ pub(in crate::web) async fn page(
     let areas = election::first_level(app.store(), election.id).await?;
     let path = format!("/elections/{slug}/incidents");
     let set = pairs(&asked);
-    let without = |name: &str| {
-        let rest: Vec<_> = set.iter().copied().filter(|(n, _)| *n != name).collect();
-        link(&path, &rest)
-    };
-    let chip = |name: &'static str, kind: &'static str, words: String| Chip {
-        kind: Some(kind),
-        words,
-        without: without(name),
-    };
+    let address = Address { path: &path, set: &set };
     let mut chips = Vec::new();
     if let Some(prefix) = &filter.prefix {
-        chips.push(chip("checklist", "Form", prefix.clone()));
+        chips.push(address.chip("checklist", "Form", prefix.clone()));
     }
     if let Some(area) = trail.last() {
-        chips.push(chip("area", "Area", area.name.clone()));
+        chips.push(address.chip("area", "Area", area.name.clone()));
     }
     if let Some(state) = filter.state {
         let words = STATES.iter().find(|(s, _)| *s == state).map_or(state, |(_, words)| words);
-        chips.push(chip("state", "State", words.to_owned()));
+        chips.push(address.chip("state", "State", words));
     }
     if let Some((_, words)) = AGES.iter().find(|(hours, _)| !hours.is_empty() && *hours == asked.hours) {
-        chips.push(chip("hours", "Received in", (*words).to_owned()));
+        chips.push(address.chip("hours", "Received in", *words));
     }
     if let Some(words) = &filter.words {
-        chips.push(chip("words", "Words", words.clone()));
+        chips.push(address.chip("words", "Words", words.clone()));
     }
-    let older = rows.last().filter(|_| more).map(|row| {
-        let after = cursor::of_submission(row.cursor());
-        let mut all = set.to_vec();
-        all.push(("after", &after));
-        link(&path, &all)
-    });
-    let pager = Pager { newest: filter.after.map(|_| link(&path, &set)), newer: None, older };
-    let query = link("", &set);
-    let take = who.may(Right::Export).then(|| Take::of(&path, query.trim_start_matches('?')));
+    let after = rows.last().filter(|_| more).map(|row| cursor::of_submission(row.cursor()));
+    let pager = address.pager(filter.after.is_some(), after.as_deref());
+    let take = who.may(Right::Export).then(|| address.take());
     render(&Page {
         layout: Layout::new("Incidents", Some(who)).at("incidents").of(&election),
         slug,

@@ -84,7 +84,7 @@ pub(super) fn encode(value: &str) -> String {
 }
 
 /// A path with the pairs that have a value.
-fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+pub(super) fn link(path: &str, pairs: &[(&str, &str)]) -> String {
     let mut out = path.to_owned();
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         out.push(if out.contains('?') { '&' } else { '?' });

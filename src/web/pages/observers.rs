@@ -21,7 +21,7 @@ use crate::web::auth::sessions::key;
 use crate::web::error::PageError;
 use crate::web::export::{self, Form, Sheet, Source, Table};
 use crate::web::layout::{Answer, Layout, render};
-use crate::web::list::{Chip, Chips, Pager, Take};
+use crate::web::list::{Address, Chips, Pager, Take};
 use crate::web::{App, format, text};
 
 /// States that can be asked for, with their words.
@@ -164,39 +164,26 @@ pub(in crate::web) async fn page(
     let areas = election::first_level(app.store(), election.id).await?;
     let path = format!("/elections/{slug}/observers");
     let set = pairs(&asked);
-    let without = |name: &str| {
-        let rest: Vec<_> = set.iter().copied().filter(|(n, _)| *n != name).collect();
-        link(&path, &rest)
-    };
-    let chip = |name: &'static str, kind: &'static str, words: String| Chip {
-        kind: Some(kind),
-        words,
-        without: without(name),
-    };
+    let address = Address { path: &path, set: &set };
     let mut chips = Vec::new();
     if let Some(area) = trail.last() {
-        chips.push(chip("area", "Area", area.name.clone()));
+        chips.push(address.chip("area", "Area", area.name.clone()));
     }
     if let Some(prefix) = &filter.prefix {
-        chips.push(chip("checklist", "Checklist", prefix.clone()));
+        chips.push(address.chip("checklist", "Checklist", prefix.clone()));
     }
     if let Some((_, words)) = STATES.iter().find(|(state, _)| Some(*state) == filter.state) {
-        chips.push(chip("state", "State", (*words).to_owned()));
+        chips.push(address.chip("state", "State", *words));
     }
     if let Some((_, words)) = SILENT.iter().find(|(hours, _)| !hours.is_empty() && *hours == asked.silent) {
-        chips.push(chip("silent", "Silent for", (*words).to_owned()));
+        chips.push(address.chip("silent", "Silent for", *words));
     }
     if let Some(code) = &filter.code {
-        chips.push(chip("code", "Code", code.clone()));
+        chips.push(address.chip("code", "Code", code.clone()));
     }
-    let older = rows.last().filter(|_| more).map(|row| {
-        let mut all = set.to_vec();
-        all.push(("after", &row.code));
-        link(&path, &all)
-    });
-    let pager = Pager { newest: filter.after.as_ref().map(|_| link(&path, &set)), newer: None, older };
-    let query = link("", &set);
-    let take = who.may(Right::Export).then(|| Take::of(&path, query.trim_start_matches('?')));
+    let after = rows.last().filter(|_| more).map(|row| row.code.as_str());
+    let pager = address.pager(filter.after.is_some(), after);
+    let take = who.may(Right::Export).then(|| address.take());
     let to_call =
         link(&path, &[("area", &asked.area), ("checklist", &asked.checklist), ("state", "missing"), ("silent", "3")]);
     render(&Page {

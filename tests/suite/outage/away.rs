@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use sqlx::{Connection, PgConnection};
 
 use super::{change, said_away, server};
 use crate::support::flow::{Flow, number};
+use crate::support::pg::Database;
 use crate::support::replica::until;
 use crate::support::torture::{figure, is_long, rounds};
 
@@ -52,7 +54,7 @@ async fn a_server_that_shuts_down_or_refuses_is_waited_for_whatever_its_reason()
     let lets_in = std::fs::read_to_string(&hba).unwrap();
     let mut worst = Duration::ZERO;
     for refusal in ["fast", "immediate", "smart", "too many", "hba"] {
-        let before = flow.fed();
+        let (before, away) = (flow.fed(), said_away(&flow));
         flow.feed(200).await;
         let mut admin = database.admin().await;
         flow.until_stored(&mut admin, before + 60).await;
@@ -75,11 +77,12 @@ async fn a_server_that_shuts_down_or_refuses_is_waited_for_whatever_its_reason()
             _ => {
                 std::fs::write(&hba, "local all postgres trust\nlocal all all reject\n").unwrap();
                 number(&mut admin, "SELECT count(pg_reload_conf())").await;
+                until_refused(&database).await;
                 number(&mut admin, end_worker).await;
             }
         }
         drop(admin);
-        flow.worker.logged("the database is away").await;
+        flow.worker.logged_times("the database is away", away + 1).await;
         flow.feed(100).await;
         flow.until_acknowledged(flow.fed()).await;
         match refusal {
@@ -108,4 +111,12 @@ async fn a_server_that_shuts_down_or_refuses_is_waited_for_whatever_its_reason()
         ),
     );
     flow.stop().await;
+}
+
+/// The server reads its rules anew some time after it was told to.
+async fn until_refused(database: &Database) {
+    let begun = Instant::now();
+    while PgConnection::connect_with(&database.options("test-worker")).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the server lets everyone in still");
+    }
 }

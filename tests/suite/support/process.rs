@@ -224,6 +224,20 @@ impl Process {
         }
     }
 
+    /// Waits until this many log lines contain this: for what is said once a change.
+    pub async fn logged_times(&self, needle: &str, times: usize) {
+        let mut seen = 0;
+        let counted = async {
+            while self.log().matches(needle).count() < times {
+                self.lines.more_than(seen).await;
+                seen = self.lines.from(0).len();
+            }
+        };
+        if tokio::time::timeout(PATIENCE, counted).await.is_err() {
+            panic!("{} did not log `{needle}` {times} times within {PATIENCE:?}; it said:\n{}", self.name, self.log());
+        }
+    }
+
     /// Resident memory now and at its peak, bytes (`VmRSS`, `VmHWM`).
     pub fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();

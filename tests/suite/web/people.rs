@@ -51,6 +51,10 @@ async fn incidents_are_listed_counted_and_taken_away_as_they_are_stored_whatever
         assert_eq!(browser.get(&format!("{path}?{bad}")).await.status, 404, "{bad}");
     }
     assert_eq!(browser.get(&format!("{path}?after=x")).await.status, 400);
+    let words = |chars: usize| format!("{path}?words={}", "x".repeat(chars));
+    let most = scrutineer::limits::WEB_WORDS_CHARS_MAX;
+    assert_eq!(browser.get(&words(most)).await.status, 200);
+    assert_eq!(browser.get(&words(most + 1)).await.status, 400);
 }
 
 #[tokio::test]
