@@ -12,6 +12,7 @@ use crate::outbox::receipt::{self, Receipt};
 use crate::outbox::reply_id::{bucket, bucket_of};
 use crate::store::instant;
 use crate::store::segment::SetKey;
+use crate::text::national::Shifts;
 use crate::text::udh;
 
 /// A record on its way to the database.
@@ -177,6 +178,16 @@ pub(super) fn user_data(mobile: &Mobile) -> (Option<udh::Concat>, Vec<&[u8]>) {
     let (first, second) = if short.is_empty() { (payload, short) } else { (short, payload) };
     let split = udh::split(first);
     (split.concat, vec![split.body, second])
+}
+
+/// National tables that the header names.
+pub(super) fn shifts(mobile: &Mobile) -> Shifts {
+    if mobile.esm_class & 0x40 == 0 {
+        return Shifts::default();
+    }
+    let first =
+        if mobile.short_message.is_empty() { mobile.payload.as_deref() } else { Some(&mobile.short_message[..]) };
+    udh::split(first.unwrap_or_default()).shifts
 }
 
 /// Reference (kinds kept apart), total and part. A "text of one part" is a whole one.

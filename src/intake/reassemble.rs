@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::item::user_data;
+use super::item::{shifts, user_data};
 use crate::handoff::message::Mobile;
 use crate::text;
 
@@ -30,7 +30,8 @@ pub fn join(parts: &BTreeMap<i16, &Mobile>, total: i16) -> Whole {
         let part = parts.get(&number).copied();
         let breaks = match (part, run.last()) {
             (Some(part), Some(last)) => {
-                (part.data_coding, part.default_alphabet) != (last.data_coding, last.default_alphabet)
+                (part.data_coding, part.default_alphabet, shifts(part))
+                    != (last.data_coding, last.default_alphabet, shifts(last))
             }
             _ => part.is_none(),
         };
@@ -53,9 +54,10 @@ pub fn join(parts: &BTreeMap<i16, &Mobile>, total: i16) -> Whole {
 fn decode_run(run: &[&Mobile]) -> String {
     let Some(first) = run.first() else { return String::new() };
     let bytes: Vec<&[u8]> = run.iter().flat_map(|m| user_data(m).1).collect();
+    let decode = |bytes: &[u8]| text::decode_shifted(first.data_coding, first.default_alphabet, shifts(first), bytes);
     let decoded = match bytes.as_slice() {
-        [one] | [one, []] => text::decode(first.data_coding, first.default_alphabet, one),
-        several => text::decode(first.data_coding, first.default_alphabet, &several.concat()),
+        [one] | [one, []] => decode(one),
+        several => decode(&several.concat()),
     };
     super::item::clean(decoded.text)
 }

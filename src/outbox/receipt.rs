@@ -94,6 +94,9 @@ pub fn id_forms(id: &str) -> Vec<String> {
     let bare = id.trim_start_matches('0');
     add(id.to_ascii_lowercase());
     add(id.to_ascii_uppercase());
+    for form in uuid_forms(id).into_iter().flatten() {
+        add(form);
+    }
     add(bare.to_owned());
     add(bare.to_ascii_lowercase());
     add(bare.to_ascii_uppercase());
@@ -115,6 +118,15 @@ pub fn id_forms(id: &str) -> Vec<String> {
         add(format!("{:0>8}", bare.to_ascii_uppercase()));
     }
     forms
+}
+
+/// A UUID with and without its dashes, in small and in capital letters.
+fn uuid_forms(id: &str) -> Option<[String; 4]> {
+    let uuid = uuid::Uuid::parse_str(id).ok()?;
+    let (dashed, plain) = (uuid.hyphenated().to_string(), uuid.simple().to_string());
+    let capitals = [dashed.to_ascii_uppercase(), plain.to_ascii_uppercase()];
+    let [dashed_capitals, plain_capitals] = capitals;
+    Some([dashed, plain, dashed_capitals, plain_capitals])
 }
 
 #[cfg(test)]

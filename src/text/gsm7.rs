@@ -2,6 +2,7 @@
 //! which is how SMPP carries it. Packing is the SMSC's affair.
 
 use super::Decoded;
+use super::national::{Shifts, locked, shifted};
 
 /// Leads to the extension table.
 const ESCAPE: u8 = 0x1B;
@@ -32,30 +33,46 @@ const EXTENSION: [(u8, char); 10] = [
     (0x65, '€'),
 ];
 
-/// Decodes septets. A byte above 127 is taken for Latin-1; an escape that leads nowhere is dropped and
-/// its second septet read from the basic table, as the standard asks of those who do not know it.
+/// Decodes septets by the default tables.
 pub fn decode(bytes: &[u8]) -> Decoded {
+    decode_shifted(bytes, Shifts::default())
+}
+
+/// Decodes septets by the tables that the header names. A byte above 127 is taken for Latin-1; an escape that
+/// leads nowhere is dropped and its second septet read from the main table, as the standard asks of those who
+/// do not know it.
+pub fn decode_shifted(bytes: &[u8], shifts: Shifts) -> Decoded {
     let mut out = Decoded { text: String::with_capacity(bytes.len()), lossy: false };
     let mut escaped = false;
     for &byte in bytes {
         if std::mem::take(&mut escaped) {
-            if let Some((_, c)) = EXTENSION.iter().find(|(septet, _)| *septet == byte) {
-                out.push(*c);
+            if let Some(c) = extension(byte, shifts) {
+                out.push(c);
                 continue;
             }
             out.lossy = true;
         }
         if byte == ESCAPE {
             escaped = true;
-        } else if let Some(c) = BASIC.get(usize::from(byte)) {
-            out.push(*c);
+        } else if let Some(c) = main(byte, shifts) {
+            out.push(c);
         } else {
             out.lossy = true;
-            out.push(char::from(byte));
+            out.push(if byte < 0x80 { char::REPLACEMENT_CHARACTER } else { char::from(byte) });
         }
     }
     out.lossy |= escaped;
     out
+}
+
+fn main(septet: u8, shifts: Shifts) -> Option<char> {
+    let default = BASIC.get(usize::from(septet)).copied();
+    shifts.locking.map_or(default, |language| locked(language, septet, default))
+}
+
+fn extension(septet: u8, shifts: Shifts) -> Option<char> {
+    let default = EXTENSION.iter().find(|(at, _)| *at == septet).map(|(_, c)| *c);
+    shifts.single.map_or(default, |language| shifted(language, septet, default))
 }
 
 /// Septets of one character: one, or an escape and another; `None` when the alphabet lacks it.
@@ -71,6 +88,21 @@ pub fn septets(c: char) -> Option<(Option<u8>, u8)> {
         return Some((None, at as u8));
     }
     EXTENSION.iter().find(|(_, e)| *e == c).map(|(septet, _)| (Some(ESCAPE), *septet))
+}
+
+/// Septets of one character by these tables.
+pub fn septets_shifted(c: char, shifts: Shifts) -> Option<(Option<u8>, u8)> {
+    if shifts == Shifts::default() {
+        return septets(c);
+    }
+    if c == '\u{A0}' {
+        return None;
+    }
+    let places = || (0..0x80u8).filter(|septet| *septet != ESCAPE);
+    if let Some(septet) = places().find(|septet| main(*septet, shifts) == Some(c)) {
+        return Some((None, septet));
+    }
+    places().find(|septet| extension(*septet, shifts) == Some(c)).map(|septet| (Some(ESCAPE), septet))
 }
 
 /// Encodes a text; `None` when a character is not in the alphabet.

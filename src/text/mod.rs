@@ -5,10 +5,12 @@
 //! kept by whoever calls.
 
 pub mod gsm7;
+pub mod national;
 pub mod segments;
 pub mod ucs2;
 pub mod udh;
 
+use self::national::Shifts;
 use crate::domain::alphabet::DefaultAlphabet;
 
 /// A text with what became of it on the way.
@@ -34,6 +36,15 @@ impl Decoded {
 /// Decodes a message's text, its user data header already [split off](udh::split), by
 /// `data_coding` (SMPP 3.4 section 5.2.19, GSM 03.38 section 4) and by what 0 means on the link.
 pub fn decode(data_coding: u8, default: DefaultAlphabet, bytes: &[u8]) -> Decoded {
+    decode_shifted(data_coding, default, Shifts::default(), bytes)
+}
+
+/// The same where the header names national tables. They are of the GSM 7-bit alphabet: whoever names them
+/// sends it, whatever the link's default is.
+pub fn decode_shifted(data_coding: u8, default: DefaultAlphabet, shifts: Shifts, bytes: &[u8]) -> Decoded {
+    let by_default = |default, bytes| {
+        if shifts == Shifts::default() { by_default(default, bytes) } else { gsm7::decode_shifted(bytes, shifts) }
+    };
     match data_coding {
         0 => by_default(default, bytes),
         1 => ascii(bytes),

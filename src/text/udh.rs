@@ -3,6 +3,8 @@
 //!
 //! A header that runs past the message or makes no sense is tolerated: nothing of the text is lost to it.
 
+use super::national::{Language, Shifts};
+
 /// Concatenation: which part of which text this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Concat {
@@ -21,6 +23,8 @@ pub struct Concat {
 pub struct UserData<'a> {
     /// The concatenation that the header names, if it is sound.
     pub concat: Option<Concat>,
+    /// National tables that the header names.
+    pub shifts: Shifts,
     /// What stands after the header.
     pub body: &'a [u8],
     /// The header made no sense, in whole or in part.
@@ -29,10 +33,10 @@ pub struct UserData<'a> {
 
 /// Splits the header off. When its length runs past the message, all of it is body.
 pub fn split(user_data: &[u8]) -> UserData<'_> {
-    let whole = UserData { concat: None, body: user_data, malformed: true };
+    let whole = UserData { concat: None, shifts: Shifts::default(), body: user_data, malformed: true };
     let Some((&length, rest)) = user_data.split_first() else { return whole };
     let Some((mut elements, body)) = rest.split_at_checked(usize::from(length)) else { return whole };
-    let mut out = UserData { concat: None, body, malformed: false };
+    let mut out = UserData { concat: None, shifts: Shifts::default(), body, malformed: false };
     while let [id, length, rest @ ..] = elements {
         let Some((data, after)) = rest.split_at_checked(usize::from(*length)) else {
             out.malformed = true;
@@ -45,7 +49,16 @@ pub fn split(user_data: &[u8]) -> UserData<'_> {
             (0x08, &[high, low, total, part]) => {
                 Some(Concat { reference: u16::from_be_bytes([high, low]), total, part, wide: true })
             }
-            (0x00 | 0x08, _) => {
+            // An identifier that nobody knows leaves the default tables.
+            (0x24, &[language]) => {
+                out.shifts.single = Language::from_id(language);
+                None
+            }
+            (0x25, &[language]) => {
+                out.shifts.locking = Language::from_id(language);
+                None
+            }
+            (0x00 | 0x08 | 0x24 | 0x25, _) => {
                 out.malformed = true;
                 None
             }
@@ -64,9 +77,41 @@ pub fn split(user_data: &[u8]) -> UserData<'_> {
     out
 }
 
+/// A reference of a text of several parts, in the width that the link wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// 8 bits: six bytes of header.
+    Narrow(u8),
+    /// 16 bits: seven.
+    Wide(u16),
+}
+
 /// The header of one part with an 8-bit reference.
 pub fn concat_header(reference: u8, total: u8, part: u8) -> [u8; 6] {
     [5, 0x00, 3, reference, total, part]
+}
+
+/// A header with these elements; empty when there are none.
+pub fn header(concat: Option<(Reference, u8, u8)>, shifts: Shifts) -> Vec<u8> {
+    let mut out = vec![0];
+    match concat {
+        Some((Reference::Narrow(reference), total, part)) => out.extend([0x00, 3, reference, total, part]),
+        Some((Reference::Wide(reference), total, part)) => {
+            let [high, low] = reference.to_be_bytes();
+            out.extend([0x08, 4, high, low, total, part]);
+        }
+        None => {}
+    }
+    shifts.elements().for_each(|element| out.extend(element));
+    match u8::try_from(out.len() - 1) {
+        Ok(length) if length > 0 => {
+            if let Some(first) = out.first_mut() {
+                *first = length;
+            }
+            out
+        }
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +155,14 @@ mod tests {
             split(&concat_header(200, 3, 2)).concat,
             Some(Concat { reference: 200, total: 3, part: 2, wide: false })
         );
+        let shifts = Shifts { locking: Some(Language::Hindi), single: Some(Language::Urdu) };
+        let bytes = header(Some((Reference::Wide(513), 3, 2)), shifts);
+        assert_eq!(bytes, [12, 8, 4, 2, 1, 3, 2, 0x25, 1, 6, 0x24, 1, 13]);
+        let data = split(&bytes);
+        assert_eq!(data.concat, Some(Concat { reference: 513, total: 3, part: 2, wide: true }));
+        assert_eq!((data.shifts, data.malformed), (shifts, false));
+        assert_eq!(header(Some((Reference::Narrow(200), 3, 2)), Shifts::default()), concat_header(200, 3, 2));
+        assert!(header(None, Shifts::default()).is_empty());
     }
 
     proptest! {

@@ -278,7 +278,12 @@ impl Session<'_> {
             (_, id) if id.is_response() => {
                 tracing::debug!(link = %self.link.options.name, ?id, "a response to nothing that was asked");
             }
-            // Requests that an ESME does not serve, and those that nobody knows.
+            // Requests that an SMSC serves, not an ESME: ESME_RINVBNDSTS, by their own response.
+            (_, id) if matches!(u32::from(id), 0x01..=0x04 | 0x07..=0x09 | 0x21 | 0x111..=0x113) => {
+                let response = CommandId::from(u32::from(id) | 1 << 31);
+                self.respond(CommandStatus::EsmeRinvbndsts.into(), frame.sequence, &Pdu::Other(response));
+            }
+            // Those that nobody knows.
             _ => encode_nack(&mut self.out, CommandStatus::EsmeRinvcmdid, frame.sequence),
         }
         None

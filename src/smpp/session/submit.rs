@@ -186,7 +186,14 @@ impl Session<'_> {
         };
         let Some(active) = self.late.get_mut(&order) else { return };
         if frame.status != 0 || frame.id != CommandId::SubmitSmResp {
-            tracing::debug!(link = %name, status = frame.status, "a submit_sm_resp came late, with a refusal");
+            tracing::info!(link = %name, status = frame.status, "a submit_sm_resp came late, with a refusal");
+            let (id, attempt) = (active.submit.id, active.submit.attempt);
+            // Of a text in one piece nothing was sent.
+            if active.accepted.len() == 1 {
+                let (link, at_us) = (self.index(), self.link.world.now_us());
+                let outcome = SubmitOutcome::Refused { status: frame.status };
+                self.ask(Append { link, tag: 0, give_up: None, op: Op::LateResult { id, attempt, at_us, outcome } });
+            }
             self.forget_late(order);
             return;
         }
