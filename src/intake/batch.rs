@@ -4,26 +4,22 @@
 //! given back when it did not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::confirmed::Confirmed;
-use super::credit::Credits;
-use super::decide::{Incoming, Locks, Present, PresentStates, Replies, Understanding};
+use super::decide::{Incoming, Locks, Present, PresentStates, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
 use super::judge;
-use super::limiter::{Counted, ReplyLimiter};
-use super::phones::PhoneIds;
-use super::roster::{Known, RosterCell};
+use super::limiter::Counted;
+use super::roster::Known;
 use super::rows::{self, Judged};
-use super::tracker::Tracker;
+pub use super::shared::Session;
 use crate::domain::outcome::Outcome;
 use crate::domain::submission::{Submission, SubmissionKey};
-use crate::handoff::message::{Body, FromWorker, Submit, SubmitOutcome, SubmitResult};
+use crate::handoff::message::{Body, Submit, SubmitOutcome, SubmitResult};
 use crate::limits::{REPLIES_PER_HOUR_DEFAULT, REPLY_EXPIRES_SECONDS, SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE};
 use crate::outbox::in_flight::InFlight;
 use crate::outbox::reply_id::{bucket, reply_id};
@@ -32,58 +28,22 @@ use crate::store::batch::Place;
 use crate::store::segment::{DonePart, Part};
 use crate::store::sender::SenderChange;
 use crate::store::set_aside::{self, SetAside};
-use crate::store::{Health, Ledger, Store, StoreError, Transaction, Tx, segment, submission};
-use crate::vitals::pressure::Pressure;
-use crate::world::World;
+use crate::store::{Ledger, StoreError, Transaction, Tx, segment, submission};
 
 mod again;
 mod answer;
 mod attempts;
 mod elsewhere;
+mod notice;
 mod present;
 mod results;
+mod transaction;
+mod write;
 
 use again::Told;
 pub use again::{Answer, again};
-
-/// What the lanes of one session share.
-#[derive(Debug)]
-pub struct Session<L = Store> {
-    /// PostgreSQL.
-    pub store: L,
-    /// Key of the spool's run that is read.
-    pub spool_id: i32,
-    /// Its UUID.
-    pub spool: Uuid,
-    /// UUID of the live run, under which replies are leased.
-    pub lease: Uuid,
-    /// UUIDs of all the spool's runs.
-    pub runs: Vec<Uuid>,
-    /// Which responses the SMSC is known to have.
-    pub confirmed: Confirmed,
-    /// The roster.
-    pub roster: Arc<RosterCell>,
-    /// Keys of phones.
-    pub phones: Arc<PhoneIds>,
-    /// How far the spool is committed.
-    pub tracker: Mutex<Tracker>,
-    /// Submits that the gateway has.
-    pub in_flight: Arc<InFlight>,
-    /// Frames for the gateway.
-    pub to_gateway: mpsc::Sender<FromWorker>,
-    /// Templates of replies.
-    pub replies: Arc<Replies>,
-    /// Replies an hour to one phone.
-    pub limiter: Arc<Mutex<ReplyLimiter>>,
-    /// Time and chance.
-    pub world: World,
-    /// Is memory short?
-    pub pressure: Pressure,
-    /// What the gateway may send.
-    pub credits: Credits,
-    /// Does the database take what it is given?
-    pub health: Arc<Health>,
-}
+use transaction::phone_ids;
+pub use transaction::{attempt, finish_incomplete};
 
 /// Why a try did not commit.
 #[derive(Debug)]
@@ -148,9 +108,23 @@ pub struct How<'a> {
     pub set_aside: Option<&'a str>,
     /// And keep nothing but the record: even the row that would stand for it is refused.
     pub bare: bool,
+    /// And without a notice to its sender: with it, it was refused.
+    pub mute: bool,
     /// It is asked for once more, perhaps on another host than it came to: its reply is sent by
     /// whichever host can.
     pub again: bool,
+}
+
+impl How<'_> {
+    /// The next less that can be kept of a record that is set aside; `None` when this was the least.
+    #[must_use]
+    pub fn less(self) -> Option<Self> {
+        match (self.bare, self.mute) {
+            (false, false) | (true, false) => Some(Self { mute: true, ..self }),
+            (false, true) => Some(Self { bare: true, mute: false, ..self }),
+            (true, true) => None,
+        }
+    }
 }
 
 /// Gives reserved places back unless the transaction committed.
@@ -165,100 +139,6 @@ impl Drop for Reserved<'_> {
             self.in_flight.release(*id, 1);
         }
     }
-}
-
-/// One try in a transaction of its own.
-pub async fn attempt<L: Ledger>(
-    session: &Session<L>,
-    lane: i16,
-    items: &[Item],
-    how: How<'_>,
-) -> Result<Done, Trouble> {
-    let phones = if how.bare { HashMap::new() } else { phone_ids(session, items).await? };
-    let sequences: Vec<u64> = items.iter().map(|i| i.record.sequence).collect();
-    let through = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).through_with(&sequences);
-    let mut work = Work::new(session, (session.spool_id, session.spool), items, how, phones);
-    (work.place.lane, work.place.through) = (lane, Some(through.cast_signed()));
-    let result = session.store.transact(session.store.deadline(), Batch(&mut work)).await;
-    work.conclude(result)
-}
-
-/// Processes texts whose parts did not all come in time, and removes their sets. Returns how many.
-pub async fn finish_incomplete<L: Ledger>(
-    session: &Session<L>,
-    wait_seconds: i32,
-    limit: i64,
-    how: How<'_>,
-) -> Result<(Done, usize), Trouble> {
-    let mut work = Work::new(session, (session.spool_id, session.spool), &[], how, HashMap::new());
-    let mut count = 0;
-    let incomplete = Incomplete { work: &mut work, wait_seconds, limit, count: &mut count };
-    let result = session.store.transact(session.store.deadline(), incomplete).await;
-    Ok((work.conclude(result)?, count))
-}
-
-/// The records of a batch, in one transaction.
-struct Batch<'w, 'a, L>(&'w mut Work<'a, L>);
-
-impl<L: Ledger> Transaction<L::Tx> for Batch<'_, '_, L> {
-    type Output = ();
-
-    async fn run(self, tx: &mut L::Tx) -> Result<(), StoreError> {
-        self.0.run(tx).await
-    }
-}
-
-/// Texts whose time is up, in one transaction.
-struct Incomplete<'w, 'a, L> {
-    work: &'w mut Work<'a, L>,
-    wait_seconds: i32,
-    limit: i64,
-    /// How many there were.
-    count: &'w mut usize,
-}
-
-impl<L: Ledger> Transaction<L::Tx> for Incomplete<'_, '_, L> {
-    type Output = ();
-
-    async fn run(self, tx: &mut L::Tx) -> Result<(), StoreError> {
-        let (found, gathered) = self.work.expired(tx, self.wait_seconds, self.limit).await?;
-        *self.count = found;
-        if found > 0 { self.work.judge_and_write(tx, gathered, &[]).await } else { Ok(()) }
-    }
-}
-
-/// Keys of the phones in these items. Unknown phones of messages get a row; a receipt's needs none.
-async fn phone_ids<L: Ledger>(session: &Session<L>, items: &[Item]) -> Result<HashMap<String, i64>, StoreError> {
-    let mut known: HashMap<String, i64> = HashMap::new();
-    let mut wanted: BTreeSet<&str> = BTreeSet::new();
-    for item in items {
-        let phone = match &item.kind {
-            Kind::Sms(sms) => &sms.phone,
-            Kind::Receipt { phone, .. } => phone,
-            _ => continue,
-        };
-        if known.contains_key(phone) {
-            continue;
-        }
-        match session.phones.get(phone) {
-            Some(id) => {
-                known.insert(phone.clone(), id);
-            }
-            None if matches!(item.kind, Kind::Sms(_)) => {
-                wanted.insert(phone);
-            }
-            None => {}
-        }
-    }
-    if !wanted.is_empty() {
-        let numbers: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-        let found = session.store.phone_ids(&numbers).await?;
-        for (number, id) in found {
-            session.phones.put(&number, id);
-            known.insert(number, id);
-        }
-    }
-    Ok(known)
 }
 
 struct Work<'a, L> {
@@ -277,6 +157,8 @@ struct Work<'a, L> {
     stopped: HashSet<i64>,
     /// What STOP and START of this batch change.
     senders: Vec<SenderChange>,
+    /// Records that were set aside, and were not before.
+    newly_aside: usize,
     /// What became of each text, for those who asked.
     told: Vec<Told>,
     /// Wrong authentication codes, those of this batch too.
@@ -306,6 +188,7 @@ impl<'a, L: Ledger> Work<'a, L> {
             done: Done::default(),
             stopped: HashSet::new(),
             senders: Vec::new(),
+            newly_aside: 0,
             told: Vec::new(),
             locks: Locks::default(),
         }
@@ -341,7 +224,8 @@ impl<L: Ledger> Work<'_, L> {
             gather(tx, self.items, &texts, !self.how.distrust, (self.place.spool_id, self.place.spool)).await?;
         self.judge_and_write(tx, gathered, &messages).await?;
         self.results(tx).await?;
-        self.redeliveries(tx).await
+        self.redeliveries(tx).await?;
+        self.notice_of_bare(tx).await
     }
 
     /// Places of the messages to process; what is stored already is left out, and what cannot be
@@ -427,89 +311,6 @@ impl<L: Ledger> Work<'_, L> {
         self.phones = tx.phone_ids(&numbers).await?.into_iter().collect();
         gathered.remove = ids;
         Ok((sets.len(), gathered))
-    }
-
-    async fn judge_and_write(
-        &mut self,
-        tx: &mut L::Tx,
-        gathered: Gathered,
-        messages: &[usize],
-    ) -> Result<(), StoreError> {
-        let Gathered { texts, whole_here, keep, remove, restart } = gathered;
-        let mut understood: Vec<(Text, Result<Understanding, String>)> = Vec::with_capacity(texts.len());
-        for text in texts {
-            let understanding = match self.how.set_aside {
-                Some(why) => Err(why.to_owned()),
-                None => judge::understand(&incoming(&text), &self.known.books),
-            };
-            understood.push((text, understanding));
-        }
-        self.elsewhere(tx, &mut understood).await?;
-        let (mut present, ids) = self.present(tx, &understood, &whole_here).await?;
-        let judged = self.settle(understood, &mut present, &ids);
-
-        let rows = {
-            let phones = &self.phones;
-            rows::messages(
-                self.items,
-                messages,
-                &self.aside,
-                &judged,
-                |phone| phones.get(phone).copied(),
-                self.place.spool_id,
-            )
-        };
-        let stored: HashMap<Uuid, i32> = ids.values().copied().collect();
-        let (submissions, revisions) = rows::submissions(&judged, |id| stored.get(&id).copied().unwrap_or(0));
-        let replies = rows::replies(&judged, self.place.spool_id);
-        let written = tx.write(self.place, &rows, &submissions, &revisions, &replies).await?;
-        if !written.is_whole {
-            return Err(self.give_up(Trouble::Lost));
-        }
-        self.done.submits.retain(|submit| !written.sent_before.contains(&submit.id));
-        self.done.sent_before = written.sent_before;
-        if !self.senders.is_empty() {
-            tx.note_senders(&self.senders).await?;
-        }
-        let attempts = attempts::new(&self.locks);
-        if !attempts.is_empty() {
-            tx.note_attempts(&attempts).await?;
-        }
-        for one in &judged {
-            if let Some(finished) = one.finished().filter(|_| !self.how.bare) {
-                tx.finish(&finished).await?;
-            }
-            if !one.text.stored_parts.is_empty() {
-                let whole = match &one.text.stands {
-                    Stands::Item(_) => (self.place.spool_id, one.text.order.record.sequence.cast_signed()),
-                    Stands::Stored { spool_id, record } => (*spool_id, record.sequence.cast_signed()),
-                };
-                let parts: Vec<(i32, i64)> =
-                    one.text.stored_parts.iter().map(|p| (p.spool_id, p.record.sequence.cast_signed())).collect();
-                tx.point_to_whole(&parts, whole).await?;
-            }
-        }
-        // What is set aside may be processed again; then its parts are no copies.
-        let done: Vec<DonePart> =
-            judged.iter().filter(|j| j.decision.is_ok()).flat_map(|j| j.text.done.iter().cloned()).collect();
-        if !done.is_empty() && !tx.remember_parts(&done).await? {
-            return Err(self.give_up(Trouble::Lost));
-        }
-        for set in &restart {
-            tx.restart_set(*set).await?;
-        }
-        if !keep.is_empty() {
-            tx.keep_parts(&keep).await?;
-        }
-        if !remove.is_empty() {
-            tx.remove_sets(&remove).await?;
-        }
-        for outcome in &rows.outcome {
-            if let Some(outcome) = Outcome::from_word(outcome) {
-                *self.done.outcomes.entry(outcome).or_default() += 1;
-            }
-        }
-        self.set_aside(tx, &judged).await
     }
 }
 

@@ -31,6 +31,11 @@ pub fn settle(
     decided
 }
 
+/// What a sender is told whose message is set aside; nothing where even that breaks.
+pub fn notice(incoming: &Incoming<'_>, books: &Books, replies: &Replies) -> Option<String> {
+    guarded(|| decide::notice(incoming, books, replies)).ok().flatten()
+}
+
 fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|panic| format!("panic while deciding: {}", said(panic.as_ref())))
 }

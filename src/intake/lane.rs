@@ -209,17 +209,18 @@ impl<L: Ledger> Lane<L> {
         stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
 
-    /// Keeps a record that failed alone, for staff. Where the row that would stand for it is refused as
-    /// well, the record is kept without.
+    /// Keeps a record that failed alone, for staff, and tells its sender. Where the notice or the row that
+    /// would stand for it is refused as well, the record is kept without.
     async fn put_aside(&mut self, one: &Item, error: &str) -> Result<(), End> {
         warn!(message = %one.order.record, kind = one.kind_word(), error, "a record failed alone");
         let mut how = How { set_aside: Some(error), ..How::default() };
         loop {
             match self.contained(std::slice::from_ref(one), how).await {
                 Ok(()) => return Ok(()),
-                Err(Broken::Data(_)) if !how.bare => how.bare = true,
                 Err(Broken::Data(error)) => {
-                    return Err(End::Internal(format!("record {} cannot be set aside: {error}", one.order.record)));
+                    how = how.less().ok_or_else(|| {
+                        End::Internal(format!("record {} cannot be set aside: {error}", one.order.record))
+                    })?;
                 }
                 Err(Broken::Moment(error)) => return Err(error.into()),
                 Err(Broken::Session(end)) => return Err(end),

@@ -18,4 +18,5 @@ pub mod roster;
 pub mod rows;
 mod runs;
 pub mod session;
+mod shared;
 pub mod tracker;

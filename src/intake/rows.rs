@@ -26,7 +26,7 @@ pub struct Judged {
     pub reading: String,
     /// Key in `phone`.
     pub phone_id: i64,
-    /// The reply with the state in which it is stored.
+    /// The reply, or the notice that it was set aside, with the state in which it is stored.
     pub reply: Option<(Submit, &'static str)>,
     /// Key of each change's submission.
     pub submissions: Vec<Uuid>,
@@ -66,6 +66,7 @@ struct Row<'a> {
     outcome: Outcome,
     judged: Option<&'a Judged>,
     whole: Option<(i32, i64)>,
+    reply: Option<Uuid>,
 }
 
 /// Rows of the messages among `chosen`; `aside` has those that are set aside.
@@ -81,13 +82,14 @@ pub fn messages<'a>(
     for one in judged {
         let whole = match &one.text.stands {
             Stands::Item(at) => {
-                by_item.insert(*at, Row { outcome: one.outcome(), judged: Some(one), whole: None });
+                let reply = one.reply.as_ref().map(|(submit, _)| submit.id);
+                by_item.insert(*at, Row { outcome: one.outcome(), judged: Some(one), whole: None, reply });
                 items.get(*at).map(|i| (spool_id, i.record.sequence.cast_signed()))
             }
             Stands::Stored { spool_id, record } => Some((*spool_id, record.sequence.cast_signed())),
         };
         for part in &one.text.parts {
-            by_item.insert(*part, Row { outcome: Outcome::Segment, judged: None, whole });
+            by_item.insert(*part, Row { outcome: Outcome::Segment, judged: None, whole, reply: None });
         }
     }
     let mut rows = MessageRows::default();
@@ -96,9 +98,12 @@ pub fn messages<'a>(
         let Some((sms, mobile)) = item.sms() else { continue };
         let Some(phone_id) = phone_of(&sms.phone) else { continue };
         let row = match by_item.remove(&at) {
-            _ if aside.contains_key(&at) => Row { outcome: Outcome::SetAside, judged: None, whole: None },
+            row if aside.contains_key(&at) => {
+                let reply = row.and_then(|r| r.reply);
+                Row { outcome: Outcome::SetAside, judged: None, whole: None, reply }
+            }
             Some(row) => row,
-            None => Row { outcome: Outcome::Segment, judged: None, whole: None },
+            None => Row { outcome: Outcome::Segment, judged: None, whole: None, reply: None },
         };
         let decision = row.judged.and_then(|j| j.decision.as_ref().ok());
         rows.sequence.push(item.record.sequence.cast_signed());
@@ -119,7 +124,7 @@ pub fn messages<'a>(
         rows.submissions.push(row.judged.map_or_else(|| "{}".to_owned(), |j| array_literal(&j.submissions)));
         rows.whole_spool.push(row.whole.map(|(spool, _)| spool));
         rows.whole_seq.push(row.whole.map(|(_, sequence)| sequence));
-        rows.reply_id.push(row.judged.and_then(|j| j.reply.as_ref().map(|(submit, _)| submit.id)));
+        rows.reply_id.push(row.reply);
     }
     rows
 }

@@ -9,31 +9,28 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::batch::{How, Session, Trouble, finish_incomplete};
+use super::batch::Session;
 use super::board::Board;
 use super::confirmed::{self, Confirmed};
 use super::credit::Credits;
 use super::decide::Replies;
-use super::item::Item;
-use super::judge;
-use super::lane::{BatchSize, End, Lane, after};
+use super::lane::{BatchSize, End, Lane};
 use super::limiter::ReplyLimiter;
 use super::phones::PhoneIds;
 use super::requests::Requests;
 use super::roster::RosterCell;
-use super::runs::{Greeting, Reading, choose};
+use super::runs::{Reading, choose};
 use super::tracker::Tracker;
-use crate::handoff::codec::{self, Incoming};
-use crate::handoff::dial::{self, Dial, UnixSocket};
-use crate::handoff::message::{FromGateway, FromWorker, PROTOCOL};
-use crate::limits::{HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX, SEGMENT_SETS_SLICE};
+use crate::handoff::dial::{Dial, UnixSocket};
+use crate::handoff::message::FromWorker;
+use crate::limits::{HANDOFF_QUEUE_MAX, LANE_QUEUE_MAX, LANES_MAX};
 use crate::outbox::links::Links;
 use crate::outbox::pump::{Pump, PumpError};
 use crate::store::migrate::Schema;
@@ -42,7 +39,11 @@ use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
 use crate::world::World;
 
-type Stream<S> = tokio_util::codec::Framed<S, tokio_util::codec::LengthDelimitedCodec>;
+mod idle;
+mod segments;
+mod wire;
+
+use wire::{Stream, read, send, write};
 
 /// How long the gateway may take for its part of the greeting.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,8 +51,6 @@ const GREETING_DEADLINE: Duration = Duration::from_secs(10);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// A session that lasted so long begins the pauses anew.
 const STEADY: Duration = Duration::from_secs(30);
-/// With nothing under way for so long the worker has caught up, though the gateway's newest sequence never came.
-const CAUGHT_UP_IDLE: Duration = Duration::from_secs(3);
 
 /// What the intake is made of.
 #[derive(Debug, Clone)]
@@ -225,7 +224,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             return Err(End::Schema(schema));
         }
         let (mut stream, greeting) = tokio::select! {
-            greeted = tokio::time::timeout(GREETING_DEADLINE, self.greet()) => {
+            greeted = tokio::time::timeout(GREETING_DEADLINE, wire::greet(&self.dial)) => {
                 greeted.map_err(|_| End::Gateway("no welcome in time".to_owned()))??
             }
             () = stop.cancelled() => return Ok(()),
@@ -287,24 +286,6 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         Ok(())
     }
 
-    async fn greet(&self) -> Result<(Stream<D::Stream>, Greeting), End> {
-        let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
-        let socket = self.dial.dial().await.map_err(|e| gone(&e))?;
-        let mut stream = codec::framed(socket);
-        send(&mut stream, &FromWorker::Hello { protocol: PROTOCOL }).await?;
-        let frame = stream.next().await.ok_or_else(|| gone(&"closed before its welcome"))?.map_err(|e| gone(&e))?;
-        match codec::decode::<FromGateway>(&frame).map_err(|e| gone(&e))? {
-            FromGateway::Welcome { protocol: PROTOCOL, runs, live, host } => {
-                Ok((stream, Greeting { runs, live, host }))
-            }
-            FromGateway::Welcome { protocol, .. } => Err(gone(&format!(
-                "it speaks version {protocol} of the handoff and this worker {PROTOCOL}: install both from one package"
-            ))),
-            FromGateway::Refused(why) => Err(gone(&why)),
-            _ => Err(gone(&"its first frame was no welcome")),
-        }
-    }
-
     async fn tasks(
         &self,
         session: Arc<Session<L>>,
@@ -342,11 +323,12 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         let writer = tokio::spawn(write(sink, frames, over.clone()));
         let heard = (Arc::clone(&links), Arc::clone(&self.board));
         tasks.spawn(read(source, Arc::clone(&session), queues, heard, stop.clone()));
-        tasks.spawn(self.segments(Arc::clone(&session)));
+        let (wait, work) = (self.options.segments_wait_seconds, self.progress.place("segments"));
+        tasks.spawn(segments::finish(Arc::clone(&session), wait, work));
         tasks.spawn(confirmed::tell(Arc::clone(&session)));
         let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
         tasks.spawn(requests.run());
-        tasks.spawn(watch_idle(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
+        tasks.spawn(idle::watch(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
         let pump = Pump {
             work: self.progress.place("outbox"),
             store: session.store.clone(),
@@ -392,194 +374,4 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         }
         result
     }
-
-    /// Processes texts whose parts did not all come in time.
-    fn segments(&self, session: Arc<Session<L>>) -> impl Future<Output = Result<(), End>> + Send + 'static {
-        let wait = self.options.segments_wait_seconds;
-        let work = self.progress.place("segments");
-        async move {
-            let seconds = i32::try_from(wait).unwrap_or(i32::MAX);
-            let every =
-                Duration::from_millis(u64::from(wait) * 100).clamp(Duration::from_millis(500), Duration::from_secs(30));
-            let mut timer = tokio::time::interval(every);
-            timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            let mut limit = SEGMENT_SETS_SLICE;
-            let mut why: Option<String> = None;
-            let mut bare = false;
-            loop {
-                timer.tick().await;
-                let _busy = work.begin();
-                loop {
-                    let how = How { set_aside: why.as_deref(), bare, ..How::default() };
-                    let tried = judge::contained_async(finish_incomplete(&session, seconds, limit, how)).await;
-                    let finished = tried.unwrap_or_else(|panic| Err(Trouble::Panic(panic)));
-                    match finished {
-                        Ok((done, count)) => {
-                            if count > 0 {
-                                info!(texts = count, "texts that lack segments were processed as far as they came");
-                            }
-                            let full = i64::try_from(count) == Ok(limit);
-                            after(&session, done).await?;
-                            (why, bare, limit) = (None, false, SEGMENT_SETS_SLICE);
-                            if !full {
-                                break;
-                            }
-                        }
-                        // One that fails alone is set aside.
-                        Err(trouble) if trouble.about_the_data().is_some() && !bare => {
-                            if why.is_some() {
-                                bare = true;
-                            } else if limit == 1 {
-                                why = trouble.about_the_data();
-                            }
-                            limit = 1;
-                        }
-                        Err(Trouble::Panic(panic)) => return Err(End::Internal(panic)),
-                        Err(Trouble::Store(error)) if error.is_race() => break,
-                        Err(Trouble::Store(error)) if error.is_momentary() => {
-                            session.health.trouble(&error);
-                            session.in_flight.say_unclear();
-                            if error.is_too_slow() {
-                                limit = (limit / 2).max(1);
-                            }
-                            break;
-                        }
-                        Err(Trouble::Store(error)) => return Err(error.into()),
-                        Err(Trouble::Roster { seen }) => session.roster.reload(&session.store, Some(seen)).await?,
-                        Err(Trouble::Lost) => break,
-                    }
-                }
-            }
-        }
-    }
-}
-
-async fn send<S: dial::Stream>(stream: &mut Stream<S>, frame: &FromWorker) -> Result<(), End> {
-    let body = codec::encode(frame).map_err(|e| End::Gateway(e.to_string()))?;
-    stream.send(body).await.map_err(|e| End::Gateway(e.to_string()))
-}
-
-/// Writes frames, many to a flush.
-async fn write<S: dial::Stream>(
-    mut sink: futures_util::stream::SplitSink<Stream<S>, bytes::Bytes>,
-    mut frames: mpsc::Receiver<FromWorker>,
-    over: CancellationToken,
-) -> Result<(), End> {
-    let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
-    let mut some = Vec::new();
-    loop {
-        let count = tokio::select! {
-            biased;
-            count = frames.recv_many(&mut some, HANDOFF_QUEUE_MAX) => count,
-            () = over.cancelled(), if !frames.is_closed() => {
-                frames.close();
-                continue;
-            }
-        };
-        if count == 0 {
-            return Ok(());
-        }
-        for frame in some.drain(..) {
-            let body = codec::encode(&frame).map_err(|e| gone(&e))?;
-            sink.feed(body).await.map_err(|e| gone(&e))?;
-        }
-        sink.flush().await.map_err(|e| gone(&e))?;
-    }
-}
-
-/// Hands records to their lanes.
-async fn read<L: Ledger, S: dial::Stream>(
-    mut source: futures_util::stream::SplitStream<Stream<S>>,
-    session: Arc<Session<L>>,
-    queues: Vec<mpsc::Sender<Item>>,
-    (links, board): (Arc<Links>, Arc<Board>),
-    stop: CancellationToken,
-) -> Result<(), End> {
-    let gone = |e: &dyn std::fmt::Display| End::Gateway(e.to_string());
-    while let Some(frame) = source.next().await {
-        let frame = frame.map_err(|e| gone(&e))?;
-        match codec::decode_from_gateway(&frame).map_err(|e| gone(&e))? {
-            Incoming::Records(records) => {
-                for (record, credit) in records {
-                    let item = Item::new(session.spool, record, credit);
-                    let ascends = session
-                        .tracker
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .begin(item.record.sequence, item.record.received_us);
-                    if !ascends {
-                        return Err(gone(&format!("record {} does not ascend", item.record.sequence)));
-                    }
-                    debug!(message = %item.order.record, kind = item.kind_word(), "record taken");
-                    let lane = usize::from(item.bucket()) % queues.len().max(1);
-                    let Some(queue) = queues.get(lane) else { continue };
-                    if queue.send(item).await.is_err() {
-                        // The lane ended; why is its own to say.
-                        std::future::pending::<()>().await;
-                    }
-                }
-            }
-            Incoming::Other(FromGateway::Link { link, group, bound }) => {
-                links.set(link, group, bound);
-                session.in_flight.wake.notify_one();
-            }
-            Incoming::Other(FromGateway::Confirmed { link, through }) => session.confirmed.say(link, through),
-            Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
-            Incoming::Other(FromGateway::Status(status)) => board.put(*status),
-            Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),
-            Incoming::Other(FromGateway::RunEnd) => {
-                let mut tracker = session.tracker.lock().unwrap_or_else(PoisonError::into_inner);
-                tracker.end();
-                if tracker.is_finished() {
-                    stop.cancel();
-                }
-            }
-            Incoming::Other(_) => return Err(gone(&"a frame that has no place here")),
-        }
-    }
-    Err(gone(&"it closed the connection"))
-}
-
-/// Says how far behind the worker is; and that it caught up, when the newest record never comes as its
-/// sequence was never used.
-async fn watch_idle<L: Ledger>(
-    session: Arc<Session<L>>,
-    caught_up: Option<Arc<watch::Sender<bool>>>,
-) -> Result<(), End> {
-    let mut idle_since: Option<tokio::time::Instant> = None;
-    let mut short = false;
-    let mut timer = tokio::time::interval(Duration::from_secs(1));
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let now = timer.tick().await;
-        let oldest = session.tracker.lock().unwrap_or_else(PoisonError::into_inner).oldest_us();
-        let lag = oldest.map_or(0, |us| (session.world.now_us() - us).max(0));
-        metrics::gauge!("scrutineer_intake_lag_seconds").set(lag as f64 / 1e6);
-        match (oldest, idle_since) {
-            (Some(_), _) => idle_since = None,
-            (None, None) => idle_since = Some(now),
-            (None, Some(since)) if now - since >= CAUGHT_UP_IDLE => {
-                if let Some(caught_up) = &caught_up {
-                    caught_up.send_if_modified(|c| !std::mem::replace(c, true));
-                }
-            }
-            _ => {}
-        }
-        session.health.look(oldest.is_none());
-        heed(&session, &mut short).await?;
-    }
-}
-
-/// Short of memory, what can be had again is forgotten; when that has passed, all credit is granted again.
-async fn heed<L: Ledger>(session: &Session<L>, short: &mut bool) -> Result<(), End> {
-    let was = std::mem::replace(short, session.pressure.is_high());
-    if *short && !was {
-        session.phones.clear();
-    }
-    let more = session.credits.returned(0);
-    if more > 0 {
-        let frame = FromWorker::Credit { bytes: more };
-        return session.to_gateway.send(frame).await.map_err(|_| End::Gateway("the socket was closed".to_owned()));
-    }
-    Ok(())
 }

@@ -22,13 +22,22 @@ pub fn bucket(phone: &str) -> u8 {
 /// UUID version 8: milliseconds of receipt (rows of one time lie together in the index), the phone's
 /// bucket, and a hash of the record's key.
 pub fn reply_id(order: OrderKey, bucket: u8) -> Uuid {
-    reply_id_of_reading(order, bucket, 0)
+    id(b"reply\0", order, bucket, 0)
+}
+
+/// The key of the notice that a message was set aside: another one than its reply's, which may follow.
+pub fn notice_id(order: OrderKey, bucket: u8) -> Uuid {
+    id(b"notice\0", order, bucket, 0)
 }
 
 /// The key of the reply to a message that was read anew, for the `number`th time.
 pub fn reply_id_of_reading(order: OrderKey, bucket: u8, number: i16) -> Uuid {
+    id(b"reply\0", order, bucket, number)
+}
+
+fn id(of: &[u8], order: OrderKey, bucket: u8, number: i16) -> Uuid {
     let mut hash = Sha256::new();
-    hash.update(b"reply\0");
+    hash.update(of);
     if number > 0 {
         hash.update(number.to_be_bytes());
     }
@@ -63,6 +72,8 @@ mod tests {
         let id = reply_id(order(1), bucket);
         assert_eq!(id, reply_id(order(1), bucket));
         assert_ne!(id, reply_id(order(2), bucket));
+        assert_ne!(id, notice_id(order(1), bucket));
+        assert_eq!(bucket_of(notice_id(order(1), bucket)), bucket_of(id));
         assert_eq!(bucket_of(id), bucket);
         assert_eq!(id.get_version_num(), 8);
     }

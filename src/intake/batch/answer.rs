@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::decide::{Decision, admit};
+use super::super::limiter::ReplyLimiter;
 use super::*;
 use crate::limits::{COMMAND_REPLIES_PER_HOUR, SAME_TEXT_REPLIES_PER_HOUR, STRANGER_REPLIES_PER_HOUR};
 
@@ -20,10 +21,9 @@ impl<L: Ledger> Work<'_, L> {
         present: &mut PresentStates,
         ids: &HashMap<SubmissionKey, (Uuid, i32)>,
     ) -> Vec<Judged> {
-        let now_us = self.session.world.now_us();
         let limiter = Arc::clone(&self.session.limiter);
         let limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pending: HashMap<(i64, u64), u32> = HashMap::new();
+        let mut pending: HashMap<Counted, u32> = HashMap::new();
         let mut all = Vec::with_capacity(understood.len());
         for (text, understanding) in understood {
             let phone_id = self.phones.get(&text.phone).copied().unwrap_or(0);
@@ -41,6 +41,13 @@ impl<L: Ledger> Work<'_, L> {
                     if let Stands::Item(at) = judged.text.stands {
                         self.aside.insert(at, why.clone());
                     }
+                    judged.reply = self.notice(&judged.text, phone_id).map(|submit| {
+                        let limits = limits(None, self.reply_limit(None), &judged.text.whole.text);
+                        let silent = self.stopped.contains(&phone_id);
+                        let at_us = judged.text.order.received_us;
+                        let state = self.state_of(&submit, (phone_id, silent), at_us, limits, (&limiter, &mut pending));
+                        (submit, state)
+                    });
                 }
                 Ok(decision) => {
                     judged.reading = rows::json(&decision.reading);
@@ -61,20 +68,11 @@ impl<L: Ledger> Work<'_, L> {
                         self.senders.push(SenderChange { phone_id, stopped, at: crate::store::instant(at_us) });
                     }
                     if let Some(reply) = &decision.reply {
-                        let submit = self.submit(&judged.text, reply);
-                        let limits = limits(decision, self.reply_limit(decision.election), &judged.text.whole.text);
-                        let counts = || limits.iter().flatten().map(|(tag, limit)| ((phone_id, *tag), *limit));
-                        let waiting = |key| pending.get(&key).copied().unwrap_or(0);
-                        let allowed = counts().all(|(key, limit)| limiter.allows(key, at_us, limit, waiting(key)));
-                        let state = if silent || !allowed {
-                            "withheld"
-                        } else {
-                            for (key, _) in counts() {
-                                *pending.entry(key).or_default() += 1;
-                                self.done.answered.push((key, at_us));
-                            }
-                            self.place_for(&submit, now_us)
-                        };
+                        let id = reply_id(judged.text.first, bucket(&judged.text.phone));
+                        let submit = submit(id, &judged.text, reply);
+                        let all = self.reply_limit(decision.election);
+                        let limits = limits(Some(decision), all, &judged.text.whole.text);
+                        let state = self.state_of(&submit, (phone_id, silent), at_us, limits, (&limiter, &mut pending));
                         judged.reply = Some((submit, state));
                     }
                 }
@@ -96,17 +94,25 @@ impl<L: Ledger> Work<'_, L> {
             .map_or(REPLIES_PER_HOUR_DEFAULT, |b| b.election.replies_per_hour)
     }
 
-    fn submit(&self, text: &Text, reply: &str) -> Submit {
-        Submit {
-            id: reply_id(text.first, bucket(&text.phone)),
-            attempt: 1,
-            group: text.group.clone(),
-            source: text.destination.clone(),
-            destination: text.phone.clone(),
-            text: crate::intake::item::clean(reply.to_owned()),
-            expires_us: text.order.received_us.saturating_add(REPLY_EXPIRES_SECONDS * 1_000_000),
-            receipt: true,
+    /// The state in which a reply is stored, by what else was sent to that phone and is in this batch.
+    fn state_of(
+        &mut self,
+        submit: &Submit,
+        (phone_id, silent): (i64, bool),
+        at_us: i64,
+        limits: Limits,
+        (limiter, pending): (&ReplyLimiter, &mut HashMap<Counted, u32>),
+    ) -> &'static str {
+        let counts = || limits.iter().flatten().map(|(tag, limit)| ((phone_id, *tag), *limit));
+        let waiting = |key| pending.get(&key).copied().unwrap_or(0);
+        if silent || !counts().all(|(key, limit)| limiter.allows(key, at_us, limit, waiting(key))) {
+            return "withheld";
         }
+        for (key, _) in counts() {
+            *pending.entry(key).or_default() += 1;
+            self.done.answered.push((key, at_us));
+        }
+        self.place_for(submit, self.session.world.now_us())
     }
 
     /// A place with the gateway, so that the reply goes out as soon as it is committed; else it is due.
@@ -125,19 +131,39 @@ impl<L: Ledger> Work<'_, L> {
     }
 }
 
-/// What a reply is counted against, each with its replies an hour: all replies to the phone; commands; and,
-/// where nothing of a text was understood, those to phones that nobody has and those to one and the same
-/// text. An auto-responder's answer to our answer is one of these.
-fn limits(decision: &Decision, all: u32, text: &str) -> [Option<(u64, u32)>; 3] {
-    let (first, second) = match decision.outcome {
-        Outcome::Command => (Some((COMMANDS, COMMAND_REPLIES_PER_HOUR)), None),
-        Outcome::UnknownChecklist => {
-            let mut hash = DefaultHasher::new();
-            text.trim().hash(&mut hash);
-            let stranger = decision.observer.is_none().then_some((STRANGERS, STRANGER_REPLIES_PER_HOUR));
-            (stranger, Some((hash.finish() | TEXTS, SAME_TEXT_REPLIES_PER_HOUR)))
+/// A reply with this key to this text.
+pub(super) fn submit(id: Uuid, text: &Text, reply: &str) -> Submit {
+    Submit {
+        id,
+        attempt: 1,
+        group: text.group.clone(),
+        source: text.destination.clone(),
+        destination: text.phone.clone(),
+        text: crate::intake::item::clean(reply.to_owned()),
+        expires_us: text.order.received_us.saturating_add(REPLY_EXPIRES_SECONDS * 1_000_000),
+        receipt: true,
+    }
+}
+
+/// What a reply is counted against, each with its replies an hour.
+type Limits = [Option<(u64, u32)>; 3];
+
+/// All replies to the phone; commands; and, where nothing of a text was understood, those to phones that
+/// nobody has and those to one and the same text: an auto-responder's answer to our answer is one of these.
+/// So are those to texts that were not decided at all.
+fn limits(decision: Option<&Decision>, all: u32, text: &str) -> Limits {
+    let same_text = || {
+        let mut hash = DefaultHasher::new();
+        text.trim().hash(&mut hash);
+        Some((hash.finish() | TEXTS, SAME_TEXT_REPLIES_PER_HOUR))
+    };
+    let (first, second) = match decision.map(|d| (d.outcome, d.observer)) {
+        Some((Outcome::Command, _)) => (Some((COMMANDS, COMMAND_REPLIES_PER_HOUR)), None),
+        Some((Outcome::UnknownChecklist, observer)) => {
+            (observer.is_none().then_some((STRANGERS, STRANGER_REPLIES_PER_HOUR)), same_text())
         }
-        _ => (None, None),
+        Some(_) => (None, None),
+        None => (None, same_text()),
     };
     [Some((ALL, all)), first, second]
 }

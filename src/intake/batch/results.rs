@@ -27,6 +27,7 @@ impl<L: Ledger> Work<'_, L> {
                 error: &why,
             };
             if tx.set_aside(&row).await? {
+                self.newly_aside += 1;
                 metrics::counter!("scrutineer_records_set_aside_total").increment(1);
                 warn!(sequence = record.sequence, why, "record set aside");
             }

@@ -13,7 +13,7 @@ mod write;
 mod tests;
 
 pub use templates::{Longest, Replies, RepliesError};
-pub(super) use write::{Told, command, status, write};
+pub(super) use write::{Told, command, set_aside, status, write};
 
 use crate::domain::checklist::{Checklist, QuestionType};
 use crate::domain::report::{Reason, Rejected};

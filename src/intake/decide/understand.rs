@@ -46,16 +46,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     };
     let phone = &*normalised(incoming.sender);
     let now = incoming.order.received_us;
-    let open = || books.books.iter().filter(|b| b.register.election.was_open(now));
-    let owner = open().find_map(|book| book.register.sole_owner(phone).map(|observer| (book, observer)));
-    match (&owner, books.books.first()) {
-        (Some((book, observer)), _) => out.language = SmolStr::new(book.register.language(observer)),
-        (None, _) => {
-            if let Some(book) = open().next().or(books.books.first()) {
-                out.language = SmolStr::new(&book.register.election.language);
-            }
-        }
-    }
+    out.language = language(books, phone, now);
     if !incoming.vouched && never_answered(incoming, phone) {
         out.refused = Some(Outcome::Ignored);
         return out;
@@ -188,8 +179,19 @@ struct Context<'a> {
     vouched: bool,
 }
 
+/// The language of a phone's one owner, else of the election that is open, else English.
+pub(super) fn language(books: &Books, phone: &str, now: i64) -> SmolStr {
+    let open = || books.books.iter().filter(|b| b.register.election.was_open(now));
+    let owner = open().find_map(|book| book.register.sole_owner(phone).map(|observer| (book, observer)));
+    if let Some((book, observer)) = owner {
+        return SmolStr::new(book.register.language(observer));
+    }
+    let book = open().next().or(books.books.first());
+    book.map_or(SmolStr::new_static("en"), |book| SmolStr::new(&book.register.election.language))
+}
+
 /// Short codes, alphanumeric senders and our own number: an answer would begin a loop or reach nobody.
-fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
+pub(super) fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
     incoming.sender_ton == TON_ALPHANUMERIC
         || !phone.bytes().all(|b| b.is_ascii_digit())
         || phone.len() < PHONE_DIGITS_MIN

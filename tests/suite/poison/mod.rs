@@ -87,8 +87,20 @@ async fn what_the_database_refuses_is_set_aside_listed_and_processed_again_when_
     stand.peer.deliver(&deliveries).await;
     until(&database, "SELECT count(*) FROM submission", 48).await;
     until(&database, "SELECT count(*) FROM set_aside", 3).await;
-    until(&database, "SELECT count(*) FROM outbox WHERE state IN ('sent', 'delivered')", 48).await;
+    // The three are told that their messages are there; each knows it once.
+    until(&database, "SELECT count(*) FROM outbox WHERE state IN ('sent', 'delivered')", 51).await;
+    let told = "SELECT count(*) FROM outbox WHERE text LIKE 'We have your message%'";
+    assert_eq!(number(&database, told).await, 3);
     assert_eq!(number(&database, "SELECT count(*) FROM message WHERE outcome = 'set_aside'").await, 2);
+    assert_eq!(
+        number(
+            &database,
+            "SELECT count(*) FROM message m JOIN outbox o ON o.id = m.reply_id
+             WHERE m.outcome = 'set_aside' AND o.text LIKE 'We have your message%'"
+        )
+        .await,
+        2
+    );
     assert_eq!(number(&database, "SELECT count(*) FROM message").await, 51, "one has no row");
     assert_eq!(number(&database, "SELECT count(*) FROM segment").await, 0, "the long one was set aside whole");
 
@@ -126,8 +138,9 @@ async fn what_the_database_refuses_is_set_aside_listed_and_processed_again_when_
     let gone = process::run(&stand.site.config(), ["message", "retry", key]).await;
     assert!(!gone.status.success() && String::from_utf8_lossy(&gone.stderr).contains("no such message is set aside"));
 
-    // As if nothing had been: every report once, every observer answered once.
-    until(&database, "SELECT count(*) FROM outbox WHERE state IN ('sent', 'delivered')", 51).await;
+    // As if nothing had been: every report once, every observer answered once, beside the three notices.
+    until(&database, "SELECT count(*) FROM outbox WHERE state IN ('sent', 'delivered')", 54).await;
+    assert_eq!(number(&database, told).await, 3);
     assert_eq!(number(&database, "SELECT count(*) FROM submission WHERE revisions = 1 AND missing = 0").await, 51);
     assert_eq!(number(&database, "SELECT count(*) FROM message WHERE outcome = 'accepted'").await, 51);
     assert_eq!(number(&database, "SELECT count(*) FROM message WHERE outcome = 'segment'").await, 1);
@@ -145,7 +158,7 @@ async fn what_the_database_refuses_is_set_aside_listed_and_processed_again_when_
         .map(|e| e["destination"].as_str().unwrap().to_owned())
         .collect();
     answered.sort_unstable();
-    let mut wanted: Vec<String> = (0..=50).map(poll::phone).collect();
+    let mut wanted: Vec<String> = (0..=50).chain([7, 23, 50]).map(poll::phone).collect();
     wanted.sort_unstable();
     assert_eq!(answered, wanted);
     assert!(stand.worker.is_running());

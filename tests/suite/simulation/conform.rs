@@ -9,6 +9,7 @@
 mod dump;
 mod op;
 mod perform;
+mod rows;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -190,6 +191,11 @@ impl<L: Ledger> Side<L> {
                     format!("{marks:?}")
                 }))
             }
+            5 => {
+                let links = [("link".to_owned(), dice.below(9) as i64), ("other".to_owned(), dice.below(9) as i64)];
+                let of = run(dice.below(SPOOLS));
+                words(&self.ledger.note_confirmed(of, &runs, &links[..dice.below(3)]).await)
+            }
             _ => {
                 let id = self.keys.lock().unwrap().spools[dice.below(SPOOLS)];
                 words(&self.ledger.conclude_run(id, dice.below(30) as u64).await.map(|()| "concluded"))
@@ -273,7 +279,8 @@ impl Pair {
             "UPDATE outbox SET due_at = due_at - {by}, expires_at = expires_at - {by}, lease_until = lease_until - {by};
              UPDATE segment_set SET begun_at = begun_at - {by};
              UPDATE segment_done SET done_at = done_at - {by};
-             UPDATE early_receipt SET received_at = received_at - {by}"
+             UPDATE early_receipt SET received_at = received_at - {by};
+             UPDATE confirmed SET seen_at = seen_at - {by}"
         );
         admin.execute(AssertSqlSafe(sql)).await.unwrap();
     }
@@ -334,7 +341,7 @@ async fn the_model_of_the_database_answers_as_postgresql_does() {
                 pair.age(&mut admin, *dice.pick(&[120, 220])).await;
             } else {
                 // Those that wait for nobody's rows, while somebody may hold some.
-                let what = dice.below(if is_alone { 6 } else { 3 });
+                let what = dice.below(if is_alone { 7 } else { 3 });
                 let same = dice.bits();
                 pair.trace.push(format!("alone: {what}"));
                 let model = pair.model.alone(what, &Dice::new(same)).await;
@@ -351,7 +358,7 @@ async fn the_model_of_the_database_answers_as_postgresql_does() {
         admin
             .execute(
                 "TRUNCATE message, submission, revision, segment_set, segment, segment_done, watermark, set_aside, outbox,
-                     outbox_segment, early_receipt, early_result, sender, phone, spool CASCADE",
+                     outbox_segment, early_receipt, early_result, sender, phone, spool, confirmed, auth_attempt CASCADE",
             )
             .await
             .unwrap();

@@ -105,6 +105,7 @@ templates! {
     NoCode "no_code" [Report];
     WrongCode "wrong_code" [Report];
     Locked "locked" [Report, Count];
+    SetAside "set_aside" [];
     Help "help" [];
     Status "status" [];
     StatusList "status_list" [List];

@@ -74,6 +74,11 @@ pub(in crate::intake::decide) fn command(replies: &Replies, language: &str, word
     }
 }
 
+/// What somebody is told whose message could not be processed, and is kept.
+pub(in crate::intake::decide) fn set_aside(replies: &Replies, language: &str) -> String {
+    replies.set(language).text(Key::SetAside, &[])
+}
+
 /// How an observer's checklists stand: of each the prefix and what is missing, `None` when nothing came.
 pub(in crate::intake::decide) fn status(
     replies: &Replies,

@@ -2,7 +2,8 @@
 //!
 //! A *write* is a row of a spool's `submit`: an attempt at a reply that was, or may have been, written to the
 //! wire. What was never written leaves none.
-//! - Each message that is decided has one reply, and each reply answers one message.
+//! - Each message that is decided has one reply, and each reply answers one message; one that is set aside has
+//!   the notice of that.
 //! - At the end a reply is sent, refused by the SMSC, withheld by a limit, or of unknown outcome after two attempts.
 //! - A spool writes an attempt once. There are two attempts at most; the second only after the outcome of the
 //!   first was unknown (no response, or its host's lease ran out), and the row counts it in `unknown_before`.
@@ -14,8 +15,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scrutineer::domain::phone::normalise;
 use scrutineer::handoff::message::{Body, SubmitOutcome};
 use scrutineer::limits::REPLY_ATTEMPTS_MAX;
+use scrutineer::outbox::reply_id::{bucket, notice_id};
 use uuid::Uuid;
 
 use super::super::model::tables::{Reply, Tables};
@@ -36,7 +39,7 @@ fn is_sent(reply: &Reply) -> bool {
 }
 
 pub fn check(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], tables: &Tables) {
-    each_message_has_one(f, tables);
+    each_message_has_one(f, spools, tables);
     let lost = site.db.counts()[0] > 0;
     let mut writes: BTreeMap<Uuid, Vec<Write<'_>>> = BTreeMap::new();
     for (at, spool) in spools.iter().enumerate() {
@@ -60,17 +63,26 @@ pub fn check(f: &mut Findings, plan: &Plan, site: &Site, spools: &[Spooled], tab
     }
 }
 
-fn each_message_has_one(f: &mut Findings, tables: &Tables) {
-    let named: BTreeSet<Uuid> = tables.messages.values().filter_map(|m| m.reply_id).collect();
+fn each_message_has_one(f: &mut Findings, spools: &[Spooled], tables: &Tables) {
+    let mut named: BTreeSet<Uuid> = tables.messages.values().filter_map(|m| m.reply_id).collect();
+    for record in spools.iter().flat_map(|s| &s.records) {
+        if let Body::Message(mobile) = &record.body
+            && is_poison(&mobile.short_message)
+        {
+            let id = notice_id(record.order, bucket(&normalise(&mobile.source)));
+            f.must(tables.outbox.contains_key(&id), || format!("{:?} was set aside without a word", record.order));
+            named.insert(id);
+        }
+    }
     for id in tables.outbox.keys() {
         f.must(named.contains(id), || format!("reply {id} answers no message"));
     }
     for (key, message) in &tables.messages {
         match message.reply_id {
             Some(id) => f.must(tables.outbox.contains_key(&id), || format!("message {key:?} has lost its reply")),
-            None => f.must(message.outcome == "segment" || is_poison(&message.raw), || {
-                format!("message {key:?} ({}) has no reply", message.outcome)
-            }),
+            None => {
+                f.must(message.outcome == "segment", || format!("message {key:?} ({}) has no reply", message.outcome))
+            }
         }
     }
 }

@@ -105,6 +105,13 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
     for (phone, (stopped, at)) in &t.senders {
         line(format!("sender {} {stopped} {at}", keys.phone_of(*phone)), vec![]);
     }
+    for ((id, link), (sequence, seen)) in &t.confirmed {
+        line(format!("confirmed {} {link} {sequence}", spool(id)), vec![ago(*seen)]);
+    }
+    for ((is_phone, id), (failed, told)) in &t.attempts {
+        let of = if *is_phone { keys.phone_of(*id) } else { format!("observer {id}") };
+        line(format!("attempts {of} {failed:?} {told:?}"), vec![]);
+    }
     for number in t.phones.keys() {
         line(format!("phone {number}"), vec![]);
     }
@@ -248,6 +255,17 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
     for r in rows("SELECT * FROM sender").await {
         let (stopped, at): (bool, i64) = (r.get("stopped"), us(r.get("changed_at")));
         lines.push((format!("sender {} {stopped} {at}", keys.phone_of(r.get("phone_id"))), vec![]));
+    }
+    for r in rows("SELECT * FROM confirmed").await {
+        let (link, sequence): (String, i64) = (r.get("link"), r.get("sequence"));
+        lines.push((format!("confirmed {} {link} {sequence}", spool(r.get("spool_id"))), vec![ago(r.get("seen_at"))]));
+    }
+    for r in rows("SELECT * FROM auth_attempt").await {
+        let (of, id): (String, i64) = (r.get("of"), r.get("id"));
+        let of = if of == "phone" { keys.phone_of(id) } else { format!("observer {id}") };
+        let failed: Vec<i64> = r.get::<Vec<OffsetDateTime>, _>("failed_at").into_iter().map(us).collect();
+        let told = r.get::<Option<OffsetDateTime>, _>("told_until").map(us);
+        lines.push((format!("attempts {of} {failed:?} {told:?}"), vec![]));
     }
     for r in rows("SELECT * FROM phone").await {
         lines.push((format!("phone {}", r.get::<String, _>("msisdn")), vec![]));

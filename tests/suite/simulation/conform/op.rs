@@ -108,6 +108,14 @@ pub enum Op {
     KeepEarly(Vec<(u8, Option<usize>, i64)>),
     LockEarly,
     RemoveEarly(Vec<u8>),
+    /// By phones.
+    LockPhones(Vec<usize>),
+    /// By a message's row, phone, content, and the host's spools.
+    FindElsewhere(Row, usize, u8, Vec<usize>),
+    /// By phones and observers, each with whether its code was wrong.
+    Attempts(Vec<(usize, bool)>, Vec<(i32, bool)>),
+    /// Of a phone or an observer: seconds of wrong codes, and until when it was told.
+    NoteAttempts(Vec<(bool, usize, Vec<i64>, Option<i64>)>),
 }
 
 /// Id of a submission or a reply.
@@ -135,7 +143,7 @@ fn row(dice: &Dice) -> Row {
 impl Op {
     /// One by chance.
     pub fn any(dice: &Dice) -> Self {
-        match dice.below(34) {
+        match dice.below(38) {
             0 => Self::Stored(dice.below(SPOOLS), vec![1, 2, 3, 4]),
             1 => Self::CountRedelivered(vec![(dice.below(SPOOLS), sequence(dice), 1 + dice.below(2) as i32)]),
             2 => {
@@ -178,8 +186,23 @@ impl Op {
                 let early = |id| (id as u8, maybe(dice, dice.below(PHONES)), 10 + 100 * dice.below(3) as i64);
                 Self::KeepEarly(some(dice, 4).into_iter().map(early).collect())
             }
-            _ if dice.once_in(2) => Self::LockEarly,
-            _ => Self::RemoveEarly(some(dice, 4).into_iter().map(|id| id as u8).collect()),
+            33 if dice.once_in(2) => Self::LockEarly,
+            33 => Self::RemoveEarly(some(dice, 4).into_iter().map(|id| id as u8).collect()),
+            34 => Self::LockPhones(some(dice, PHONES)),
+            35 => Self::FindElsewhere(row(dice), dice.below(PHONES), dice.below(3) as u8, some(dice, SPOOLS)),
+            36 => Self::Attempts(
+                some(dice, PHONES).into_iter().map(|phone| (phone, dice.once_in(2))).collect(),
+                some(dice, 3).into_iter().map(|observer| (observer as i32, dice.once_in(2))).collect(),
+            ),
+            _ => {
+                let new = |is_phone, which| {
+                    let failed = (0..dice.below(20)).map(|_| dice.below(900) as i64).collect();
+                    (is_phone, which, failed, maybe(dice, dice.below(900) as i64))
+                };
+                let phones = some(dice, PHONES).into_iter().map(|phone| new(true, phone));
+                let observers = some(dice, 3).into_iter().map(|observer| new(false, observer));
+                Self::NoteAttempts(phones.chain(observers).collect())
+            }
         }
     }
 

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use scrutineer::store::batch::Place;
-use scrutineer::store::message::{Finished, MessageRows};
-use scrutineer::store::outbox::ReplyRows;
-use scrutineer::store::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
+use scrutineer::store::auth::NewAttempt;
+use scrutineer::store::confirmed::Repeated;
+use scrutineer::store::message::Finished;
+use scrutineer::store::outbox_result::EarlyReceipt;
 use scrutineer::store::segment::{DonePart, Part, SetKey};
 use scrutineer::store::sender::SenderChange;
 use scrutineer::store::set_aside::SetAside;
-use scrutineer::store::submission::{RevisionRows, SubmissionRows};
 use scrutineer::store::{StoreError, Tx, instant};
 use uuid::Uuid;
 
-use super::op::{NewMessage, NewReceipt, NewReply, NewResult, NewSubmission, Op, Row, uuid};
+use super::op::{Op, Row, uuid};
+use super::rows::{receipt_rows, result_rows, write};
 
 /// Group of every link.
 pub const GROUP: &str = "main";
@@ -40,7 +40,7 @@ impl Keys {
         self.phones.iter().position(|p| *p == id).map_or("?".to_owned(), |at| format!("phone{at}"))
     }
 
-    fn row(&self, row: Row) -> (i32, i64) {
+    pub(super) fn row(&self, row: Row) -> (i32, i64) {
         (self.spools[row.0], row.1)
     }
 
@@ -73,12 +73,12 @@ pub fn set_key(set: usize) -> SetKey {
     }
 }
 
-fn at(seconds: i64) -> time::OffsetDateTime {
+pub(super) fn at(seconds: i64) -> time::OffsetDateTime {
     instant(AT_US + seconds * 1_000_000)
 }
 
 /// So many seconds from now, on both sides.
-fn from_now(seconds: i64) -> time::OffsetDateTime {
+pub(super) fn from_now(seconds: i64) -> time::OffsetDateTime {
     time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds)
 }
 
@@ -86,7 +86,7 @@ fn content(content: u8) -> [u8; 16] {
     [content; 16]
 }
 
-fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+pub(super) fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all.sort();
     all
 }
@@ -280,6 +280,47 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             tx.remove_early(&receipts).await?;
             String::new()
         }
+        Op::LockPhones(phones) => {
+            let phones: Vec<i64> = phones.iter().map(|p| k().phones[*p]).collect();
+            tx.lock_phones(&phones).await?;
+            String::new()
+        }
+        Op::FindElsewhere(row, phone, raw, own) => {
+            let ((spool_id, sequence), phone_id) = (k().row(*row), k().phones[*phone]);
+            let runs: Vec<Uuid> = own.iter().map(|spool| run(*spool)).collect();
+            let of = Repeated {
+                spool_id,
+                sequence,
+                link: "link",
+                received_at: at(sequence),
+                phone_id,
+                destination: "4040",
+                data_coding: 0,
+                raw: &[*raw; 20],
+                payload: None,
+                runs: &runs,
+                seconds: 3,
+            };
+            format!("{:?}", tx.find_elsewhere(&of).await?)
+        }
+        Op::Attempts(phones, observers) => {
+            let phones: Vec<(i64, bool)> = phones.iter().map(|(p, wrong)| (k().phones[*p], *wrong)).collect();
+            let found = tx.attempts(&phones, observers).await?;
+            let phones = found.phones.iter().map(|(id, a)| (k().phone_of(*id), format!("{a:?}"))).collect();
+            let observers = found.observers.iter().map(|(id, a)| (*id, format!("{a:?}"))).collect();
+            format!("{:?} {:?}", sorted::<(String, String)>(phones), sorted::<(i32, String)>(observers))
+        }
+        Op::NoteAttempts(new) => {
+            let attempt = |(is_phone, which, failed, told): &(bool, usize, Vec<i64>, Option<i64>)| NewAttempt {
+                is_phone: *is_phone,
+                id: if *is_phone { k().phones[*which] } else { *which as i64 },
+                failed_at: failed.iter().map(|s| at(*s)).collect(),
+                told_until: told.map(at),
+            };
+            let new: Vec<NewAttempt> = new.iter().map(attempt).collect();
+            tx.note_attempts(&new).await?;
+            String::new()
+        }
     })
 }
 
@@ -295,141 +336,4 @@ async fn lock<T: Tx>(
         keys.lock().unwrap().sets.insert(*set, *id);
     }
     Ok(ids.len())
-}
-
-async fn write<T: Tx>(
-    tx: &mut T,
-    keys: &Arc<Mutex<Keys>>,
-    spool: usize,
-    through: Option<i64>,
-    (messages, submissions, replies): (&[NewMessage], &[NewSubmission], &[NewReply]),
-    shift: i64,
-) -> Result<String, StoreError> {
-    let (place, phones, rows) = {
-        let k = keys.lock().unwrap();
-        let place = Place {
-            spool_id: k.spools[spool],
-            spool: run(spool),
-            lease: run(spool),
-            lease_seconds: LEASE_SECONDS,
-            lane: 1,
-            through,
-        };
-        let whole: Vec<Option<(i32, i64)>> = messages.iter().map(|m| m.whole.map(|row| k.row(row))).collect();
-        (place, k.phones.clone(), whole)
-    };
-    let raws: Vec<Vec<u8>> = messages.iter().map(|m| vec![m.raw; 20]).collect();
-    let comments: Vec<Option<String>> = submissions.iter().map(|s| s.comment.map(|c| format!("comment {c}"))).collect();
-    let texts: Vec<String> = replies.iter().map(|r| format!("text {}", r.text)).collect();
-    let mut m = MessageRows::default();
-    for ((message, raw), whole) in messages.iter().zip(&raws).zip(rows) {
-        m.sequence.push(message.sequence);
-        m.received_at.push(at(message.sequence));
-        m.link.push("link");
-        m.phone_id.push(phones[message.phone]);
-        m.destination.push("4040");
-        m.esm_class.push(0);
-        m.data_coding.push(0);
-        m.raw.push(raw);
-        m.payload.push(None);
-        m.content_hash.push(&raw[..16]);
-        m.text.push(Some("text"));
-        m.outcome.push(message.outcome);
-        m.election_id.push(Some(1));
-        m.observer_id.push(None);
-        m.reading.push(None);
-        let ids = message.submissions.iter().map(|s| uuid(1, *s));
-        m.submissions.push(scrutineer::store::array_literal(ids));
-        m.whole_spool.push(whole.map(|w| w.0));
-        m.whole_seq.push(whole.map(|w| w.1));
-        m.reply_id.push(message.reply.map(|r| uuid(2, r)));
-    }
-    let (mut s, mut r) = (SubmissionRows::default(), RevisionRows::default());
-    for (new, comment) in submissions.iter().zip(&comments) {
-        let answers = format!(r#"{{"AA":{}}}"#, new.answer);
-        s.is_new.push(new.is_new);
-        s.election_id.push(1);
-        s.id.push(uuid(1, new.which));
-        s.checklist_id.push(1);
-        s.prefix.push("PS");
-        s.kind.push("checklist");
-        s.observer_id.push(1);
-        s.station_id.push(None);
-        s.serial.push(None);
-        s.answers.push(answers.clone());
-        s.missing.push(0);
-        s.broken_rules.push("{}".to_owned());
-        s.comment.push(comment.as_deref());
-        s.first_received_at.push(at(new.at));
-        s.last_received_at.push(at(new.at));
-        s.last_spool.push(run(spool));
-        s.last_sequence.push(new.sequence);
-        s.revisions.push(new.revisions);
-        if new.revision {
-            r.election_id.push(1);
-            r.submission_id.push(uuid(1, new.which));
-            r.received_at.push(at(new.at));
-            r.spool.push(run(spool));
-            r.sequence.push(new.sequence);
-            r.place.push(0);
-            r.answers.push(answers);
-            r.replaced.push(None);
-            r.comment.push(None);
-        }
-    }
-    let mut o = ReplyRows::default();
-    for (new, text) in replies.iter().zip(&texts) {
-        o.id.push(uuid(2, new.which));
-        o.spool_id.push(place.spool_id);
-        o.sequence.push(new.sequence);
-        o.phone_id.push(phones[new.phone]);
-        o.link_group.push(GROUP);
-        o.source.push("4040");
-        o.text.push(text);
-        o.state.push(new.state);
-        o.expires_at.push(from_now(shift + new.expires));
-    }
-    let written = tx.write(place, &m, &s, &r, &o).await?;
-    Ok(format!("{} {:?}", written.is_whole, sorted(written.sent_before)))
-}
-
-/// Ids as strings that live as long as they are needed.
-const IDS: [&str; 4] = ["id0", "id1", "id2", "id3"];
-
-fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
-    let mut rows = ResultRows::default();
-    for new in results {
-        let id = uuid(2, new.which);
-        rows.id.push(id);
-        rows.attempt.push(new.attempt);
-        rows.state.push(new.state);
-        rows.message_id.push(new.message_id.map(|i| IDS[usize::from(i)]));
-        rows.error.push((new.state == "refused").then(|| "refused".to_owned()));
-        rows.at.push(from_now(0));
-        rows.due_seconds.push(new.due_seconds);
-        rows.receipt.push(new.receipt);
-        rows.receipt_at.push(new.receipt.map(|_| at(0)));
-        if let Some(segment) = new.segment {
-            rows.segment_id.push(id);
-            rows.segment_message_id.push(IDS[usize::from(segment)]);
-            rows.segment_group.push(GROUP);
-            rows.segment_place.push(2);
-        }
-    }
-    rows
-}
-
-fn receipt_rows(receipts: &[NewReceipt], phone: impl Fn(usize) -> i64) -> ReceiptRows {
-    let mut rows = ReceiptRows::default();
-    for new in receipts {
-        rows.receipt_no.push(new.no);
-        rows.form.push(format!("id{}", new.form));
-        rows.rank.push(new.rank);
-        rows.link_group.push(GROUP.to_owned());
-        rows.phone_id.push(new.phone.map(&phone));
-        rows.receipt.push(format!("word {}", new.no));
-        rows.state.push(new.state);
-        rows.at.push(at(new.at));
-    }
-    rows
 }

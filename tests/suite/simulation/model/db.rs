@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::dice::Dice;
+use super::refusal::{Failing, REFUSALS, broken, refused};
 use super::tables::{DoneKey, RevisionKey, Tables};
 
 /// Commits of which a standby may lack the last.
@@ -31,6 +32,10 @@ pub enum Lock {
     Done(DoneKey),
     Sender(i64),
     EarlyResult(Uuid),
+    Confirmed(i32, String),
+    /// An advisory lock on a phone.
+    PhoneElsewhere(i64),
+    Attempts(bool, i64),
 }
 
 /// What is done with a row.
@@ -55,23 +60,6 @@ pub struct Open {
     view: Option<(u64, Tables)>,
     waits_for: Option<Lock>,
 }
-
-/// How often, of a thousand times, the server fails in the middle of its work.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Failing {
-    /// Statements refused: lost races, one that took too long, a disk that is full.
-    pub statements: usize,
-    /// Commits that are done, and whose answer is lost.
-    pub commits: usize,
-}
-
-/// With what a statement is refused.
-const REFUSALS: [(&str, &str); 4] = [
-    ("40001", "could not serialize access"),
-    ("40P01", "deadlock detected"),
-    ("57014", "canceling statement due to statement timeout"),
-    ("53100", "could not extend file"),
-];
 
 /// The server.
 pub struct Inner {
@@ -112,49 +100,6 @@ impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Db")
     }
-}
-
-/// What PostgreSQL says of itself, as far as the program asks.
-#[derive(Debug)]
-struct Refusal(&'static str, &'static str);
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.1, self.0)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl sqlx::error::DatabaseError for Refusal {
-    fn message(&self) -> &str {
-        self.1
-    }
-    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
-        Some(self.0.into())
-    }
-    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
-        self
-    }
-    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
-        self
-    }
-    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
-        self
-    }
-    fn kind(&self) -> sqlx::error::ErrorKind {
-        sqlx::error::ErrorKind::Other
-    }
-}
-
-/// An error with this SQLSTATE.
-pub fn refused(code: &'static str, message: &'static str) -> StoreError {
-    StoreError::Sql(sqlx::Error::Database(Box::new(Refusal(code, message))))
-}
-
-/// The connection broke.
-pub fn broken() -> StoreError {
-    StoreError::Sql(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()))
 }
 
 impl Db {

@@ -3,9 +3,11 @@
 
 pub mod db;
 mod handle;
+mod refusal;
 pub mod tables;
 mod tx;
 
-pub use db::{Db, Failing};
+pub use db::Db;
 pub use handle::Handle;
+pub use refusal::Failing;
 pub use tx::{DATABASE, POISON};

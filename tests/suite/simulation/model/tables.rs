@@ -12,6 +12,7 @@ use scrutineer::store::watermark::Mark;
 use uuid::Uuid;
 
 mod batch;
+mod elsewhere;
 mod outbox;
 mod results;
 mod segments;
@@ -23,8 +24,12 @@ pub const SECOND: i64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     pub received_us: i64,
+    pub link: String,
     pub phone_id: i64,
+    pub destination: String,
+    pub data_coding: i16,
     pub raw: Vec<u8>,
+    pub payload: Option<Vec<u8>>,
     pub content_hash: Vec<u8>,
     pub text: Option<String>,
     pub outcome: String,
@@ -91,6 +96,9 @@ pub struct Aside {
     pub error: String,
 }
 
+/// Wrong codes of a phone or an observer: when, and until when the phone was told.
+pub type Attempts = (Vec<i64>, Option<i64>);
+
 /// Key of a revision: election, submission, order key, place.
 pub type RevisionKey = (i32, Uuid, i64, Uuid, i64, i16);
 
@@ -114,6 +122,10 @@ pub struct Tables {
     pub done: BTreeMap<DoneKey, i64>,
     /// Phones that said STOP or START: do they want no messages, and since when.
     pub senders: BTreeMap<i64, (bool, i64)>,
+    /// Up to where the links of a run are confirmed, and when that was said.
+    pub confirmed: BTreeMap<(i32, String), (i64, i64)>,
+    /// Wrong codes, by whether it is a phone, and its key.
+    pub attempts: BTreeMap<(bool, i64), Attempts>,
 }
 
 /// What a batch writes, owned. A reply that is leased says until when.

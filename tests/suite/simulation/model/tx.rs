@@ -4,10 +4,13 @@ use scrutineer::store::StoreError;
 use tokio::time::sleep;
 
 use super::super::net::{Host, Net};
-use super::db::{Db, How, Lock, broken};
+use super::db::{Db, How, Lock};
+use super::refusal::broken;
 use super::tables::Tables;
 
 mod alone;
+mod batch;
+mod elsewhere;
 mod owned;
 mod staff;
 mod statements;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::super::db::{Lock, refused};
+use super::super::db::Lock;
+use super::super::refusal::refused;
 use super::super::tables::Tables;
 use super::{ModelTx, Result};
 

@@ -26,8 +26,12 @@ pub fn batch(
     };
     let message = |i: usize| Message {
         received_us: micros(m.received_at[i]),
+        link: m.link[i].to_owned(),
         phone_id: m.phone_id[i],
+        destination: m.destination[i].to_owned(),
+        data_coding: m.data_coding[i],
         raw: m.raw[i].to_vec(),
+        payload: m.payload[i].map(<[u8]>::to_vec),
         content_hash: m.content_hash[i].to_vec(),
         text: m.text[i].map(str::to_owned),
         outcome: m.outcome[i].to_owned(),

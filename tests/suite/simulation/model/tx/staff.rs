@@ -10,7 +10,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::db::{Lock, refused};
+use super::super::db::Lock;
+use super::super::refusal::refused;
 use super::{ModelTx, Result};
 
 /// Readings have no table in the model.

@@ -1,0 +1,93 @@
+//! What hosts tell each other: responses that the SMSC has, texts that came to two of them, wrong codes.
+
+use std::collections::btree_map::Entry;
+
+use scrutineer::domain::auth::Attempts;
+use scrutineer::limits::{AUTH_ATTEMPTS_MAX, OTHER_HOST_SECONDS};
+use scrutineer::store::auth::{NewAttempt, Stored};
+use scrutineer::store::confirmed::Repeated;
+use scrutineer::store::micros;
+use uuid::Uuid;
+
+use super::{Message, SECOND, Tables};
+
+impl Tables {
+    /// Is there another host than the one with these runs?
+    pub fn others(&self, runs: &[Uuid], now_us: i64) -> bool {
+        let since = now_us - i64::from(OTHER_HOST_SECONDS) * SECOND;
+        let own: Vec<i32> = runs.iter().filter_map(|run| self.spools.get(run).copied()).collect();
+        self.confirmed.iter().any(|((spool, _), (_, seen))| !own.contains(spool) && *seen > since)
+    }
+
+    /// Notes what is confirmed, and forgets the long gone.
+    pub fn note_confirmed(&mut self, rows: &[((i32, String), i64)], now_us: i64) {
+        let since = now_us - i64::from(OTHER_HOST_SECONDS) * 24 * SECOND;
+        self.confirmed.retain(|_, (_, seen)| *seen >= since);
+        for (key, sequence) in rows {
+            let row = self.confirmed.entry(key.clone()).or_insert((*sequence, now_us));
+            *row = (row.0.max(*sequence), now_us);
+        }
+    }
+
+    /// The equal text that another host took.
+    pub fn elsewhere(&self, of: &Repeated<'_>) -> Option<(Uuid, i64)> {
+        let received_us = micros(of.received_at);
+        let within = i64::from(of.seconds) * SECOND;
+        let through =
+            |spool: i32, link: &str| self.confirmed.get(&(spool, link.to_owned())).map_or(0, |(sequence, _)| *sequence);
+        let uuid_of = |id: i32| self.spools.iter().find(|(_, i)| **i == id).map(|(uuid, _)| *uuid);
+        let is_equal = |m: &Message| {
+            (received_us - within..=received_us + within).contains(&m.received_us)
+                && (m.phone_id, m.destination.as_str(), m.data_coding) == (of.phone_id, of.destination, of.data_coding)
+                && (m.raw.as_slice(), m.payload.as_deref()) == (of.raw, of.payload)
+                && !m.submissions.is_empty()
+                && m.whole.is_none()
+        };
+        let found = self.messages.iter().filter_map(|((spool_id, sequence), m)| {
+            let uuid = uuid_of(*spool_id)?;
+            let unconfirmed = if m.received_us <= received_us {
+                *sequence > through(*spool_id, &m.link)
+            } else {
+                of.sequence > through(of.spool_id, of.link)
+            };
+            let repeated = self.revisions.keys().any(|(election, id, _, spool, of, _)| {
+                Some(*election) == m.election_id && m.submissions.contains(id) && (*spool, *of) != (uuid, *sequence)
+            });
+            let is = is_equal(m) && !of.runs.contains(&uuid) && unconfirmed && !repeated;
+            is.then_some((m.received_us, *spool_id, *sequence, uuid))
+        });
+        found.min().map(|(_, _, sequence, uuid)| (uuid, sequence))
+    }
+
+    /// Wrong codes of these.
+    pub fn attempts_of(&self, phones: &[i64], observers: &[i32]) -> Stored {
+        let row = |is_phone: bool, id: i64| {
+            let (failed, told) = self.attempts.get(&(is_phone, id))?;
+            let mut failed_us = failed.clone();
+            failed_us.sort_unstable();
+            Some(Attempts { failed_us, told_until_us: told.unwrap_or(0) })
+        };
+        Stored {
+            phones: phones.iter().filter_map(|id| Some((*id, row(true, *id)?))).collect(),
+            observers: observers.iter().filter_map(|id| Some((*id, row(false, i64::from(*id))?))).collect(),
+        }
+    }
+
+    /// Adds wrong codes: of one that is known, the last of all.
+    pub fn note_attempts(&mut self, new: &[NewAttempt]) {
+        for one in new {
+            let failed: Vec<i64> = one.failed_at.iter().copied().map(micros).collect();
+            let told = one.told_until.map(micros);
+            match self.attempts.entry((one.is_phone, one.id)) {
+                Entry::Vacant(entry) => drop(entry.insert((failed, told))),
+                Entry::Occupied(mut entry) => {
+                    let row = entry.get_mut();
+                    row.0.extend(failed);
+                    row.0.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
+                    row.0.truncate(usize::try_from(AUTH_ATTEMPTS_MAX).unwrap_or(0));
+                    row.1 = row.1.max(told);
+                }
+            }
+        }
+    }
+}
