@@ -33,7 +33,9 @@ pub const MEMORY_SAMPLE_MS: u64 = 250;
 /// Greatest `command_length` taken: a full `message_payload` is 65,535 bytes, and must fit.
 pub const PDU_BYTES_MAX: usize = 128 << 10;
 /// Links that may be configured.
-pub const LINKS_MAX: usize = 16;
+pub const LINKS_MAX: usize = 32;
+/// Binds of all links together: several of one link, two of a pair.
+pub const BINDS_MAX: usize = 32;
 /// `deliver_sm` of one link that may wait for the spool's sync; past it the socket is not read.
 pub const RECEIVE_WINDOW_MAX: usize = 1_000;
 /// Bytes of `deliver_sm` of all links together that may wait for the spool's sync.
@@ -42,6 +44,8 @@ pub const RECEIVE_BYTES_MAX: usize = 8 << 20;
 pub const SUBMIT_WINDOW_MAX: usize = 1_000;
 /// Submits that wait in the gateway for a link's window, all links together.
 pub const SUBMIT_QUEUE_MAX: usize = 2_048;
+/// Kinds of PDU, by direction, `command_id` and `command_status`, that are counted one by one for a bind.
+pub const PDU_COUNTERS_MAX: usize = 64;
 /// Segments of one text that we send.
 pub const SUBMIT_SEGMENTS_MAX: usize = 10;
 /// `deliver_sm` kept while the bind response is awaited.
@@ -80,7 +84,9 @@ pub const UNBIND_SECONDS: u64 = 5;
 pub const WRITE_BYTES_MAX: usize = 128 << 10;
 /// Bytes read from a link at once.
 pub const READ_BYTES: usize = 64 << 10;
-/// Receive buffer asked of the kernel for a link's socket; autotuning would pass the cap.
+/// Receive buffers asked of the kernel for the sockets of all binds together; autotuning would pass the cap.
+pub const LINK_SOCKETS_BYTES_MAX: usize = 4 << 20;
+/// The greatest of one.
 pub const LINK_SOCKET_BYTES: usize = 256 << 10;
 
 // ---- Spool and handoff ------------------------------------------------------------------------
@@ -422,7 +428,7 @@ const _: () = assert!(
 const _: () = assert!(REPEATED_ELSEWHERE_SECONDS < OTHER_HOST_SECONDS, "a host that is gone is known while it matters");
 const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
 const _: () = assert!(
-    RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + LINKS_MAX * LINK_SOCKET_BYTES < GATEWAY_MEMORY_BYTES_MAX / 2,
+    RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + 2 * LINK_SOCKETS_BYTES_MAX <= GATEWAY_MEMORY_BYTES_MAX / 2,
     "the gateway's buffers leave half of its cap to the program"
 );
 const _: () = assert!(
@@ -435,6 +441,10 @@ const _: () = assert!(
 const _: () = assert!(
     OVERLOAD_SLOW_SECONDS < WITHHOLD_SECONDS && WITHHOLD_SECONDS < OVERLOAD_UNBIND_SECONDS,
     "the rungs of the overload ladder come one after the other"
+);
+const _: () = assert!(
+    RECEIVE_BYTES_MAX / BINDS_MAX >= 2 * PDU_BYTES_MAX && LINK_SOCKETS_BYTES_MAX / BINDS_MAX >= PDU_BYTES_MAX,
+    "each bind's share holds the greatest PDU"
 );
 const _: () = assert!(SPOOL_QUEUE_MAX >= RECEIVE_WINDOW_MAX, "one link's window fits the spool's queue");
 const _: () =

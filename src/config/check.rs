@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::places::Places;
-use super::{Config, LinkConfig, LoginConfig, Problem, secret};
+use super::{BindMode, Config, LinkConfig, LoginConfig, Problem, secret};
 use crate::limits;
 use crate::store::TlsMode;
 
@@ -59,6 +59,12 @@ impl<'a> Checker<'a> {
         if config.link.len() > limits::LINKS_MAX {
             self.error("link", format!("{} links", config.link.len()), format!("at most {}", limits::LINKS_MAX));
         }
+        let binds: usize = config.link.iter().map(|link| link.binds().len()).sum();
+        if binds > limits::BINDS_MAX {
+            let mend = format!("at most {} of all links together: lower `binds`", limits::BINDS_MAX);
+            self.error("link", format!("{binds} binds"), mend);
+        }
+        self.groups(config, link_numbers);
         let mut names: HashMap<String, usize> = HashMap::new();
         for (link, number) in config.link.iter_mut().zip(link_numbers) {
             self.link(&format!("link[{number}]"), link);
@@ -269,6 +275,7 @@ impl<'a> Checker<'a> {
             );
         }
         self.numbers(&at("numbers"), &link.numbers);
+        self.range(&at("binds"), link.binds.into(), 1, limits::BINDS_MAX as u64);
         self.range(&at("receive_window"), link.receive_window.into(), 1, limits::RECEIVE_WINDOW_MAX as u64);
         self.range(&at("submit_window"), link.submit_window.into(), 1, limits::SUBMIT_WINDOW_MAX as u64);
         self.range(&at("submits_per_second"), link.submits_per_second.into(), 0, 100_000);
@@ -283,6 +290,20 @@ impl<'a> Checker<'a> {
                 "0 would acknowledge what is not stored",
                 "use an error such as 8 (ESME_RSYSERR) or 88 (ESME_RTHROTTLED)",
             );
+        }
+    }
+
+    /// Who receives must be able to answer.
+    fn groups(&mut self, config: &Config, link_numbers: &[usize]) {
+        for (link, number) in config.link.iter().zip(link_numbers) {
+            let sends = |link: &LinkConfig| link.bind != BindMode::Receiver;
+            if !sends(link) && !config.link.iter().any(|other| other.group() == link.group() && sends(other)) {
+                self.warn(
+                    &format!("link[{number}].bind"),
+                    format!("no link of group `{}` can send: nobody who texts here is answered", link.group()),
+                    "bind = \"pair\", or a link with bind = \"transmitter\" in the same group",
+                );
+            }
         }
     }
 

@@ -6,14 +6,55 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::domain::alphabet::DefaultAlphabet;
+use crate::limits::BINDS_MAX;
+use crate::smpp::options::Role;
 
 /// How to bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BindMode {
-    /// `bind_transceiver`.
+    /// `bind_transceiver`: both ways.
     #[default]
     Transceiver,
+    /// `bind_transmitter`: it sends.
+    Transmitter,
+    /// `bind_receiver`: it receives.
+    Receiver,
+    /// Both, each on a connection of its own.
+    Pair,
+}
+
+/// Version of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+pub enum SmppVersion {
+    /// SMPP 3.4.
+    #[default]
+    #[serde(rename = "3.4")]
+    V34,
+    /// SMPP 5.0.
+    #[serde(rename = "5.0")]
+    V50,
+}
+
+impl SmppVersion {
+    /// As `interface_version` has it.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::V34 => 0x34,
+            Self::V50 => 0x50,
+        }
+    }
+}
+
+/// One bind of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindName {
+    /// Name of the link for its first bind, `NAME#2` and so on for others, `NAME#tx`, `NAME#tx2` for the
+    /// transmitters of pairs. As `#` stands in no name of a link, no two are the same; and as long as a link
+    /// receives, its first receiving bind has its name, however it is bound.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
 }
 
 /// One link to an SMSC.
@@ -43,6 +84,12 @@ pub struct LinkConfig {
     /// Bind mode.
     #[serde(default)]
     pub bind: BindMode,
+    /// How many binds (pairs of them, where `bind` says so) it has at a time, where the SMSC allows several.
+    #[serde(default = "one")]
+    pub binds: u32,
+    /// Version of SMPP that is asked for.
+    #[serde(default)]
+    pub version: SmppVersion,
     /// Our own numbers on this link; the first is the source of texts that answer nothing.
     pub numbers: Vec<String>,
     /// What `data_coding` 0 means here.
@@ -81,6 +128,9 @@ pub struct LinkConfig {
     pub receipts: bool,
 }
 
+fn one() -> u32 {
+    1
+}
 fn default_receive_window() -> u32 {
     500
 }
@@ -113,5 +163,51 @@ impl LinkConfig {
     /// The group that the link belongs to.
     pub fn group(&self) -> &str {
         self.group.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Its binds, those that receive first.
+    pub fn binds(&self) -> Vec<BindName> {
+        let roles: &[(&str, Role)] = match self.bind {
+            BindMode::Transceiver => &[("", Role::Transceiver)],
+            BindMode::Receiver => &[("", Role::Receiver)],
+            BindMode::Transmitter => &[("", Role::Transmitter)],
+            BindMode::Pair => &[("", Role::Receiver), ("tx", Role::Transmitter)],
+        };
+        let mut all = Vec::new();
+        for &(suffix, role) in roles {
+            // What is out of range is named by the configuration's check.
+            for n in 1..=self.binds.clamp(1, BINDS_MAX as u32 + 1) {
+                let name = match (suffix, n) {
+                    ("", 1) => self.name.clone(),
+                    (suffix, 1) => format!("{}#{suffix}", self.name),
+                    (suffix, n) => format!("{}#{suffix}{n}", self.name),
+                };
+                all.push(BindName { name, role });
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(keys: &str) -> Vec<String> {
+        let text = format!("name='a'\nhost='h'\nport=1\nsystem_id='s'\nnumbers=['1']\n{keys}");
+        let link: LinkConfig = toml::from_str(&text).unwrap();
+        link.binds().into_iter().map(|b| format!("{} {}", b.name, b.role.word())).collect()
+    }
+
+    #[test]
+    fn the_first_bind_that_receives_has_the_links_name() {
+        assert_eq!(names(""), ["a transceiver"]);
+        assert_eq!(names("binds = 3"), ["a transceiver", "a#2 transceiver", "a#3 transceiver"]);
+        assert_eq!(names("bind = 'pair'"), ["a receiver", "a#tx transmitter"]);
+        assert_eq!(
+            names("bind = 'pair'\nbinds = 2"),
+            ["a receiver", "a#2 receiver", "a#tx transmitter", "a#tx2 transmitter"]
+        );
+        assert_eq!(names("bind = 'transmitter'"), ["a transmitter"]);
     }
 }

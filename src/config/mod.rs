@@ -26,7 +26,7 @@ pub use database::{DatabaseConfig, Login, LoginConfig};
 pub use error::{ConfigError, EXIT_CONFIG, Problem};
 pub use gateway::{Acknowledge, GatewayConfig};
 pub use hosts::{HostName, Hosts};
-pub use link::{BindMode, LinkConfig};
+pub use link::{BindMode, BindName, LinkConfig, SmppVersion};
 pub use log::{LogConfig, LogFormat};
 pub use overrides::ENV_PREFIX;
 pub use part::Part;

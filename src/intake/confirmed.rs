@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::batch::Session;
 use super::lane::End;
-use crate::limits::LINKS_MAX;
+use crate::limits::BINDS_MAX;
 use crate::store::Ledger;
 
 /// How often it is looked whether there is something new...
@@ -34,7 +34,7 @@ impl Confirmed {
     /// The SMSC has our responses to what came by this link, up to here.
     pub fn say(&self, link: String, through: u64) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.len() < LINKS_MAX || links.contains_key(&link) {
+        if links.len() < BINDS_MAX || links.contains_key(&link) {
             links.insert(link, through);
         }
     }

@@ -21,7 +21,7 @@ pub const GATEWAY_MEMORY_PARTS: [(&str, usize); 5] = [
     // As they came, and encoded for the spool.
     ("messages that wait for the disk", 2 * RECEIVE_BYTES_MAX),
     ("their places", SPOOL_QUEUE_MAX * WAITING_BYTES),
-    ("reading and writing of the links", LINKS_MAX * (READ_BYTES + WRITE_BYTES_MAX)),
+    ("reading and writing of the links", BINDS_MAX * (READ_BYTES + WRITE_BYTES_MAX)),
     ("submits", SUBMIT_QUEUE_MAX * 1_024 + SUBMITS_REMEMBERED_MAX * 32),
     ("runtime, spool, handoff", GATEWAY_REST),
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::limits::LINKS_MAX;
+use crate::limits::BINDS_MAX;
 
 /// Links as the gateway last said.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl Links {
     /// The gateway says how a link is.
     pub fn set(&self, link: String, group: String, bound: bool) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.len() < LINKS_MAX || links.contains_key(&link) {
+        if links.len() < BINDS_MAX || links.contains_key(&link) {
             links.insert(link, (group, bound));
         }
     }
@@ -44,9 +44,9 @@ mod tests {
         assert_eq!(links.bound_groups(), ["main"]);
         links.set("a".into(), "main".into(), false);
         assert!(links.bound_groups().is_empty());
-        for n in 0..(2 * LINKS_MAX) {
+        for n in 0..(2 * BINDS_MAX) {
             links.set(format!("x{n}"), format!("x{n}"), true);
         }
-        assert!(links.bound_groups().len() <= LINKS_MAX);
+        assert!(links.bound_groups().len() <= BINDS_MAX);
     }
 }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusmpp::tlvs::TlvTag;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::CommandStatus;
+use super::desk::{Desk, State, Wanted};
 use super::meters::Meters;
 use super::options::LinkOptions;
 use super::overload::{Reason, Rung};
+use super::pace::Pace;
 use super::session::{self, End};
 use super::shared::LinkStates;
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
@@ -19,7 +22,7 @@ use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::marks::Marks;
 use crate::handoff::queue::SubmitQueue;
-use crate::limits::{LINK_SOCKET_BYTES, OVERLOAD_CALM_SECONDS};
+use crate::limits::OVERLOAD_CALM_SECONDS;
 use crate::vitals::clock::Receipts;
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Work;
@@ -60,6 +63,10 @@ pub struct Link {
     pub world: World,
     /// Metrics.
     pub meters: Meters,
+    /// The link's pace, which its binds share, and which outlives sessions.
+    pub pace: Arc<Pace>,
+    /// Where it says how it fares, and is told what to do.
+    pub desk: Arc<Desk>,
     /// Beats with each turn of its loop: the watchdog looks at it.
     pub work: Arc<Work>,
     /// Last tag given to the spool.
@@ -94,11 +101,32 @@ impl Link {
         self.work.beat();
     }
 
-    pub(super) fn bound(&self) {
-        tracing::info!(link = %self.options.name, system_id = %self.options.system_id, "bound");
+    pub(super) fn bound(&self, body: &[u8]) {
+        let (peer, version) = peer_of(body);
+        tracing::info!(
+            link = %self.options.name, bind = self.options.role.word(), system_id = %self.options.system_id,
+            peer = %peer, version = version.map(tracing::field::debug), "bound"
+        );
+        self.desk.state(State::Bound);
+        self.desk.say(|view| {
+            view.binds += 1;
+            (view.peer, view.peer_version) = (peer, version);
+        });
         self.meters.bound.set(1.0);
+        self.meters.bound_at.set(self.world.now_us() as f64 / 1e6);
+        self.meters.binds.increment(1);
         self.states.set(self.index.into(), true);
         self.doubt.bound(self.index, self.redelivery_until());
+    }
+
+    /// A whole PDU came.
+    pub(super) fn received(&mut self, pdu: &[u8]) {
+        self.meters.passed("in", pdu);
+    }
+
+    /// A whole PDU was laid down to be written.
+    pub(super) fn sent(&mut self, pdu: &[u8]) {
+        self.meters.passed("out", pdu);
     }
 
     /// When a redelivery of what is in doubt now is expected no more, if the link is bound now.
@@ -109,17 +137,21 @@ impl Link {
 
     /// Serves the link over TCP until it is told to stop.
     pub async fn run(self) {
-        let dial = Tcp { host: self.options.host.clone(), port: self.options.port };
+        let dial =
+            Tcp { host: self.options.host.clone(), port: self.options.port, socket_bytes: self.options.socket_bytes };
         self.run_over(&dial).await;
     }
 
     /// Serves the link until it is told to stop.
     pub async fn run_over<D: Dial>(mut self, dial: &D) {
         let mut pause = FIRST_PAUSE;
-        while !self.stop.is_cancelled() {
+        while self.until_wanted().await {
             let begun = Instant::now();
             let end = match self.connect(dial).await {
-                Some(Ok(stream)) => session::run(&mut self, stream).await,
+                Some(Ok(stream)) => {
+                    self.desk.state(State::Binding);
+                    session::run(&mut self, stream).await
+                }
                 Some(Err(error)) => End::Io(error),
                 None => break,
             };
@@ -127,14 +159,20 @@ impl Link {
             self.doubt.unbound(self.index);
             self.meters.bound.set(0.0);
             self.meters.ended(end.word());
+            self.desk.state(State::Unbound);
+            self.desk.say(|view| view.last_end = Some(end.said()));
             self.report(&end);
             let stored = std::mem::take(&mut self.stored);
             if stored > 0 {
                 self.enter_doubt().await;
             }
             let overload = self.overload.take();
-            if matches!(end, End::Stopped | End::SpoolClosed) {
+            if matches!(end, End::SpoolClosed) {
                 break;
+            }
+            if matches!(end, End::Stopped) {
+                pause = FIRST_PAUSE;
+                continue;
             }
             let lived = begun.elapsed() > Duration::from_secs(30);
             pause = match end {
@@ -181,14 +219,43 @@ impl Link {
         }
     }
 
-    /// Waits, while the watchdog sees that it lives; false when told to stop.
+    /// Waits while the operator wants no bind; false when told to stop.
+    async fn until_wanted(&self) -> bool {
+        let mut said = false;
+        while !self.stop.is_cancelled() && self.desk.wanted() != Wanted::Run {
+            if !said {
+                tracing::info!(link = %self.options.name, "unbound, as the operator wants it");
+                said = true;
+            }
+            self.turned();
+            self.desk.state(State::Paused);
+            let look = timeout(Duration::from_secs(5), self.desk.changed());
+            let _ = self.stop.run_until_cancelled(look).await;
+        }
+        if said {
+            self.desk.state(State::Unbound);
+        }
+        !self.stop.is_cancelled()
+    }
+
+    /// Waits, while the watchdog sees that it lives, or until the operator says something; false when told to
+    /// stop.
     async fn rest(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         while Instant::now() < until {
             self.turned();
             let next = until.min(Instant::now() + Duration::from_secs(5));
-            if self.stop.run_until_cancelled(tokio::time::sleep_until(next)).await.is_none() {
-                return false;
+            let told = async {
+                tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(next) => false,
+                    () = self.desk.changed() => true,
+                }
+            };
+            match self.stop.run_until_cancelled(told).await {
+                None => return false,
+                Some(true) => return true,
+                Some(false) => {}
             }
         }
         true
@@ -253,6 +320,21 @@ impl Link {
     }
 }
 
+/// `system_id` and, where it stands there, `sc_interface_version` of a bind response's body.
+fn peer_of(body: &[u8]) -> (String, Option<u8>) {
+    let mut parts = body.splitn(2, |&b| b == 0);
+    let peer = parts.next().unwrap_or_default().iter().take(16).map(|&b| char::from(b)).collect();
+    let mut rest = parts.next().unwrap_or_default();
+    while let [t0, t1, l0, l1, after @ ..] = rest {
+        let Some((value, next)) = after.split_at_checked(u16::from_be_bytes([*l0, *l1]).into()) else { break };
+        if TlvTag::from(u16::from_be_bytes([*t0, *t1])) == TlvTag::ScInterfaceVersion {
+            return (peer, value.first().copied());
+        }
+        rest = next;
+    }
+    (peer, None)
+}
+
 fn is_wrong_password(status: u32) -> bool {
     matches!(
         CommandStatus::from(status),
@@ -264,6 +346,7 @@ fn is_wrong_password(status: u32) -> bool {
 struct Tcp {
     host: String,
     port: u16,
+    socket_bytes: usize,
 }
 
 impl Dial for Tcp {
@@ -272,7 +355,7 @@ impl Dial for Tcp {
     async fn dial(&self) -> std::io::Result<TcpStream> {
         let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
         for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
-            match open(address).await {
+            match open(address, self.socket_bytes).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -281,10 +364,10 @@ impl Dial for Tcp {
     }
 }
 
-async fn open(address: std::net::SocketAddr) -> std::io::Result<TcpStream> {
+async fn open(address: std::net::SocketAddr, socket_bytes: usize) -> std::io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Before the connection, as it sets the window that is offered.
-    socket.set_recv_buffer_size(LINK_SOCKET_BYTES as u32)?;
+    socket.set_recv_buffer_size(u32::try_from(socket_bytes).unwrap_or(u32::MAX))?;
     socket.set_nodelay(true)?;
     socket.connect(address).await
 }

@@ -2,13 +2,58 @@
 
 use std::time::Duration;
 
+use super::pdu::{Bind, Pdu};
 use crate::domain::alphabet::DefaultAlphabet;
 
-/// One link to an SMSC.
+/// Which way messages go on a bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Both ways.
+    #[default]
+    Transceiver,
+    /// We submit. What comes nevertheless is kept all the same.
+    Transmitter,
+    /// We receive, and take no submits.
+    Receiver,
+}
+
+impl Role {
+    /// May submits be written on it?
+    pub fn submits(self) -> bool {
+        self != Self::Receiver
+    }
+
+    /// One word, as in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Transceiver => "transceiver",
+            Self::Transmitter => "transmitter",
+            Self::Receiver => "receiver",
+        }
+    }
+
+    /// The bind request.
+    pub fn request(self, bind: Bind) -> Pdu {
+        match self {
+            Self::Transceiver => Pdu::BindTransceiver(bind),
+            Self::Transmitter => Pdu::BindTransmitter(bind),
+            Self::Receiver => Pdu::BindReceiver(bind),
+        }
+    }
+}
+
+/// One bind of a link to an SMSC.
 #[derive(Clone)]
 pub struct LinkOptions {
-    /// Name.
+    /// Name of the bind: the link's own for its first one, `NAME#2` and so on for others, `NAME#tx` for the
+    /// transmitter of a pair. Logs and the spool have it.
     pub name: String,
+    /// Name of the link that it is a bind of.
+    pub link: String,
+    /// Which way messages go.
+    pub role: Role,
+    /// `interface_version` that we bind with.
+    pub version: u8,
     /// Its group.
     pub group: String,
     /// Host of the SMSC.
@@ -27,6 +72,8 @@ pub struct LinkOptions {
     pub receive_window: usize,
     /// Bytes of them, this link's share of what the gateway may hold.
     pub receive_bytes: usize,
+    /// Receive buffer asked of the kernel, bytes: this bind's share.
+    pub socket_bytes: usize,
     /// `submit_sm` that may wait for their response.
     pub submit_window: usize,
     /// Segments a second; 0: no limit.

@@ -19,7 +19,7 @@ use super::{Options, SpoolError, open, recover};
 use crate::handoff::marks::Marks;
 use crate::handoff::message::Body;
 use crate::handoff::records::{ReadFailed, ReadRequest, Reader, RecordsFrame, Slice};
-use crate::limits::{HANDOFF_RECORDS_MAX, LINKS_MAX, SPOOL_LOST_NAMED_MAX};
+use crate::limits::{BINDS_MAX, HANDOFF_RECORDS_MAX, SPOOL_LOST_NAMED_MAX};
 
 /// Bytes of records in one slice, unless one record alone has more.
 const SLICE_BYTES: usize = 256 << 10;
@@ -43,7 +43,7 @@ fn connect(options: &Options) -> Result<Connection, SpoolError> {
 impl Server {
     pub(super) fn open(options: &Options, marks: Arc<Marks>) -> Result<(Self, Reader), SpoolError> {
         let (reader, queue) = Reader::new();
-        let names = HashMap::with_capacity(LINKS_MAX);
+        let names = HashMap::with_capacity(BINDS_MAX);
         Ok((Self { connection: connect(options)?, names, options: options.clone(), marks, queue }, reader))
     }
 

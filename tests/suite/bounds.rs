@@ -67,6 +67,7 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
         "its tests say it by its value or by what follows from it",
         &[
             "LINK_SOCKET_BYTES",
+            "LINK_SOCKETS_BYTES_MAX",
             "LANE_QUEUE_MAX",
             "HANDOFF_FRAME_BYTES_MAX",
             "HANDOFF_QUEUE_MAX",

@@ -28,6 +28,7 @@ mod hosts;
 mod imports;
 mod intake;
 mod kill;
+mod link;
 mod memory;
 mod noise;
 mod offline_sql;

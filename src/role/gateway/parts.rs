@@ -1,5 +1,6 @@
 //! The gateway's parts, made of the configuration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,17 +8,19 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keeper;
-use crate::config::{Acknowledge, Config, LinkConfig};
+use crate::config::{Acknowledge, BindName, Config, LinkConfig};
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::message::Vitals;
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::handoff::server::{LinkName, Server};
 use crate::limits::{
-    GATEWAY_HANG_SECONDS, PDU_BYTES_MAX, RECEIVE_BYTES_MAX, RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX,
+    GATEWAY_HANG_SECONDS, LINK_SOCKET_BYTES, LINK_SOCKETS_BYTES_MAX, PDU_BYTES_MAX, RECEIVE_BYTES_MAX,
+    RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX,
 };
 use crate::smpp::link::Link;
 use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
+use crate::smpp::pace::Pace;
 use crate::smpp::shared::LinkStates;
 use crate::spool::{Options, Spool};
 use crate::vitals::clock::Receipts;
@@ -43,7 +46,7 @@ pub struct Parts {
 pub fn spool_options(config: &Config) -> Options {
     Options {
         folder: config.gateway.spool.clone(),
-        links: config.link.iter().map(|l| (l.name.clone(), l.group().to_owned())).collect(),
+        links: binds(config).map(|(link, bind)| (bind.name, link.group().to_owned())).collect(),
         keep: Duration::from_secs(u64::from(config.gateway.keep_hours) * 3600),
         host: host_name(),
         bytes_max: u64::from(config.gateway.spool_megabytes_max) << 20,
@@ -51,11 +54,19 @@ pub fn spool_options(config: &Config) -> Options {
     }
 }
 
-/// `links`: how many share what may be held.
-fn link_options(config: &LinkConfig, links: usize) -> LinkOptions {
+/// Every bind of every link, in the configuration's order.
+fn binds(config: &Config) -> impl Iterator<Item = (&LinkConfig, BindName)> {
+    config.link.iter().flat_map(|link| link.binds().into_iter().map(move |bind| (link, bind)))
+}
+
+/// `binds`: how many share what may be held.
+fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOptions {
     let seconds = |n: u32| Duration::from_secs(n.max(1).into());
     LinkOptions {
-        name: config.name.clone(),
+        name: bind.name,
+        link: config.name.clone(),
+        role: bind.role,
+        version: config.version.number(),
         group: config.group().to_owned(),
         host: config.host.clone(),
         port: config.port,
@@ -64,7 +75,8 @@ fn link_options(config: &LinkConfig, links: usize) -> LinkOptions {
         system_type: config.system_type.clone(),
         default_alphabet: config.default_alphabet,
         receive_window: (config.receive_window.max(1) as usize).min(RECEIVE_WINDOW_MAX),
-        receive_bytes: (RECEIVE_BYTES_MAX / links.max(1)).max(PDU_BYTES_MAX),
+        receive_bytes: (RECEIVE_BYTES_MAX / binds.max(1)).max(PDU_BYTES_MAX),
+        socket_bytes: (LINK_SOCKETS_BYTES_MAX / binds.max(1)).min(LINK_SOCKET_BYTES),
         submit_window: (config.submit_window.max(1) as usize).min(SUBMIT_WINDOW_MAX),
         submits_per_second: config.submits_per_second,
         enquire_link: seconds(config.enquire_link_seconds),
@@ -93,13 +105,15 @@ impl Parts {
         let receipts = Arc::new(Receipts::after(spool.newest_received_us(), world.clone()));
         let progress = Progress::new(Duration::from_secs(GATEWAY_HANG_SECONDS));
         progress.add(marks.work().clone());
-        let states = Arc::new(LinkStates::new(config.link.len()));
+        let all = binds(config).count();
+        let states = Arc::new(LinkStates::new(all));
         let in_doubt = spool.take_in_doubt();
         let mut groups: Vec<Group> = Vec::new();
         let (mut links, mut names) = (Vec::new(), Vec::new());
-        for (place, link) in config.link.iter().enumerate() {
+        let mut paces: HashMap<&str, Arc<Pace>> = HashMap::new();
+        for (place, (link, bind)) in binds(config).enumerate() {
             let index = u16::try_from(place)?;
-            let options = link_options(link, config.link.len());
+            let options = link_options(link, bind, all);
             if !groups.iter().any(|g| g.name == options.group) {
                 let queue = Arc::new(SubmitQueue::new(count.clone()));
                 groups.push(Group { name: options.group.clone(), first: index, queue, doubt: Arc::default() });
@@ -111,7 +125,9 @@ impl Parts {
             work.beat();
             names.push(LinkName { link: options.name.clone(), group: options.group.clone() });
             links.push(Link {
-                meters: Meters::new(&options.name),
+                meters: Meters::new(&options.link, &options.name),
+                pace: paces.entry(&link.name).or_default().clone(),
+                desk: Arc::default(),
                 options,
                 index,
                 spool: spool.queue(),

@@ -51,6 +51,9 @@ impl Session<'_> {
             && enquiry.sequence == sequence
         {
             self.enquiry = None;
+            let took = self.now - enquiry.at;
+            self.link.meters.enquire_seconds.record(took.as_secs_f64());
+            self.link.desk.say(|view| view.round_trip = Some(took));
             self.confirm(enquiry.acked);
         }
     }

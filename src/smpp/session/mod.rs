@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::link::Link;
 use super::overload::Rung;
 use super::pdu::{Bind, Pdu};
-use super::{CommandId, CommandStatus, encode_nack, frame};
+use super::{CommandId, CommandStatus, frame};
 use crate::handoff::append::{Append, Done};
 use crate::limits::{PDU_READ_SECONDS, READ_BYTES, UNBIND_SECONDS, WRITE_BYTES_MAX};
 
@@ -53,9 +53,9 @@ impl Session<'_> {
             system_id: options.system_id.clone(),
             password: options.password.clone(),
             system_type: options.system_type.clone(),
-            interface_version: 0x34,
+            interface_version: options.version,
         };
-        self.request(&Pdu::BindTransceiver(bind));
+        self.request(&options.role.request(bind));
     }
 
     async fn serve<R, W>(&mut self, reader: &mut R, writer: &mut W) -> End
@@ -140,7 +140,7 @@ impl Session<'_> {
                     return None;
                 }
                 Err(error) => {
-                    encode_nack(&mut self.out, CommandStatus::EsmeRinvcmdlen, error.sequence);
+                    self.nack(CommandStatus::EsmeRinvcmdlen, error.sequence);
                     return Some(End::BadLength(error));
                 }
             }
@@ -184,7 +184,8 @@ impl Session<'_> {
         if self.partial_since.is_some_and(|at| self.now - at > Duration::from_secs(PDU_READ_SECONDS)) {
             return Some(End::HalfPdu);
         }
-        if self.link.stop.is_cancelled() && !self.stopping {
+        let told = self.link.stop.is_cancelled() || self.link.desk.quits(self.now, self.is_submit_idle());
+        if told && !self.stopping {
             self.stopping = true;
             if self.phase == Phase::Binding {
                 return Some(End::Stopped);
@@ -245,15 +246,26 @@ impl Session<'_> {
     fn meter(&mut self) {
         self.link.meters.receive_window.set(self.received as f64);
         self.link.meters.submit_window.set(self.in_flight.len() as f64);
+        let (receiving, submitting) = (self.received, self.in_flight.len());
+        // What was answered stands at the front until its time is over.
+        let open = self.written.iter().find(|(_, sequence)| self.in_flight.contains_key(sequence));
+        let oldest = open.map(|(at, _)| *at).into_iter().chain(self.enquiry.map(|enquiry| enquiry.at)).min();
+        self.link.desk.say(|view| (view.receiving, view.submitting, view.oldest) = (receiving, submitting, oldest));
+        self.link.meters.oldest.set(oldest.map_or(0.0, |at| (self.now - at).as_secs_f64()));
     }
 
     /// Takes the frame apart by what it is.
     fn take_frame(&mut self, frame: &frame::Frame) -> Option<End> {
         self.misses = 0;
+        self.link.received(&frame.raw);
         match (self.phase, frame.id) {
-            (Phase::Binding, CommandId::BindTransceiverResp | CommandId::GenericNack)
-                if Some(frame.sequence) == self.bind_sequence =>
-            {
+            (
+                Phase::Binding,
+                CommandId::BindTransceiverResp
+                | CommandId::BindTransmitterResp
+                | CommandId::BindReceiverResp
+                | CommandId::GenericNack,
+            ) if Some(frame.sequence) == self.bind_sequence => {
                 return self.bind_response(frame);
             }
             (_, CommandId::DeliverSm | CommandId::DataSm) => self.take_message(frame),
@@ -284,7 +296,7 @@ impl Session<'_> {
                 self.respond(CommandStatus::EsmeRinvbndsts.into(), frame.sequence, &Pdu::Other(response));
             }
             // Those that nobody knows.
-            _ => encode_nack(&mut self.out, CommandStatus::EsmeRinvcmdid, frame.sequence),
+            _ => self.nack(CommandStatus::EsmeRinvcmdid, frame.sequence),
         }
         None
     }
@@ -294,7 +306,7 @@ impl Session<'_> {
             return Some(End::BindRefused(frame.status));
         }
         self.phase = Phase::Bound;
-        self.link.bound();
+        self.link.bound(frame.body());
         for kept in std::mem::take(&mut self.before_bind) {
             self.take_message(&kept);
         }

@@ -41,6 +41,16 @@ pub enum End {
 }
 
 impl End {
+    /// For people.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Io(error) => error.to_string(),
+            Self::BindRefused(status) => format!("bind refused: {:?}", crate::smpp::CommandStatus::from(*status)),
+            Self::BadLength(error) => error.to_string(),
+            other => other.word().replace('_', " "),
+        }
+    }
+
     /// One word for metrics and logs.
     pub fn word(&self) -> &'static str {
         match self {
@@ -163,10 +173,6 @@ pub(super) struct Session<'a> {
     pub(super) given_up: HashMap<u32, (u64, usize)>,
     /// Submits whose outcome was given up.
     pub(super) late: BTreeMap<u64, Active>,
-    pub(super) paused_until: Option<Instant>,
-    pub(super) pause: std::time::Duration,
-    /// When the pace allows the next segment.
-    pub(super) pace: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -208,9 +214,6 @@ impl<'a> Session<'a> {
             written: VecDeque::new(),
             given_up: HashMap::new(),
             late: BTreeMap::new(),
-            paused_until: None,
-            pause: std::time::Duration::ZERO,
-            pace: now,
         }
     }
 
@@ -218,12 +221,26 @@ impl<'a> Session<'a> {
     pub(super) fn request(&mut self, pdu: &Pdu) -> u32 {
         let sequence = self.next_sequence;
         self.next_sequence = if sequence >= 0x7FFF_FFFF { 1 } else { sequence + 1 };
+        let begin = self.out.len();
         crate::smpp::encode(&mut self.out, 0, sequence, pdu);
+        self.link.sent(self.out.get(begin..).unwrap_or_default());
         sequence
     }
 
     pub(super) fn respond(&mut self, status: u32, sequence: u32, pdu: &Pdu) {
+        let begin = self.out.len();
         crate::smpp::encode(&mut self.out, status, sequence, pdu);
+        self.link.sent(self.out.get(begin..).unwrap_or_default());
+    }
+
+    /// Says that something was no PDU, or no request that is served.
+    pub(super) fn nack(&mut self, status: crate::smpp::CommandStatus, sequence: u32) {
+        self.respond(status.into(), sequence, &Pdu::GenericNack);
+    }
+
+    /// Is nothing that was taken to be submitted without an answer?
+    pub(super) fn is_submit_idle(&self) -> bool {
+        self.intents + self.ready.len() + self.in_flight.len() == 0
     }
 
     pub(super) fn index(&self) -> LinkIndex {

@@ -14,9 +14,6 @@ use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
 use crate::smpp::{CommandId, CommandStatus, decode};
 use crate::text::segments::{Segment, split_for};
 
-/// First and longest pause after the SMSC asked for one.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-
 /// A submit whose intent is durable.
 #[derive(Debug)]
 pub(super) struct Active {
@@ -43,7 +40,11 @@ impl Session<'_> {
 
     /// Has the window room, and is nothing in the way?
     pub(super) fn wants_submits(&self) -> bool {
-        self.bound() && self.paused_until.is_none() && self.submits_under_way() < self.link.options.submit_window
+        self.bound()
+            && self.link.options.role.submits()
+            && self.link.desk.takes_submits()
+            && self.link.pace.paused_until(self.now).is_none()
+            && self.submits_under_way() < self.link.options.submit_window
     }
 
     /// Takes submits from the group's queue and makes their intents durable.
@@ -90,23 +91,15 @@ impl Session<'_> {
 
     /// Writes what is ready as far as window and pace allow; returns when the pace allows more.
     pub(super) fn write_submits(&mut self) -> Option<Instant> {
-        if let Some(until) = self.paused_until {
-            if self.now < until {
-                return (!self.ready.is_empty()).then_some(until);
-            }
-            self.paused_until = None;
-        }
         let per_second = self.link.options.submits_per_second;
         while self.bound() && self.in_flight.len() < self.link.options.submit_window && self.out.len() < WRITE_BYTES_MAX
         {
-            if per_second > 0 && !self.ready.is_empty() && self.pace > self.now {
-                return Some(self.pace);
+            let Some(&(order, segment)) = self.ready.first() else { break };
+            if let Err(at) = self.link.pace.take(self.now, per_second) {
+                return Some(at);
             }
-            let Some((order, segment)) = self.ready.pop_first() else { break };
+            self.ready.remove(&(order, segment));
             self.write_segment(order, segment);
-            if per_second > 0 {
-                self.pace = self.pace.max(self.now) + Duration::from_secs(1) / per_second;
-            }
         }
         None
     }
@@ -142,6 +135,7 @@ impl Session<'_> {
             return self.late_response(frame);
         };
         self.link.meters.response_seconds.record((self.now - at).as_secs_f64());
+        self.link.desk.say(|view| view.round_trip = Some(self.now - at));
         let Some(active) = self.active.get_mut(&order) else { return };
         match CommandStatus::from(frame.status) {
             CommandStatus::EsmeRok if frame.id == CommandId::SubmitSmResp => {
@@ -153,7 +147,7 @@ impl Session<'_> {
                     *place = Some(id);
                 }
                 active.open -= 1;
-                self.pause = Duration::ZERO;
+                self.link.pace.accepted();
                 self.link.meters.accepted.increment(1);
                 self.complete(order);
             }
@@ -161,10 +155,8 @@ impl Session<'_> {
                 active.written -= 1;
                 self.ready.insert((order, segment));
                 self.link.meters.throttled.increment(1);
-                if self.paused_until.is_none() {
-                    self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
-                    self.paused_until = Some(self.now + self.pause);
-                    tracing::info!(link = %self.link.options.name, seconds = self.pause.as_secs(), "the SMSC throttles: the link pauses");
+                if let Some(pause) = self.link.pace.throttled(self.now) {
+                    tracing::info!(link = %self.link.options.name, seconds = pause.as_secs(), "the SMSC throttles: the link pauses");
                 }
             }
             _ => {

@@ -51,6 +51,9 @@ struct Rig {
 fn options() -> LinkOptions {
     LinkOptions {
         name: "a".into(),
+        link: "a".into(),
+        role: Default::default(),
+        version: 0x34,
         group: "g".into(),
         host: "smsc".into(),
         port: 2775,
@@ -60,6 +63,7 @@ fn options() -> LinkOptions {
         default_alphabet: Default::default(),
         receive_window: 4,
         receive_bytes: 1 << 20,
+        socket_bytes: 1 << 18,
         redelivery: Duration::from_secs(60),
         submit_window: 2,
         submits_per_second: 0,
@@ -90,7 +94,9 @@ impl Rig {
         let states = Arc::new(LinkStates::new(1));
         let (marks, pressure) = (Arc::new(Marks::new(Vec::new(), Run::default(), 0)), Pressure::default());
         let link = Link {
-            meters: Meters::new(&options.name),
+            meters: Meters::new(&options.link, &options.name),
+            pace: Arc::default(),
+            desk: Arc::default(),
             options,
             index: 0,
             spool,
