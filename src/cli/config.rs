@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::config::{Config, EXIT_CONFIG, Part, Problem};
 use crate::intake::decide::Longest;
-use crate::role::{support, worker};
+use crate::role::{gateway, support, worker};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -66,6 +66,7 @@ pub fn main(path: &Path, args: Args) -> ExitCode {
 
 fn check(path: &Path, part: Option<PartName>, json: bool) -> anyhow::Result<ExitCode> {
     let loaded = match part {
+        Some(PartName::Gateway) => gateway::load(path),
         Some(part) => Config::load_for(path, part.part()),
         None => Config::load(path),
     };

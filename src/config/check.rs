@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::pem::Holds;
 use super::places::Places;
 use super::{BindMode, Config, LinkConfig, LoginConfig, Problem, secret};
 use crate::limits;
@@ -274,6 +275,7 @@ impl<'a> Checker<'a> {
                 "it is sent as it is; some SMSCs cut it or refuse the bind",
             );
         }
+        self.tls(key, link);
         self.numbers(&at("numbers"), &link.numbers);
         self.range(&at("binds"), link.binds.into(), 1, limits::BINDS_MAX as u64);
         self.range(&at("receive_window"), link.receive_window.into(), 1, limits::RECEIVE_WINDOW_MAX as u64);
@@ -290,6 +292,49 @@ impl<'a> Checker<'a> {
                 "0 would acknowledge what is not stored",
                 "use an error such as 8 (ESME_RSYSERR) or 88 (ESME_RTHROTTLED)",
             );
+        }
+    }
+
+    fn tls(&mut self, key: &str, link: &mut LinkConfig) {
+        let files = [
+            ("ca_file", link.ca_file.clone(), Holds::Certificates),
+            ("client_certificate_file", link.client_certificate_file.clone(), Holds::Certificates),
+            ("client_key_file", link.client_key_file.clone(), Holds::Key),
+        ];
+        let named = files.iter().filter(|(_, file, _)| file.is_some()).map(|(name, ..)| *name);
+        for name in named.chain(link.server_name.is_some().then_some("server_name")) {
+            if !link.tls {
+                self.error(&format!("{key}.{name}"), "is of no use without TLS", "write tls = true, or leave it out");
+            }
+        }
+        if let Some(name) = &link.server_name
+            && rustls::pki_types::ServerName::try_from(name.as_str()).is_err()
+        {
+            let what = format!("`{name}` is no name that a certificate can have");
+            self.error(&format!("{key}.server_name"), what, "write the SMSC's DNS name or address");
+        }
+        if link.client_certificate_file.is_some() != link.client_key_file.is_some() {
+            self.error(
+                &format!("{key}.client_certificate_file"),
+                "client_certificate_file and client_key_file stand together",
+                "name both files, or neither",
+            );
+        }
+        if !link.tls {
+            return;
+        }
+        for (name, file, holds) in files {
+            let Some(file) = file else { continue };
+            let file = secret::place_of(&file, self.credentials, self.folder);
+            let pem = match name {
+                "ca_file" => &mut link.pem.authorities,
+                "client_certificate_file" => &mut link.pem.certificate,
+                _ => &mut link.pem.key,
+            };
+            let key = format!("{key}.{name}");
+            pem.read(&file, holds, |why| {
+                self.places.problem(&key, why, "name a PEM file that the gateway's user can read")
+            });
         }
     }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use super::pem::Pem;
 use crate::domain::alphabet::DefaultAlphabet;
+use crate::domain::bind::Role;
 use crate::limits::BINDS_MAX;
-use crate::smpp::options::Role;
 
 /// How to bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -46,6 +47,17 @@ impl SmppVersion {
     }
 }
 
+/// What stands in a link's PEM files.
+#[derive(Debug, Clone, Default)]
+pub struct PemFiles {
+    /// Of `ca_file`.
+    pub authorities: Pem,
+    /// Of `client_certificate_file`.
+    pub certificate: Pem,
+    /// Of `client_key_file`.
+    pub key: Pem,
+}
+
 /// One bind of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindName {
@@ -70,6 +82,24 @@ pub struct LinkConfig {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Speak TLS? The SMSC's certificate and name are verified.
+    #[serde(default)]
+    pub tls: bool,
+    /// PEM file of the authorities that may have signed the SMSC's certificate; the system's when left out.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Name that the SMSC's certificate must have; `host` when left out.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// PEM file of our certificate, where the SMSC asks for one.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
+    /// PEM file of its key (systemd's `LoadCredential`).
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// What stands in those files.
+    #[serde(skip)]
+    pub pem: PemFiles,
     /// SMPP `system_id`, at most 15 bytes.
     pub system_id: String,
     /// SMPP password, at most 8 bytes by the specification; longer ones are sent as they are.

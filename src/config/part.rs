@@ -27,6 +27,10 @@ impl Config {
             Part::Web => vec![&self.database.web.password],
             Part::Owner => vec![&self.database.owner.password],
         };
+        if part == Part::Gateway {
+            let files = self.link.iter().flat_map(|l| [&l.pem.authorities, &l.pem.certificate, &l.pem.key]);
+            problems.extend(files.filter_map(|pem| pem.problem().cloned()));
+        }
         problems.extend(secrets.into_iter().filter_map(|s| s.problem().cloned()));
         if part == Part::Gateway && self.link.is_empty() {
             problems.push(Problem {

@@ -6,6 +6,7 @@
 pub mod alphabet;
 pub mod answers;
 pub mod auth;
+pub mod bind;
 pub mod checklist;
 pub mod decimal;
 pub mod digits;

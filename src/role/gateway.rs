@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, EXIT_CONFIG, Part};
+use crate::config::{Config, ConfigError, EXIT_CONFIG, Part};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, SubmitOutcome};
 use crate::handoff::server;
@@ -33,7 +33,7 @@ const THREADS: usize = 2;
 
 /// Runs the role until it is told to stop.
 pub fn main(path: &Path) -> ExitCode {
-    let config = match Config::load_for(path, Part::Gateway) {
+    let config = match load(path) {
         Ok(config) => config,
         Err(error) => return super::support::report(&error.into()),
     };
@@ -63,6 +63,13 @@ pub fn main(path: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The configuration, when a gateway can run by it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let config = Config::load_for(path, Part::Gateway)?;
+    parts::check_tls(&config)?;
+    Ok(config)
 }
 
 async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {

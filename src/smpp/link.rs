@@ -7,6 +7,8 @@ use rusmpp::tlvs::TlvTag;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandStatus;
@@ -17,6 +19,7 @@ use super::overload::{Reason, Rung};
 use super::pace::Pace;
 use super::session::{self, End};
 use super::shared::LinkStates;
+use super::tls::Tls;
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
 use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
@@ -137,9 +140,16 @@ impl Link {
 
     /// Serves the link over TCP until it is told to stop.
     pub async fn run(self) {
-        let dial =
-            Tcp { host: self.options.host.clone(), port: self.options.port, socket_bytes: self.options.socket_bytes };
-        self.run_over(&dial).await;
+        let tls = self.options.tls.as_ref().map(Tls::new).transpose();
+        let (host, port) = (self.options.host.clone(), self.options.port);
+        match tls {
+            Ok(tls) => {
+                let dial = Tcp { host, port, socket_bytes: self.options.socket_bytes, tls };
+                self.run_over(&dial).await;
+            }
+            // Looked at before: the role makes one of each before it takes a configuration.
+            Err(error) => tracing::error!(link = %self.options.name, %error, "its TLS cannot be used"),
+        }
     }
 
     /// Serves the link until it is told to stop.
@@ -347,16 +357,22 @@ struct Tcp {
     host: String,
     port: u16,
     socket_bytes: usize,
+    tls: Option<Tls>,
 }
 
 impl Dial for Tcp {
-    type Stream = TcpStream;
+    type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
-    async fn dial(&self) -> std::io::Result<TcpStream> {
+    async fn dial(&self) -> std::io::Result<Self::Stream> {
         let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
         for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
             match open(address, self.socket_bytes).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    return match &self.tls {
+                        None => Ok(Either::Left(stream)),
+                        Some(tls) => Ok(Either::Right(tls.secure(stream).await?)),
+                    };
+                }
                 Err(error) => last = error,
             }
         }

@@ -16,6 +16,7 @@ pub mod pace;
 pub mod pdu;
 pub mod session;
 pub mod shared;
+pub mod tls;
 
 pub use decode::{BadBody, decode};
 pub use encode::{encode, encode_nack};

@@ -3,47 +3,21 @@
 use std::time::Duration;
 
 use super::pdu::{Bind, Pdu};
+use super::tls::TlsOptions;
 use crate::domain::alphabet::DefaultAlphabet;
+use crate::domain::bind::Role;
 
-/// Which way messages go on a bind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Role {
-    /// Both ways.
-    #[default]
-    Transceiver,
-    /// We submit. What comes nevertheless is kept all the same.
-    Transmitter,
-    /// We receive, and take no submits.
-    Receiver,
-}
-
-impl Role {
-    /// May submits be written on it?
-    pub fn submits(self) -> bool {
-        self != Self::Receiver
-    }
-
-    /// One word, as in the configuration.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Transceiver => "transceiver",
-            Self::Transmitter => "transmitter",
-            Self::Receiver => "receiver",
-        }
-    }
-
-    /// The bind request.
-    pub fn request(self, bind: Bind) -> Pdu {
-        match self {
-            Self::Transceiver => Pdu::BindTransceiver(bind),
-            Self::Transmitter => Pdu::BindTransmitter(bind),
-            Self::Receiver => Pdu::BindReceiver(bind),
-        }
+/// The bind request.
+pub(super) fn request(role: Role, bind: Bind) -> Pdu {
+    match role {
+        Role::Transceiver => Pdu::BindTransceiver(bind),
+        Role::Transmitter => Pdu::BindTransmitter(bind),
+        Role::Receiver => Pdu::BindReceiver(bind),
     }
 }
 
 /// One bind of a link to an SMSC.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LinkOptions {
     /// Name of the bind: the link's own for its first one, `NAME#2` and so on for others, `NAME#tx` for the
     /// transmitter of a pair. Logs and the spool have it.
@@ -60,6 +34,8 @@ pub struct LinkOptions {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// TLS, where the SMSC speaks it.
+    pub tls: Option<TlsOptions>,
     /// `system_id`.
     pub system_id: String,
     /// `password`. Never printed.

@@ -21,6 +21,7 @@
 // new sequence number, as an SMSC must.
 
 import smpp from 'smpp';
+import fs from 'node:fs';
 import readline from 'node:readline';
 
 const options = { window: 50, receipts: true, system_id: 'scrutineer', password: 'secret', port: 0, ...JSON.parse(process.argv[2] ?? '{}') };
@@ -105,7 +106,11 @@ function receiptFor(submit, id) {
     };
 }
 
-const server = smpp.createServer((session) => {
+// TLS: {"tls": {"key": file, "cert": file, "ca": file}}; with `ca` clients must show a certificate of it.
+const files = Object.entries(options.tls ?? {}).map(([name, file]) => [name, fs.readFileSync(file)]);
+const secure = { ...Object.fromEntries(files), ...(options.tls?.ca && { requestCert: true, rejectUnauthorized: true }) };
+
+const server = smpp.createServer(secure, (session) => {
     session.inFlight = new Set();
     session.socket.setNoDelay(true);
     session.on('error', (error) => {
@@ -160,6 +165,7 @@ const server = smpp.createServer((session) => {
     });
 });
 
+server.on('tlsClientError', (error) => journal('tls_error', { error: String(error.message ?? error) }));
 server.listen(options.port, '127.0.0.1', () => journal('listening', { port: server.address().port }));
 
 const commands = readline.createInterface({ input: process.stdin });

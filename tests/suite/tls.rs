@@ -1,36 +1,11 @@
 //! The link to a PostgreSQL that is not local: TLS, the server's certificate and name verified.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
-use std::process::Command;
 
+use super::support::authority::authority;
 use super::support::cluster::{Cluster, Durability};
 use super::support::process;
 use super::support::site::Site;
-
-fn openssl(dir: &Path, args: &[&str]) {
-    let output = Command::new("openssl").args(args).current_dir(dir).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// An authority `NAME.pem`, and `NAME-server.pem` which it signed for `localhost`.
-fn authority(dir: &Path, name: &str) {
-    let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
-    let (server_key, request, server) =
-        (format!("{name}-server.key"), format!("{name}.csr"), format!("{name}-server.pem"));
-    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    openssl(
-        dir,
-        &[&["req", "-x509", "-days", "2", "-subj", "/CN=test", "-keyout", &key, "-out", &pem][..], &new].concat(),
-    );
-    openssl(dir, &[&["req", "-subj", "/CN=localhost", "-keyout", &server_key, "-out", &request][..], &new].concat());
-    std::fs::write(dir.join("san"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
-    let sign = ["-CAcreateserial", "-days", "2", "-extfile", "san"];
-    openssl(
-        dir,
-        &[&["x509", "-req", "-in", &request, "-CA", &pem, "-CAkey", &key, "-out", &server][..], &sign].concat(),
-    );
-}
 
 /// A server on TCP that speaks nothing but TLS.
 fn secured(site: &Site, port: u16) -> Cluster {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::keep::Keeper;
-use crate::config::{Acknowledge, BindName, Config, LinkConfig};
+use crate::config::{Acknowledge, BindName, Config, ConfigError, LinkConfig, Problem};
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::message::Vitals;
 use crate::handoff::queue::{SubmitCount, SubmitQueue};
@@ -22,6 +22,7 @@ use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
 use crate::smpp::pace::Pace;
 use crate::smpp::shared::LinkStates;
+use crate::smpp::tls::{Tls, TlsOptions};
 use crate::spool::{Options, Spool};
 use crate::vitals::clock::Receipts;
 use crate::vitals::pressure::Pressure;
@@ -70,6 +71,7 @@ fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOption
         group: config.group().to_owned(),
         host: config.host.clone(),
         port: config.port,
+        tls: tls_options(config),
         system_id: config.system_id.clone(),
         password: config.password.reveal().to_owned(),
         system_type: config.system_type.clone(),
@@ -87,6 +89,31 @@ fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOption
         redelivery: seconds(config.redelivery_seconds),
         receipts: config.receipts,
     }
+}
+
+fn tls_options(config: &LinkConfig) -> Option<TlsOptions> {
+    config.tls.then(|| TlsOptions {
+        server_name: config.server_name.as_ref().unwrap_or(&config.host).clone(),
+        authorities: config.pem.authorities.bytes().to_vec(),
+        certificate: config.pem.certificate.bytes().to_vec(),
+        key: config.pem.key.bytes().to_vec(),
+    })
+}
+
+/// Can every link's TLS be used? What files alone don't show: a key that is of another certificate, say.
+pub fn check_tls(config: &Config) -> Result<(), ConfigError> {
+    let mut problems = Vec::new();
+    for link in &config.link {
+        if let Some(Err(error)) = tls_options(link).as_ref().map(Tls::new) {
+            problems.push(Problem {
+                place: format!("link `{}`", link.name),
+                key: "tls".to_owned(),
+                what: error.to_string(),
+                mend: "look at ca_file, server_name, client_certificate_file and client_key_file".to_owned(),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
 }
 
 struct Group {

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::link::Link;
+use super::options::request;
 use super::overload::Rung;
 use super::pdu::{Bind, Pdu};
 use super::{CommandId, CommandStatus, frame};
@@ -55,7 +56,7 @@ impl Session<'_> {
             system_type: options.system_type.clone(),
             interface_version: options.version,
         };
-        self.request(&options.role.request(bind));
+        self.request(&request(options.role, bind));
     }
 
     async fn serve<R, W>(&mut self, reader: &mut R, writer: &mut W) -> End
@@ -64,6 +65,8 @@ impl Session<'_> {
         W: AsyncWrite + Unpin,
     {
         let mut sleep = std::pin::pin!(sleep_until(Instant::now()));
+        // TLS keeps a last record to itself until it is flushed; a socket has nothing to flush.
+        let (secured, mut flushed) = (self.link.options.tls.is_some(), true);
         loop {
             self.now = Instant::now();
             self.link.turned();
@@ -94,8 +97,13 @@ impl Session<'_> {
             // fixed, so that a simulated run can be repeated.
             tokio::select! {
                 biased;
-                written = writer.write_buf(out), if !out.is_empty() => if let Err(error) = written {
-                    return End::Io(error);
+                written = writer.write_buf(out), if !out.is_empty() => match written {
+                    Ok(_) => flushed = !secured,
+                    Err(error) => return End::Io(error),
+                },
+                result = writer.flush(), if !flushed && out.is_empty() => match result {
+                    Ok(()) => flushed = true,
+                    Err(error) => return End::Io(error),
                 },
                 read = reader.read_buf(input), if can_read => match read {
                     Ok(0) => return End::Closed,

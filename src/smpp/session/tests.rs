@@ -54,6 +54,7 @@ fn options() -> LinkOptions {
         link: "a".into(),
         role: Default::default(),
         version: 0x34,
+        tls: None,
         group: "g".into(),
         host: "smsc".into(),
         port: 2775,

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each topic uses some of it")]
 
+pub mod authority;
 pub mod book;
 pub mod cgroup;
 pub mod cluster;
