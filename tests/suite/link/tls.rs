@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::authority::{authority, signed};
+use crate::support::authority::{authority, expired, signed};
 use crate::support::peer::{Delivery, Peer};
 use crate::support::process;
 use crate::support::site::Site;
@@ -14,15 +14,15 @@ async fn a_link_is_bound_by_tls_only_when_certificates_and_names_are_right() {
     for name in ["ours", "strange"] {
         authority(&dir, name);
     }
-    signed(&dir, "ours", "client", 2);
-    signed(&dir, "ours", "expired", -1);
+    signed(&dir, "ours", "client");
+    expired(&dir, "ours", "expired");
     let file = |name: &str| dir.join(name).display().to_string();
     let served = |name: &str| json!({"cert": file(&format!("{name}.pem")), "key": file(&format!("{name}.key"))});
     let mut asking = served("ours-server");
     asking["ca"] = json!(file("ours.pem"));
     let mut peer = Peer::start(json!({"tls": asking})).await;
     let open = Peer::start(json!({"tls": served("ours-server")})).await;
-    let expired = Peer::start(json!({"tls": served("expired")})).await;
+    let late = Peer::start(json!({"tls": served("expired")})).await;
 
     let keys = |ca: &str, name: &str, client: bool| {
         let client =
@@ -34,7 +34,7 @@ async fn a_link_is_bound_by_tls_only_when_certificates_and_names_are_right() {
         ("no-client", peer.port, keys("ours", "localhost", false)),
         ("other-authority", open.port, keys("strange", "localhost", false)),
         ("other-name", open.port, keys("ours", "smpp.example.net", false)),
-        ("too-old", expired.port, keys("ours", "localhost", false)),
+        ("too-old", late.port, keys("ours", "localhost", false)),
         ("own-roots", open.port, "tls = true\nserver_name = \"localhost\"".to_owned()),
     ] {
         site = site.link_with(name, port, &keys);
@@ -53,14 +53,14 @@ async fn a_link_is_bound_by_tls_only_when_certificates_and_names_are_right() {
         let line = gateway.logged(&format!("link={link} ")).await;
         assert!(line.contains(why), "{link}: {line}");
     }
-    assert!(open.journal().iter().chain(&expired.journal()).all(|line| line["event"] != "bound"));
+    assert!(open.journal().iter().chain(&late.journal()).all(|line| line["event"] != "bound"));
 }
 
 #[tokio::test]
 async fn files_of_tls_that_cannot_be_used_are_named_with_their_line_before_anything_starts() {
     let site = Site::without_database();
     authority(site.path(), "ours");
-    signed(site.path(), "ours", "client", 2);
+    signed(site.path(), "ours", "client");
     let keys = "tls = true\nca_file = \"missing.pem\"\nclient_certificate_file = \"client.key\"\nserver_name = \"a b\"";
     let site = site.link_with("north", 1, keys);
     let output = process::run(&site.config(), ["config", "check", "--for", "gateway"]).await;
@@ -72,8 +72,8 @@ async fn files_of_tls_that_cannot_be_used_are_named_with_their_line_before_anyth
 
     let site = Site::without_database();
     authority(site.path(), "ours");
-    signed(site.path(), "ours", "client", 2);
-    signed(site.path(), "ours", "another", 2);
+    signed(site.path(), "ours", "client");
+    signed(site.path(), "ours", "another");
     let keys = "tls = true\nca_file = \"missing.pem\"\nclient_certificate_file = \"client.key\"\nclient_key_file = \"client.key\"";
     let site = site.link_with("north", 1, keys).link_with("south", 1, "ca_file = \"ours.pem\"");
     let output = process::run(&site.config(), ["config", "check", "--for", "gateway"]).await;
