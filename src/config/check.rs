@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
             self.error("link", format!("{} links", config.link.len()), format!("at most {}", limits::LINKS_MAX));
         }
         let binds: usize = config.link.iter().map(|link| link.binds().len()).sum();
-        if binds > limits::BINDS_MAX {
+        if binds > limits::BINDS_MAX && config.link.len() <= limits::LINKS_MAX {
             let mend = format!("at most {} of all links together: lower `binds`", limits::BINDS_MAX);
             self.error("link", format!("{binds} binds"), mend);
         }
@@ -314,11 +314,9 @@ impl<'a> Checker<'a> {
             self.error(&format!("{key}.server_name"), what, "write the SMSC's DNS name or address");
         }
         if link.client_certificate_file.is_some() != link.client_key_file.is_some() {
-            self.error(
-                &format!("{key}.client_certificate_file"),
-                "client_certificate_file and client_key_file stand together",
-                "name both files, or neither",
-            );
+            let there = if link.client_key_file.is_some() { "client_key_file" } else { "client_certificate_file" };
+            let mend = "name both client_certificate_file and client_key_file, or neither";
+            self.error(&format!("{key}.{there}"), "stands without the other", mend);
         }
         if !link.tls {
             return;

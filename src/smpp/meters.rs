@@ -131,3 +131,21 @@ fn snake(name: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_makes_statuses_up_does_not_make_up_counters() {
+        let mut meters = Meters::new("a", "a#2");
+        for status in 0..2 * PDU_COUNTERS_MAX as u32 {
+            let mut pdu = vec![0, 0, 0, 16, 0x80, 0, 0, 4];
+            pdu.extend_from_slice(&status.to_be_bytes());
+            meters.passed("in", &pdu);
+        }
+        assert_eq!(meters.pdus.len(), PDU_COUNTERS_MAX + 1, "one more counts the others");
+        meters.passed("in", b"short");
+        assert_eq!(snake(&format!("{:?}", CommandId::DeliverSmResp)), "deliver_sm_resp");
+    }
+}

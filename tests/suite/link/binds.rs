@@ -1,5 +1,6 @@
 //! Transceivers, pairs, several binds of one link, and the version of the protocol.
 
+use scrutineer::limits::LINKS_MAX;
 use scrutineer::smpp::Pdu;
 
 use super::smsc::{Smsc, asks, listener};
@@ -95,4 +96,12 @@ async fn a_configuration_says_where_nobody_could_be_answered_and_where_there_are
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("unknown word `twice`, expected one of `transceiver`"), "{said}");
     assert!(said.contains("33 binds; at most 32"), "{said}");
+
+    let mut site = Site::without_database();
+    for n in 0..=LINKS_MAX {
+        site = site.link_with(&format!("link-{n}"), 1, "");
+    }
+    let output = process::run(&site.config(), ["config", "check"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&format!("{} links; at most {LINKS_MAX}", LINKS_MAX + 1)), "{said}");
 }

@@ -66,7 +66,7 @@ async fn files_of_tls_that_cannot_be_used_are_named_with_their_line_before_anyth
     let output = process::run(&site.config(), ["config", "check", "--for", "gateway"]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(78), "{said}");
-    for what in ["`a b` is no name that a certificate can have", "client_key_file stand together"] {
+    for what in ["`a b` is no name that a certificate can have", "client_certificate_file: stands without the other"] {
         assert!(said.contains(what), "{what}: {said}");
     }
 
