@@ -14,6 +14,7 @@ mod tests;
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -45,6 +46,23 @@ pub async fn run<T: AsyncRead + AsyncWrite>(link: &mut Link, io: T) -> End {
     .await;
     session.finish().await;
     end
+}
+
+/// Writes some of what waits; when nothing does, sees to it that all is out.
+async fn write<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    out: &mut BytesMut,
+    flushed: &mut bool,
+    secured: bool,
+) -> std::io::Result<()> {
+    if out.is_empty() {
+        writer.flush().await?;
+        *flushed = true;
+    } else {
+        writer.write_buf(out).await?;
+        *flushed = !secured;
+    }
+    Ok(())
 }
 
 impl Session<'_> {
@@ -97,14 +115,11 @@ impl Session<'_> {
             // fixed, so that a simulated run can be repeated.
             tokio::select! {
                 biased;
-                written = writer.write_buf(out), if !out.is_empty() => match written {
-                    Ok(_) => flushed = !secured,
-                    Err(error) => return End::Io(error),
-                },
-                result = writer.flush(), if !flushed && out.is_empty() => match result {
-                    Ok(()) => flushed = true,
-                    Err(error) => return End::Io(error),
-                },
+                done = write(writer, out, &mut flushed, secured), if !out.is_empty() || !flushed => {
+                    if let Err(error) = done {
+                        return End::Io(error);
+                    }
+                }
                 read = reader.read_buf(input), if can_read => match read {
                     Ok(0) => return End::Closed,
                     Ok(_) => self.heard = Instant::now(),
