@@ -293,8 +293,10 @@ pub const WEB_CONDITIONS_MAX: usize = 8;
 pub const WEB_CONDITION_VALUES_MAX: i64 = 64;
 /// Characters of words that incidents are looked through for.
 pub const WEB_WORDS_CHARS_MAX: usize = 100;
-/// Areas in one table.
+/// Areas that figures are kept of.
 pub const WEB_AREA_ROWS: i64 = 500;
+/// Of them, those that the overview's page shows one by one: its file has all.
+pub const WEB_AREA_ROWS_SHOWN: usize = 250;
 /// Characters of a text shown in a list; the message's own page has the whole.
 pub const WEB_LIST_TEXT_CHARS: i32 = 480;
 /// Characters of a text shown before it is folded.

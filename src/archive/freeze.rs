@@ -6,6 +6,7 @@ use super::{AreaFrame, Frame, FrozenDetail, key, pack};
 use crate::domain::checklist::Checklist;
 use crate::limits::{ARCHIVE_SLICE, ARCHIVE_TRIES};
 use crate::store::archive::{self, Making, Unsettled};
+use crate::store::archive_observer;
 use crate::store::archive_submission::{self, Frozen, NewRow};
 use crate::store::election::{self, ElectionError};
 use crate::store::pages::Place;
@@ -13,6 +14,7 @@ use crate::store::pages::election::{self as page, Election};
 use crate::store::pages::overview::overview;
 use crate::store::pages::question::{by_area, questions};
 use crate::store::pages::submissions::{Cursor, Row};
+use crate::store::pages::{incidents, observers};
 use crate::store::{Store, StoreError};
 
 /// Why an election was not archived.
@@ -141,7 +143,7 @@ async fn make(
     let asked: u64 = newest.iter().map(|c| c.questions.len() as u64).sum();
     let inner = areas.iter().filter(|a| areas.iter().any(|b| b.1 == Some(a.0.id))).count() as u64;
     let places = areas.len() as u64 + 1;
-    let all = 1 + definitions.len() as u64 + places * (2 + newest.len() as u64) - 1
+    let all = 2 + definitions.len() as u64 + places * (3 + newest.len() as u64) - 1
         + (inner + 1) * asked
         + reports.unsigned_abs();
     let mut press = Press { store, making, progress, done: 0, all };
@@ -153,6 +155,7 @@ async fn make(
         Ok(Some(Frame { checklists: checklists.clone(), areas: page::first_level(store, election.id).await? }))
     };
     press.put(key::frame(), frame).await?;
+    press.put(key::definitions(), async { Ok(Some(&newest)) }).await?;
     let everywhere = std::iter::once(None).chain(areas.iter().map(|(place, _)| Some(place)));
     for area in everywhere {
         let code = area.map_or("", |a| a.code.as_str());
@@ -161,6 +164,8 @@ async fn make(
             press.put(key::area(code), frame_of(store, election, area)).await?;
         }
         press.put(key::overview(code), async { overview(store, election, area).await.map(Some) }).await?;
+        let incidents = async { incidents::counts(store, election.id, area.map(|a| a.id)).await.map(Some) };
+        press.put(key::incidents(code), incidents).await?;
         for checklist in &newest {
             let prefix = &checklist.prefix;
             press.put(key::questions(prefix, code), questions(store, election, prefix, area)).await?;
@@ -171,6 +176,7 @@ async fn make(
         }
     }
     let figures = press.done as usize;
+    freeze_observers(store, election, making).await?;
     let mut place = making.submissions;
     let mut after = archive_submission::last(store, making).await?;
     press.advance(place.unsigned_abs());
@@ -184,6 +190,24 @@ async fn make(
         press.advance(got.unsigned_abs());
         if got < ARCHIVE_SLICE {
             return Ok((figures, place));
+        }
+    }
+}
+
+/// Stores the observers, from where an attempt before has come to.
+async fn freeze_observers(store: &Store, election: &Election, making: &Making) -> Result<(), StoreError> {
+    let mut filter = observers::Filter { after: archive_observer::last(store, making).await?, ..Default::default() };
+    loop {
+        let (rows, more) = observers::page(store, election, &filter, ARCHIVE_SLICE).await?;
+        filter.after = rows.last().map(|row| row.code.clone());
+        let nameless = rows.into_iter().map(|row| {
+            let row = observers::Row { id: 0, phones: Vec::new(), ..row };
+            let body = pack::pack(&row)?;
+            Ok((row, body))
+        });
+        archive_observer::put(store, making, &nameless.collect::<Result<Vec<_>, StoreError>>()?).await?;
+        if !more {
+            return Ok(());
         }
     }
 }

@@ -29,3 +29,13 @@ pub fn by_area(prefix: &str, code: &str, area: &str) -> String {
 pub fn checklist(id: i32) -> String {
     format!("checklist/{id}")
 }
+
+/// The newest version of each checklist, in full.
+pub fn definitions() -> String {
+    "definitions".to_owned()
+}
+
+/// [`crate::store::pages::incidents::Counts`].
+pub fn incidents(area: &str) -> String {
+    format!("incidents/{area}")
+}

@@ -116,15 +116,19 @@ pub async fn unsettled(store: &Store, election: i32) -> Result<Unsettled, StoreE
         .await
 }
 
-/// What an election holds, in a few words that change when it does.
+/// What an election holds, in a few words that change when anything of it does that its pages show.
 async fn fingerprint(conn: &mut PgConnection, election: i32) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT concat_ws(' ',
-             (SELECT concat_ws(' ', count(*), sum(revisions), max(last_received_at), sum(missing), sum(hashtext(answers::text)::bigint))
-              FROM submission WHERE election_id = $1),
-             (SELECT concat_ws(' ', count(*), max(id)) FROM location WHERE election_id = $1),
-             (SELECT concat_ws(' ', count(*), max(id), count(station_id)) FROM observer WHERE election_id = $1),
-             (SELECT concat_ws(' ', count(*), max(id)) FROM checklist WHERE election_id = $1)) AS "held!""#,
+             (SELECT concat_ws(' ', count(*), sum(hashtextextended(s::text, 0)::numeric)) FROM submission s WHERE election_id = $1),
+             (SELECT concat_ws(' ', count(*), count(superseded)) FROM revision WHERE election_id = $1),
+             (SELECT concat_ws(' ', count(*), sum(hashtextextended(l::text, 0)::numeric)) FROM location l WHERE election_id = $1),
+             (SELECT concat_ws(' ', count(*), sum(hashtextextended(o::text, 0)::numeric)) FROM observer o WHERE election_id = $1),
+             (SELECT concat_ws(' ', count(*), sum(hashtextextended(c::text, 0)::numeric)) FROM checklist c WHERE election_id = $1),
+             (SELECT string_agg(outcome || ' ' || n, ' ' ORDER BY outcome) FROM (SELECT outcome, sum(messages) AS n
+              FROM tally_outcome WHERE election_id = $1 GROUP BY 1) t),
+             (SELECT hashtextextended(concat_ws(' ', slug, name, timezone, language, opened_at, closed_at), 0)
+              FROM election WHERE id = $1)) AS "held!""#,
         election
     )
     .fetch_one(conn)
@@ -197,6 +201,9 @@ async fn forget(conn: &mut PgConnection, election: i32, but: i32) -> Result<(), 
         .execute(&mut *conn)
         .await?;
     sqlx::query!("DELETE FROM archive_submission WHERE election_id = $1 AND version <> $2", election, but)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("DELETE FROM archive_observer WHERE election_id = $1 AND version <> $2", election, but)
         .execute(&mut *conn)
         .await?;
     sqlx::query!("DELETE FROM archive_blob b WHERE NOT EXISTS (SELECT FROM archive_figure f WHERE f.hash = b.hash)")

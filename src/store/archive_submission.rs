@@ -2,16 +2,18 @@
 
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use time::PrimitiveDateTime;
 use uuid::Uuid;
 
 use super::archive::Making;
 use super::pages::election::Election;
 use super::pages::submission::{Detail, histories};
+use super::pages::submission_filter::Answered;
 use super::pages::submissions::Cursor;
 use super::pages::{Moment, Place};
 use super::{Store, StoreError};
 use crate::domain::value::Answers;
-use crate::limits::{ARCHIVE_SLICE, WEB_PAGE_ROWS};
+use crate::limits::{ARCHIVE_SLICE, WEB_SCAN_FAR_ROWS};
 
 /// One submission on its way into the archive.
 #[derive(Debug)]
@@ -137,10 +139,13 @@ pub async fn put(store: &Store, making: &Making, from: i64, rows: &[NewRow]) -> 
     store
         .with_conn(store.deadline() * 12, async |conn: &mut PgConnection| {
             sqlx::query!(
-                "INSERT INTO archive_submission (election_id, version, place, id, prefix, areas, missing, broken, revised, row, detail)
-                 SELECT $1, $2, u.a, u.b, u.c, ARRAY(SELECT jsonb_array_elements_text(u.d::jsonb)), u.e, u.f, u.g, u.h, u.i
+                "INSERT INTO archive_submission (election_id, version, place, id, prefix, areas, missing, broken, revised, row, detail,
+                     kind, observer, commented, at, answers)
+                 SELECT $1, $2, u.a, u.b, u.c, ARRAY(SELECT jsonb_array_elements_text(u.d::jsonb)), u.e, u.f, u.g, u.h, u.i,
+                     s.kind, o.code, s.comment IS NOT NULL, s.last_received_at, s.answers
                  FROM UNNEST($3::int[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::bool[], $9::bool[],
                      $10::bytea[], $11::bytea[]) AS u (a, b, c, d, e, f, g, h, i)
+                 JOIN submission s ON s.election_id = $1 AND s.id = u.b JOIN observer o ON o.id = s.observer_id
                  ON CONFLICT DO NOTHING",
                 making.election,
                 making.version,
@@ -161,47 +166,117 @@ pub async fn put(store: &Store, making: &Making, from: i64, rows: &[NewRow]) -> 
         .await
 }
 
-/// Which submissions of an archived election.
+/// Which submissions of an archived election: all that pass each of these.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Of this checklist.
     pub prefix: Option<String>,
+    /// `checklist` or `incident`.
+    pub kind: Option<&'static str>,
     /// Of this area or station, by its code.
     pub area: Option<String>,
-    /// `complete`, `partial`, `broken` or `revised`.
-    pub state: Option<&'static str>,
+    /// Of the observer with this code.
+    pub observer: Option<String>,
+    /// Bits of [`state`](super::pages::submission_filter::state).
+    pub states: i32,
+    /// The last report came then or later, and before, by the clocks of `timezone`.
+    pub from: Option<PrimitiveDateTime>,
+    /// See `from`.
+    pub until: Option<PrimitiveDateTime>,
+    /// Of `from` and `until`.
+    pub timezone: String,
+    /// With these answers.
+    pub answers: Option<Answered>,
     /// From this place on.
-    pub from: i32,
+    pub place: i32,
 }
 
-/// One page of lines with their places, compressed; the flag says that more follow.
-pub async fn page(
+impl Wanted {
+    /// How many are looked through for one page: those that an index finds need no more than they fill.
+    fn looked_through(&self, rows: i64) -> i64 {
+        if self.states == 0 && self.answers.is_none() { rows } else { WEB_SCAN_FAR_ROWS }
+    }
+}
+
+/// Lines or pages in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Slice {
+    /// Place and compressed JSON of each.
+    pub rows: Vec<(i32, Vec<u8>)>,
+    /// The place from which to go on; `None`: these were the last.
+    pub next: Option<i32>,
+    /// So many were looked through, and there may be more farther on.
+    pub looked: Option<i64>,
+}
+
+/// The next `rows` that pass: their lines in the list or, for a file, all of each.
+pub async fn slice(
     store: &Store,
     election: i32,
     version: i32,
     wanted: &Wanted,
-) -> Result<(Vec<(i32, Vec<u8>)>, bool), StoreError> {
+    rows: i64,
+    whole: bool,
+) -> Result<Slice, StoreError> {
+    let through = wanted.looked_through(rows + 1);
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
-            let rows = sqlx::query!(
-                "SELECT place, row FROM archive_submission
-                 WHERE election_id = $1 AND version = $2 AND place >= $3
-                   AND ($4::text IS NULL OR prefix = $4) AND ($5::text IS NULL OR $5 = ANY (areas))
-                   AND CASE $6::text WHEN 'complete' THEN missing = 0 WHEN 'partial' THEN missing > 0
-                       WHEN 'broken' THEN broken WHEN 'revised' THEN revised ELSE true END
-                 ORDER BY place LIMIT $7",
+            let found = sqlx::query!(
+                r#"WITH w AS MATERIALIZED (
+                     SELECT place, missing, broken, revised, commented, prefix,
+                         CASE WHEN $13::text IS NULL THEN NULL ELSE answers END AS answers
+                     FROM archive_submission
+                     WHERE election_id = $1 AND version = $2 AND place >= $3
+                       AND ($4::text IS NULL OR prefix = $4) AND ($5::text IS NULL OR kind = $5)
+                       AND ($6::text IS NULL OR areas @> ARRAY[$6::text]) AND ($7::text IS NULL OR observer = $7)
+                       AND at >= coalesce($8::timestamp AT TIME ZONE $10::text, '-infinity')
+                       AND at < coalesce($9::timestamp AT TIME ZONE $10, 'infinity')
+                     ORDER BY place LIMIT $11),
+                   f AS (
+                     SELECT place FROM w WHERE (($12::int & 1) = 0 OR missing = 0) AND (($12 & 2) = 0 OR missing > 0)
+                       AND (($12 & 4) = 0 OR broken) AND (($12 & 8) = 0 OR revised) AND (($12 & 16) = 0 OR commented)
+                       AND ($13::text IS NULL OR prefix = ANY($14::text[]) AND answers @@ (SELECT $13::text::jsonpath))
+                     ORDER BY place LIMIT $15)
+                   SELECT a.place AS "place!", CASE WHEN $16 THEN a.detail ELSE a.row END AS "row!",
+                     NULL::bigint AS looked, NULL::int AS far
+                   FROM f JOIN archive_submission a ON a.election_id = $1 AND a.version = $2 AND a.place = f.place
+                   UNION ALL
+                   SELECT -1, ''::bytea, count(*), max(place) FROM w
+                   ORDER BY 1"#,
                 election,
                 version,
-                wanted.from,
+                wanted.place,
                 wanted.prefix,
+                wanted.kind,
                 wanted.area,
-                wanted.state,
-                WEB_PAGE_ROWS + 1
+                wanted.observer,
+                wanted.from,
+                wanted.until,
+                if wanted.timezone.is_empty() { "UTC" } else { &wanted.timezone },
+                through,
+                wanted.states,
+                wanted.answers.as_ref().map(|a| a.path.as_str()),
+                wanted.answers.as_ref().map(|a| a.prefixes.as_slice()),
+                rows + 1,
+                whole
             )
             .fetch_all(conn)
             .await?;
-            let more = rows.len() as i64 > WEB_PAGE_ROWS;
-            Ok((rows.into_iter().take(WEB_PAGE_ROWS as usize).map(|r| (r.place, r.row)).collect(), more))
+            let (mut lines, mut looked, mut far) = (Vec::with_capacity(found.len()), 0, None);
+            for r in found {
+                match r.looked {
+                    Some(count) => (looked, far) = (count, r.far),
+                    None => lines.push((r.place, r.row)),
+                }
+            }
+            if lines.len() as i64 > rows {
+                lines.truncate(usize::try_from(rows).unwrap_or(0));
+                let next = lines.last().map(|(place, _)| place + 1);
+                return Ok(Slice { rows: lines, next, looked: None });
+            }
+            // All that was looked through is judged; what lies behind it is not.
+            let next = far.filter(|_| looked >= through).map(|place| place + 1);
+            Ok(Slice { rows: lines, next, looked: next.map(|_| looked) })
         })
         .await
 }

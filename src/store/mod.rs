@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod archive;
+pub mod archive_observer;
 pub mod archive_submission;
 pub mod auth;
 pub mod batch;

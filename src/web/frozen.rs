@@ -62,8 +62,7 @@ impl App {
 #[derive(Debug)]
 struct Kept {
     /// Of the plain form; the compressed one's has a mark of its own, as its bytes are others.
-    plain_tag: HeaderValue,
-    packed_tag: HeaderValue,
+    tags: [HeaderValue; 2],
     kind: HeaderValue,
     name: Option<HeaderValue>,
     packed: Bytes,
@@ -157,8 +156,11 @@ pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) 
     if request.method() != Method::GET || address.len() > WEB_FROZEN_PATH_BYTES_MAX {
         return PageError::NotFound.into_response();
     }
-    let key: Key = (who.id, who.role.clone(), archived.version, address);
     let headers = request.headers().clone();
+    if path.ends_with(".csv") || path.ends_with(".json") {
+        return file(&app, &archived, who, request, next, &address, &headers).await;
+    }
+    let key: Key = (who.id, who.role.clone(), archived.version, address);
     let slot = app.0.frozen.slot(&key);
     let mut other = None;
     let kept = slot
@@ -191,6 +193,60 @@ pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
+/// A file: of any length, so that it is not kept. The same address of the same version is the same bytes,
+/// which is what its validator says.
+async fn file(
+    app: &App,
+    archived: &Archived,
+    who: Who,
+    request: Request,
+    next: Next,
+    address: &str,
+    headers: &HeaderMap,
+) -> Response {
+    let made = archived.election.archived.map_or(0, |at| at.at.unix_timestamp_nanos());
+    let digest = Sha256::digest(format!("{} {made} {} {address}", archived.election.id, archived.version));
+    let digest: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let tag =
+        |mark: &str| HeaderValue::from_str(&format!("\"{digest}{mark}\"")).unwrap_or(HeaderValue::from_static(""));
+    let tags = [tag(""), tag("-gz")];
+    let mut response = if has_one(headers, &tags) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        match archived::own(app, archived, who, request.uri()).await {
+            Some(response) => response,
+            None => next.run(request).await,
+        }
+    };
+    if matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
+        let [plain, packed] = tags;
+        validate(response.headers_mut(), if takes_gzip(headers) { packed } else { plain });
+    }
+    response
+}
+
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    list(asked, header::ACCEPT_ENCODING).any(|e| {
+        let (name, weight) = e.split_once(';').unwrap_or((e, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && weight.trim().trim_start_matches("q=").parse() != Ok(0.0)
+    })
+}
+
+/// Does the reader have it, in one form or the other?
+fn has_one(asked: &HeaderMap, tags: &[HeaderValue; 2]) -> bool {
+    list(asked, header::IF_NONE_MATCH).any(|t| {
+        let t = t.trim_start_matches("W/");
+        t == "*" || tags.iter().any(|tag| tag.as_bytes() == t.as_bytes())
+    })
+}
+
+fn validate(headers: &mut HeaderMap, tag: HeaderValue) {
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, cookie"));
+    // The reader asks each time whether it is still so, as a person may sign out or be shut out.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+}
+
 /// A page as it is kept; what is no page comes back.
 async fn keep(response: Response) -> Result<Kept, Response> {
     if response.status() != StatusCode::OK {
@@ -211,8 +267,7 @@ async fn keep(response: Response) -> Result<Kept, Response> {
         |mark: &str| HeaderValue::from_str(&format!("\"{digest}{mark}\"")).unwrap_or(HeaderValue::from_static(""));
     let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
     Ok(Kept {
-        plain_tag: tag(""),
-        packed_tag: tag("-gz"),
+        tags: [tag(""), tag("-gz")],
         kind: kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
         name: parts.headers.get(header::CONTENT_DISPOSITION).cloned(),
         packed: packed.into(),
@@ -221,15 +276,9 @@ async fn keep(response: Response) -> Result<Kept, Response> {
 
 /// The page, or that the reader has it.
 fn send(kept: &Kept, asked: &HeaderMap) -> Response {
-    let takes_gzip = list(asked, header::ACCEPT_ENCODING).any(|e| {
-        let (name, weight) = e.split_once(';').unwrap_or((e, ""));
-        name.trim().eq_ignore_ascii_case("gzip") && weight.trim().trim_start_matches("q=").parse() != Ok(0.0)
-    });
-    let tag = if takes_gzip { &kept.packed_tag } else { &kept.plain_tag };
-    let has = list(asked, header::IF_NONE_MATCH).any(|t| {
-        let t = t.trim_start_matches("W/");
-        t == "*" || [&kept.plain_tag, &kept.packed_tag].iter().any(|tag| tag.as_bytes() == t.as_bytes())
-    });
+    let takes_gzip = takes_gzip(asked);
+    let has = has_one(asked, &kept.tags);
+    let [plain_tag, packed_tag] = &kept.tags;
     let mut response = if has {
         StatusCode::NOT_MODIFIED.into_response()
     } else if takes_gzip {
@@ -245,10 +294,7 @@ fn send(kept: &Kept, asked: &HeaderMap) -> Response {
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, tag.clone());
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, cookie"));
-    // The reader asks each time whether it is still so, as a person may sign out or be shut out.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    validate(headers, if takes_gzip { packed_tag.clone() } else { plain_tag.clone() });
     if !has {
         headers.insert(header::CONTENT_TYPE, kept.kind.clone());
         if let Some(name) = &kept.name {

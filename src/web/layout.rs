@@ -23,7 +23,7 @@ const ELECTION_WAYS: [(&str, &str, &str); 7] = [
 ];
 
 /// Those of [`ELECTION_WAYS`] that archived elections have.
-const ARCHIVED_WAYS: [&str; 3] = ["overview", "questions", "submissions"];
+const ARCHIVED_WAYS: [&str; 5] = ["overview", "questions", "submissions", "incidents", "observers"];
 
 /// The ways outside of any election; as [`ELECTION_WAYS`].
 const SITE_WAYS: [(&str, &str, &str); 7] = [

@@ -205,6 +205,30 @@ async function tabThrough(page, most = 400) {
   for (const address of plan.archived) {
     await step(`archived ${address}`, () => visit(page, bad, session, address, plan.budget));
   }
+  await page.setViewportSize(DESK);
+  await step('an archived election from the list of elections', async () => {
+    await page.goto('/elections');
+    const way = page.getByRole('region', { name: 'Archived elections' }).getByRole('link').first();
+    await Promise.all([page.waitForURL('**/elections/*-*'), way.click()]);
+    check(await page.locator('.state.archived').count() === 1, 'it does not say that it is archived');
+  });
+  await step('a filter of an archived election', async () => {
+    await page.goto(plan.archive.page);
+    await page.getByLabel(plan.archive.label, { exact: true }).first().selectOption(plan.archive.value);
+    const form = page.getByRole('search').first();
+    await Promise.all([page.waitForURL((url) => url.search.includes(plan.archive.query)), form.getByRole('button').first().click()]);
+    const rows = await page.locator('tbody tr').count();
+    check(rows > 0, 'no rows');
+    return { rows };
+  });
+  await step('a download of an archived election', async () => {
+    await page.goto(plan.archive.page);
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV' }).first().click()]);
+    const text = readFileSync(await download.path(), 'utf8');
+    check(text.charCodeAt(0) === 0xfeff && text.split('\r\n').length > 2, text.slice(0, 80));
+    check(!/(^|,)"?[=+@]/m.test(text), 'a cell would be run');
+    return { file: download.suggestedFilename(), bytes: text.length };
+  });
   await context.close();
 }
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::Moment;
 use super::election::Election;
+use super::submission::Detail;
 use super::submissions::Cursor;
 use crate::domain::value::Answers;
-use crate::limits;
 use crate::store::{Store, StoreError};
 
 /// Which ones.
@@ -50,7 +50,7 @@ pub struct Row {
     pub missing: i16,
     /// Rules that the answers break.
     pub broken: i32,
-    /// What was written beside, cut to [`limits::WEB_LIST_TEXT_CHARS`].
+    /// What was written beside, cut to the characters asked for.
     pub comment: Option<String>,
     /// Reports that made it.
     pub revisions: i32,
@@ -67,8 +67,30 @@ impl Row {
     }
 }
 
+impl From<Detail> for Row {
+    fn from(it: Detail) -> Self {
+        let mut above = it.trail.into_iter().rev();
+        let station = above.next().filter(|p| p.is_station);
+        Self {
+            id: it.id,
+            prefix: it.prefix,
+            serial: it.serial,
+            observer: it.observer,
+            area: station.as_ref().and_then(|_| above.next()).map(|p| p.name),
+            station: station.map(|p| (p.code, p.name)),
+            answers: it.answers,
+            missing: it.missing,
+            broken: i32::try_from(it.broken_rules.len()).unwrap_or(i32::MAX),
+            comment: it.comment,
+            revisions: it.revisions,
+            first: it.first,
+            last: it.last,
+        }
+    }
+}
+
 /// How many there are, in all and lately.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// In all.
     pub all: i64,
@@ -86,6 +108,7 @@ pub async fn page(
     election: &Election,
     filter: &Filter,
     rows_max: i64,
+    comment_chars: i32,
 ) -> Result<(Vec<Row>, bool), StoreError> {
     store
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
@@ -120,7 +143,7 @@ pub async fn page(
                 filter.after.map(|c| c.at),
                 filter.after.map(|c| c.id),
                 election.timezone,
-                limits::WEB_LIST_TEXT_CHARS,
+                comment_chars,
                 rows_max + 1
             )
             .fetch_all(conn)

@@ -15,6 +15,8 @@ use crate::domain::outcome::Outcome;
 use crate::limits;
 use crate::store::{Store, StoreError};
 
+mod scan;
+
 /// Which ones: all that pass each of these.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -164,11 +166,11 @@ pub async fn page(store: &Store, f: &Filter, turn: Turn) -> Result<Page, StoreEr
             conn.execute(PLAN).await?;
             let wanted = limits::WEB_PAGE_ROWS + 1;
             let scanned = if f.looks_through() { limits::WEB_SCAN_FAR_ROWS } else { wanted };
-            let mut keys = scan(conn, f, turn, scanned, wanted).await?;
+            let mut keys = scan::scan(conn, f, turn, scanned, wanted).await?;
             let more = keys.len() as i64 >= wanted;
             let looked = match more || !f.looks_through() {
                 true => None,
-                false => scan_end(conn, f, turn, scanned).await?.map(|to| (scanned, to)),
+                false => scan::end(conn, f, turn, scanned).await?.map(|to| (scanned, to)),
             };
             keys.truncate(limits::WEB_PAGE_ROWS as usize);
             let keys: Vec<Cursor> = keys.into_iter().map(|(key, _)| key).collect();
@@ -185,7 +187,7 @@ pub async fn next(store: &Store, f: &Filter, after: Option<Cursor>) -> Result<(V
             conn.execute(PLAN).await?;
             let turn = after.map_or(Turn::First, Turn::After);
             let most = limits::WEB_EXPORT_ROWS;
-            let found = scan(conn, f, turn, most, most).await?;
+            let found = scan::scan(conn, f, turn, most, most).await?;
             let (mut keys, mut bytes) = (Vec::with_capacity(found.len()), 0);
             for (key, size) in &found {
                 if bytes >= limits::WEB_EXPORT_BYTES {
@@ -195,157 +197,10 @@ pub async fn next(store: &Store, f: &Filter, after: Option<Cursor>) -> Result<(V
                 keys.push(*key);
             }
             let end =
-                if keys.len() < found.len() { keys.last().copied() } else { scan_end(conn, f, turn, most).await? };
+                if keys.len() < found.len() { keys.last().copied() } else { scan::end(conn, f, turn, most).await? };
             Ok((rows(conn, &keys, i32::MAX, f.is_trouble).await?, end))
         })
         .await
-}
-
-/// The next of the log in a direction (`cmp`, `order`), called `w`, judged by what no index finds. Its
-/// parameters: 1 election, 2 with those of none, 3 outcomes, 4 phone, 5 observer, 6 since, 7 and 8 from and
-/// until, 9 timezone, 10 pattern of words, 11 link, 12 answered, 13 states of replies, 14 trouble only,
-/// 15 to 17 cursor, 18 rows to look through, 19 rows wanted.
-macro_rules! scanned {
-    ($conn:expr, $f:expr, $cursor:expr, $rows:expr, $wanted:expr, $at:literal, $key:literal, $order:literal, $outer:literal) => {
-        sqlx::query!(
-            r#"SELECT w.spool_id AS "spool_id!", w.sequence AS "sequence!", w.received_at AS "received_at!",
-                 octet_length(w.text) AS size FROM (
-                 SELECT m.spool_id, m.sequence, m.received_at, m.text, m.link, m.outcome, m.reply_id, m.reading FROM message m
-                 WHERE ($1::int IS NULL OR m.election_id = $1 OR ($2::bool AND m.election_id IS NULL))
-                   AND ($3::text[] IS NULL OR m.outcome = ANY($3))
-                   AND (NOT $14::bool OR m.outcome NOT IN ('accepted', 'corrected', 'segment'))
-                   AND ($4::bigint IS NULL OR m.phone_id = $4)
-                   AND ($5::int IS NULL OR m.observer_id = $5)
-                   AND m.received_at >= coalesce($6::timestamptz, '-infinity')
-                   AND m.received_at >= coalesce($7::timestamp AT TIME ZONE $9::text, '-infinity')
-                   AND m.received_at < coalesce($8::timestamp AT TIME ZONE $9, 'infinity')
-                   AND ($15::timestamptz IS NULL OR m.received_at "# + $at + r#"= $15 AND (m.received_at "# + $at
-                + r#" $15 OR (m.spool_id, m.sequence) "# + $key + r#" ($16::int, $17::bigint)))
-                 ORDER BY "# + $order + r#" LIMIT $18) w
-             WHERE ($10::text IS NULL OR w.text ILIKE $10
-                    OR (SELECT b.text FROM outbox b WHERE b.id = w.reply_id) ILIKE $10)
-               AND ($11::text IS NULL OR w.link = $11)
-               AND ($12::bool IS NULL OR (w.reply_id IS NOT NULL) = $12)
-               AND ($13::text[] IS NULL OR (SELECT b.state FROM outbox b WHERE b.id = w.reply_id) = ANY($13))
-               AND (NOT $14 OR w.outcome <> 'partial' OR w.reading ? 'leftover'
-                    OR jsonb_path_exists(w.reading, '$.reports[*].leftover ? (@ != "")'))
-             ORDER BY "# + $outer + r#" LIMIT $19"#,
-            $f.election,
-            $f.with_unknown,
-            (!$f.outcomes.is_empty()).then_some(&$f.outcomes[..]) as Option<&[&str]>,
-            $f.phone,
-            $f.observer,
-            $f.since,
-            $f.from,
-            $f.until,
-            $f.timezone(),
-            $f.pattern(),
-            $f.link,
-            $f.answered,
-            $f.replies.as_deref() as Option<&[&str]>,
-            $f.is_trouble,
-            $cursor.map(|c| c.at),
-            $cursor.map(|c| c.spool),
-            $cursor.map(|c| c.sequence),
-            $rows,
-            $wanted
-        )
-        .fetch_all($conn)
-        .await?
-        .into_iter()
-        .map(|r| (Cursor { at: r.received_at, spool: r.spool_id, sequence: r.sequence }, r.size.unwrap_or(0)))
-        .collect()
-    };
-}
-
-/// The last of the next `rows` in a direction, by what an index finds alone. Parameters as in [`scanned`], but
-/// for 10, the rows before the last.
-macro_rules! ends {
-    ($conn:expr, $f:expr, $cursor:expr, $rows:expr, $at:literal, $key:literal, $order:literal) => {
-        sqlx::query!(
-            r#"SELECT m.spool_id AS "spool_id!", m.sequence AS "sequence!", m.received_at AS "received_at!" FROM message m
-               WHERE ($1::int IS NULL OR m.election_id = $1 OR ($2::bool AND m.election_id IS NULL))
-                 AND ($3::text[] IS NULL OR m.outcome = ANY($3))
-                 AND (NOT $11::bool OR m.outcome NOT IN ('accepted', 'corrected', 'segment'))
-                 AND ($4::bigint IS NULL OR m.phone_id = $4)
-                 AND ($5::int IS NULL OR m.observer_id = $5)
-                 AND m.received_at >= coalesce($6::timestamptz, '-infinity')
-                 AND m.received_at >= coalesce($7::timestamp AT TIME ZONE $9::text, '-infinity')
-                 AND m.received_at < coalesce($8::timestamp AT TIME ZONE $9, 'infinity')
-                 AND ($12::timestamptz IS NULL OR m.received_at "# + $at + r#"= $12 AND (m.received_at "# + $at
-                + r#" $12 OR (m.spool_id, m.sequence) "# + $key + r#" ($13::int, $14::bigint)))
-               ORDER BY "# + $order + r#" OFFSET $10 LIMIT 1"#,
-            $f.election,
-            $f.with_unknown,
-            (!$f.outcomes.is_empty()).then_some(&$f.outcomes[..]) as Option<&[&str]>,
-            $f.phone,
-            $f.observer,
-            $f.since,
-            $f.from,
-            $f.until,
-            $f.timezone(),
-            $rows - 1,
-            $f.is_trouble,
-            $cursor.map(|c| c.at),
-            $cursor.map(|c| c.spool),
-            $cursor.map(|c| c.sequence)
-        )
-        .fetch_optional($conn)
-        .await?
-        .map(|r| Cursor { at: r.received_at, spool: r.spool_id, sequence: r.sequence })
-    };
-}
-
-fn place(turn: Turn) -> Option<Cursor> {
-    match turn {
-        Turn::First => None,
-        Turn::After(c) | Turn::Before(c) => Some(c),
-    }
-}
-
-/// The first `wanted` of the next `rows` that pass, with the bytes of their texts.
-async fn scan(
-    conn: &mut PgConnection,
-    f: &Filter,
-    turn: Turn,
-    rows: i64,
-    wanted: i64,
-) -> Result<Vec<(Cursor, i32)>, StoreError> {
-    let cursor = place(turn);
-    if !matches!(turn, Turn::Before(_)) {
-        return Ok(scanned!(
-            conn,
-            f,
-            cursor,
-            rows,
-            wanted,
-            "<",
-            ">",
-            "m.received_at DESC, m.spool_id, m.sequence",
-            "w.received_at DESC, w.spool_id, w.sequence"
-        ));
-    }
-    Ok(scanned!(
-        conn,
-        f,
-        cursor,
-        rows,
-        wanted,
-        ">",
-        "<",
-        "m.received_at, m.spool_id DESC, m.sequence DESC",
-        "w.received_at, w.spool_id DESC, w.sequence DESC"
-    ))
-}
-
-/// The last of the next `rows` of what an index bounds; `None`: there are fewer.
-async fn scan_end(conn: &mut PgConnection, f: &Filter, turn: Turn, rows: i64) -> Result<Option<Cursor>, StoreError> {
-    let cursor = place(turn);
-    Ok(if matches!(turn, Turn::Before(_)) {
-        ends!(conn, f, cursor, rows, ">", "<", "m.received_at, m.spool_id DESC, m.sequence DESC")
-    } else {
-        ends!(conn, f, cursor, rows, "<", ">", "m.received_at DESC, m.spool_id, m.sequence")
-    })
 }
 
 /// These messages in the log's order.

@@ -4,13 +4,15 @@
 //! [`super::overview`]. Phones are masked; [`contacts`] opens them to a session that may see them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use time::OffsetDateTime;
 
 use super::Moment;
 use super::election::Election;
-use crate::limits;
+use super::submission_filter::PLAN;
+use crate::limits::{SUMMARY_DEADLINE_SECONDS, WEB_EXPORT_ROWS};
 use crate::store::{Store, StoreError};
 
 /// Which ones.
@@ -31,7 +33,7 @@ pub struct Filter {
 }
 
 /// One observer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     /// PostgreSQL's key.
     pub id: i32,
@@ -87,20 +89,80 @@ pub async fn page(
     rows_max: i64,
 ) -> Result<(Vec<Row>, bool), StoreError> {
     store
-        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
-            let rows = sqlx::query!(
+        .with_tx(Duration::from_secs(SUMMARY_DEADLINE_SECONDS), async |conn: &mut PgConnection| {
+            conn.execute(PLAN).await?;
+            // As long as the deadline, which is longer than a connection's.
+            conn.execute("SET LOCAL statement_timeout = '15s'").await?;
+            let mut ids = found(conn, election, filter, rows_max + 1).await?;
+            let fits = usize::try_from(rows_max).unwrap_or(0);
+            let more = ids.len() > fits;
+            ids.truncate(fits);
+            Ok((rows(conn, election, filter, &ids).await?, more))
+        })
+        .await
+}
+
+/// The next that pass. What each has reported is read from an index, of all at once.
+async fn found(
+    conn: &mut PgConnection,
+    election: &Election,
+    filter: &Filter,
+    rows: i64,
+) -> Result<Vec<i32>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"WITH due AS (
+             SELECT prefix FROM (SELECT DISTINCT ON (prefix) prefix, state FROM checklist
+                 WHERE election_id = $1 AND kind = 'checklist' AND ($3::text IS NULL OR prefix = $3)
+                 ORDER BY prefix, version DESC) newest WHERE state <> 'draft'),
+         came AS (
+             SELECT observer_id, count(*) AS reports, count(*) FILTER (WHERE lacking > 0) AS partial FROM (
+                 SELECT observer_id, prefix, max(missing) AS lacking FROM submission
+                 WHERE election_id = $1 AND prefix = ANY(ARRAY(SELECT prefix FROM due))
+                 GROUP BY observer_id, prefix) each GROUP BY observer_id)
+         SELECT o.id FROM observer o LEFT JOIN came ON came.observer_id = o.id, (SELECT count(*) AS n FROM due) d
+         WHERE o.election_id = $1
+           AND ($2::int IS NULL OR o.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))
+           AND CASE $4::text WHEN 'missing' THEN coalesce(came.reports, 0) < d.n WHEN 'partial' THEN came.partial > 0
+               WHEN 'nothing' THEN came.reports IS NULL
+               WHEN 'complete' THEN coalesce(came.reports, 0) = d.n AND coalesce(came.partial, 0) = 0 ELSE true END
+           AND ($5::timestamptz IS NULL OR NOT EXISTS (SELECT FROM message m WHERE m.observer_id = o.id AND m.received_at >= $5)
+               AND NOT EXISTS (SELECT FROM submission s WHERE s.election_id = $1 AND s.observer_id = o.id AND s.last_received_at >= $5))
+           AND ($6::text IS NULL OR starts_with(o.code, $6))
+           AND ($7::text IS NULL OR o.code > $7)
+         ORDER BY o.code LIMIT $8"#,
+        election.id,
+        filter.area,
+        filter.prefix,
+        filter.state,
+        filter.silent_since,
+        filter.code,
+        filter.after,
+        rows
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// These observers, by code.
+async fn rows(
+    conn: &mut PgConnection,
+    election: &Election,
+    filter: &Filter,
+    ids: &[i32],
+) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query!(
                 r#"WITH due AS (
                      SELECT array_agg(prefix ORDER BY first) AS prefixes FROM (
                          SELECT DISTINCT ON (prefix) prefix, state, min(id) OVER (PARTITION BY prefix) AS first
                          FROM checklist WHERE election_id = $1 AND kind = 'checklist'
-                           AND ($3::text IS NULL OR prefix = $3) ORDER BY prefix, version DESC) newest
+                           AND ($2::text IS NULL OR prefix = $2) ORDER BY prefix, version DESC) newest
                      WHERE state <> 'draft')
                  SELECT o.id, o.code, l.code AS "station_code?", l.name AS "station?", above.name AS "area?",
                      coalesce(cardinality(due.prefixes), 0)::int8 AS "expected!",
                      (coalesce(cardinality(due.prefixes), 0) - cardinality(f.missing) - cardinality(f.partial))::int8
                          AS "complete!",
                      f.missing AS "missing!", f.partial AS "partial!", f.incidents AS "incidents!", f.heard,
-                     f.heard AT TIME ZONE $8 AS heard_local,
+                     f.heard AT TIME ZONE $3 AS heard_local,
                      ARRAY(SELECT p.masked FROM observer_phone x JOIN phone p ON p.id = x.phone_id
                            WHERE x.observer_id = o.id ORDER BY x.place, p.id LIMIT 4) AS "phones!: Vec<String>"
                  FROM observer o CROSS JOIN due
@@ -117,49 +179,31 @@ pub async fn page(
                  CROSS JOIN LATERAL (
                      SELECT ARRAY(SELECT p FROM unnest(due.prefixes) p WHERE p <> ALL (c.came)) AS missing,
                          c.partial, c.incidents, c.heard) f
-                 WHERE o.election_id = $1
-                   AND ($2::int IS NULL OR o.station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int]))
-                   AND CASE $4::text WHEN 'missing' THEN f.missing <> '{}' WHEN 'partial' THEN f.partial <> '{}'
-                       WHEN 'nothing' THEN cardinality(f.missing) = cardinality(due.prefixes)
-                       WHEN 'complete' THEN f.missing = '{}' AND f.partial = '{}' ELSE true END
-                   AND ($5::timestamptz IS NULL OR f.heard IS NULL OR f.heard < $5)
-                   AND ($6::text IS NULL OR starts_with(o.code, $6))
-                   AND ($7::text IS NULL OR o.code > $7)
-                 ORDER BY o.code LIMIT $9"#,
+                 WHERE o.id = ANY($4)
+                 ORDER BY o.code"#,
                 election.id,
-                filter.area,
                 filter.prefix,
-                filter.state,
-                filter.silent_since,
-                filter.code,
-                filter.after,
                 election.timezone,
-                rows_max + 1
+                ids
             )
             .fetch_all(conn)
             .await?;
-            let fits = usize::try_from(rows_max).unwrap_or(0);
-            let more = rows.len() > fits;
-            let page = rows
-                .into_iter()
-                .take(fits)
-                .map(|r| Row {
-                    id: r.id,
-                    code: r.code,
-                    station: r.station_code.zip(r.station),
-                    area: r.area,
-                    expected: r.expected,
-                    complete: r.complete,
-                    missing: r.missing,
-                    partial: r.partial,
-                    incidents: r.incidents,
-                    heard: Moment::of(r.heard, r.heard_local),
-                    phones: r.phones,
-                })
-                .collect();
-            Ok((page, more))
+    Ok(rows
+        .into_iter()
+        .map(|r| Row {
+            id: r.id,
+            code: r.code,
+            station: r.station_code.zip(r.station),
+            area: r.area,
+            expected: r.expected,
+            complete: r.complete,
+            missing: r.missing,
+            partial: r.partial,
+            incidents: r.incidents,
+            heard: Moment::of(r.heard, r.heard_local),
+            phones: r.phones,
         })
-        .await
+        .collect())
 }
 
 /// How many are complete, on their way, or missing: in an area or in all, of one checklist or of all.
@@ -170,7 +214,10 @@ pub async fn counts(
     prefix: Option<&str>,
 ) -> Result<Counts, StoreError> {
     store
-        .with_conn(store.deadline(), async |conn: &mut PgConnection| {
+        .with_tx(Duration::from_secs(SUMMARY_DEADLINE_SECONDS), async |conn: &mut PgConnection| {
+            conn.execute(PLAN).await?;
+            // As long as the deadline, which is longer than a connection's.
+            conn.execute("SET LOCAL statement_timeout = '15s'").await?;
             Ok(sqlx::query_as!(
                 Counts,
                 r#"WITH due AS (
@@ -180,7 +227,7 @@ pub async fn counts(
                  came AS (
                      SELECT observer_id, count(*) AS reports, count(*) FILTER (WHERE lacking = 0) AS complete FROM (
                          SELECT observer_id, prefix, max(missing) AS lacking FROM submission
-                         WHERE election_id = $1 AND kind = 'checklist' AND prefix IN (SELECT prefix FROM due)
+                         WHERE election_id = $1 AND prefix = ANY(ARRAY(SELECT prefix FROM due))
                          GROUP BY observer_id, prefix) each GROUP BY observer_id)
                  SELECT count(*) AS "all!",
                      count(*) FILTER (WHERE came.complete >= d.n) AS "complete!",
@@ -188,7 +235,7 @@ pub async fn counts(
                      count(*) FILTER (WHERE came.reports IS NULL) AS "nothing!"
                  FROM observer o LEFT JOIN came ON came.observer_id = o.id, (SELECT count(*) AS n FROM due) d
                  WHERE o.election_id = $1
-                   AND ($2::int IS NULL OR o.station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int]))"#,
+                   AND ($2::int IS NULL OR o.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))"#,
                 election,
                 area,
                 prefix
@@ -208,7 +255,7 @@ pub async fn contacts(store: &Store, session: &[u8], observers: &[i32]) -> Resul
                 r#"SELECT observer_id AS "observer_id!", name, phones AS "phones!" FROM web_contacts($1, $2) LIMIT $3"#,
                 session,
                 observers,
-                limits::WEB_EXPORT_ROWS
+                WEB_EXPORT_ROWS
             )
             .fetch_all(conn)
             .await?;

@@ -294,7 +294,12 @@ async fn definition(conn: &mut PgConnection, election: i32, prefix: &str) -> Res
 
 /// All figures of one answer are of one instant.
 async fn begin(conn: &mut PgConnection) -> Result<(), StoreError> {
-    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    conn.execute(concat!(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
+        // As long as the deadline of these, which is longer than a connection's.
+        "SET LOCAL statement_timeout = '15s'; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'"
+    ))
+    .await?;
     Ok(())
 }
 

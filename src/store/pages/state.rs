@@ -56,8 +56,10 @@ pub async fn activity(store: &Store) -> Result<Activity, StoreError> {
         .with_conn(store.deadline(), async |conn: &mut PgConnection| {
             let row = sqlx::query!(
                 r#"SELECT (SELECT max(received_at) FROM message) AS received_at,
-                     (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased')) AS "replies_due!",
-                     (SELECT min(due_at) FROM outbox WHERE state IN ('due', 'leased')) AS reply_due_since,
+                     (SELECT count(*) FROM outbox WHERE state = 'due') + (SELECT count(*) FROM outbox WHERE state = 'leased')
+                         AS "replies_due!",
+                     least((SELECT min(due_at) FROM outbox WHERE state = 'due'),
+                         (SELECT min(due_at) FROM outbox WHERE state = 'leased')) AS reply_due_since,
                      (SELECT count(*) FROM set_aside) AS "set_aside!""#
             )
             .fetch_one(&mut *conn)

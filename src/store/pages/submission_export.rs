@@ -7,7 +7,8 @@ use sqlx::{Executor, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::submission_filter::{Filter, PLAN, filtered};
+use super::submission::Detail;
+use super::submission_filter::{Filter, PLAN, judged};
 use crate::domain::value::Answers;
 use crate::limits;
 use crate::store::{Store, StoreError};
@@ -47,6 +48,30 @@ pub struct Exported {
     pub revisions: i32,
 }
 
+impl From<Detail> for Exported {
+    fn from(it: Detail) -> Self {
+        let mut above = it.trail.into_iter().rev();
+        let station = above.next().filter(|p| p.is_station);
+        Self {
+            id: it.id,
+            prefix: it.prefix,
+            kind: it.kind,
+            serial: it.serial,
+            observer: it.observer,
+            area: station.as_ref().and_then(|_| above.next()).map(|p| p.name),
+            station: station.as_ref().map(|p| p.code.clone()),
+            station_name: station.map(|p| p.name),
+            answers: it.answers,
+            missing: it.missing,
+            broken_rules: it.broken_rules,
+            comment: it.comment,
+            first: it.first.at,
+            last: it.last.at,
+            revisions: it.revisions,
+        }
+    }
+}
+
 /// The next rows after an id, and the id after which to go on; `None`: these were the last.
 pub async fn next(store: &Store, f: &Filter, after: Option<Uuid>) -> Result<(Vec<Exported>, Option<Uuid>), StoreError> {
     store
@@ -67,16 +92,16 @@ pub async fn next(store: &Store, f: &Filter, after: Option<Uuid>) -> Result<(Vec
             .fetch_optional(&mut *conn)
             .await?;
             let Some(end) = end else { return Ok((Vec::new(), None)) };
-            let rows = filtered!(
+            let rows = judged!(
                 f,
-                r#"SELECT w.id, w.prefix, w.kind, w.serial, o.code AS observer, l.code AS "station?",
+                [r#"SELECT w.id, w.prefix, w.kind, w.serial, o.code AS observer, l.code AS "station?",
                      l.name AS "station_name?", above.name AS "area?", w.answers AS "answers!: Json<Answers>", w.missing,
                      w.broken_rules, w.comment, w.first_received_at, w.last_received_at, w.revisions
                  FROM submission w
                  JOIN observer o ON o.id = w.observer_id
                  LEFT JOIN location l ON l.id = w.station_id
-                 LEFT JOIN location above ON above.id = l.parent_id"#,
-                " AND w.election_id = $1 AND w.id > $11::uuid AND w.id <= $12::uuid ORDER BY w.id",
+                 LEFT JOIN location above ON above.id = l.parent_id WHERE"#],
+                [" AND w.election_id = $1 AND w.id > $11::uuid AND w.id <= $12::uuid ORDER BY w.id"],
                 after,
                 end
             )

@@ -8,6 +8,7 @@ use super::condition::{self, COMPARISONS, Compiled, Condition};
 use super::{cursor, encode};
 use crate::domain::checklist::Checklist;
 use crate::limits::WEB_CONDITIONS_MAX;
+use crate::store::archive_submission::Wanted;
 use crate::store::pages::Place;
 use crate::store::pages::election::Election;
 use crate::store::pages::submission_filter::{Answered, Filter, Turn, state};
@@ -25,6 +26,9 @@ pub(super) const STATES: [(&str, &str, i32); 6] = [
     ("comment", "with a comment", state::COMMENTED),
     ("unverified", "from another’s phone", state::UNVERIFIED),
 ];
+
+pub(super) const CUT: PageError =
+    PageError::Bad("This page’s address is cut or mistyped. Begin again at the list’s first page.");
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -165,8 +169,6 @@ impl Asked {
 
     /// Where the page begins.
     pub(super) fn turn(&self) -> Result<Turn, PageError> {
-        const CUT: PageError =
-            PageError::Bad("This page’s address is cut or mistyped. Begin again at the list’s first page.");
         Ok(match (self.after.as_str(), self.before.as_str()) {
             ("", "") => Turn::First,
             ("", before) => Turn::Before(cursor::submission(before).ok_or(CUT)?),
@@ -190,21 +192,47 @@ impl Asked {
                     .ok_or(PageError::Bad("No observer of this election has this code."))?,
             ),
         };
-        let compiled: Vec<Compiled> =
-            self.answers.iter().map(|c| c.compile(checklists)).collect::<Result<_, _>>().map_err(PageError::Bad)?;
-        let answers =
-            condition::all(&compiled).map(|(path, equalities, prefixes)| Answered { path, equalities, prefixes });
         Ok(Filter {
             election: election.id,
             timezone: election.timezone.clone(),
             prefix: Some(self.checklist.clone()).filter(|p| !p.is_empty()),
             area: trail.last().map(|a| a.id),
             observer,
-            states: STATES.iter().filter(|s| self.states.contains(&s.0)).map(|s| s.2).sum(),
+            states: self.bits(),
             from: local(&self.from)?,
             until: local(&self.until)?,
-            answers,
+            answers: self.answered(checklists)?,
         })
+    }
+
+    /// The filter for an archive.
+    pub(super) fn wanted(&self, election: &Election, checklists: &[Checklist]) -> Result<Wanted, PageError> {
+        let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+        Ok(Wanted {
+            prefix: some(&self.checklist),
+            kind: None,
+            area: some(&self.area),
+            observer: some(&self.observer),
+            states: self.bits(),
+            from: local(&self.from)?,
+            until: local(&self.until)?,
+            timezone: election.timezone.clone(),
+            answers: self.answered(checklists)?,
+            place: match self.after.as_str() {
+                "" => 0,
+                text => text.parse().ok().filter(|n| *n >= 0).ok_or(CUT)?,
+            },
+        })
+    }
+
+    fn bits(&self) -> i32 {
+        STATES.iter().filter(|s| self.states.contains(&s.0)).map(|s| s.2).sum()
+    }
+
+    fn answered(&self, checklists: &[Checklist]) -> Result<Option<Answered>, PageError> {
+        let compiled: Vec<Compiled> =
+            self.answers.iter().map(|c| c.compile(checklists)).collect::<Result<_, _>>().map_err(PageError::Bad)?;
+        Ok(condition::all(&compiled).map(|(path, equalities, prefixes)| Answered { path, equalities, prefixes }))
     }
 }
 

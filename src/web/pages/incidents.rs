@@ -1,5 +1,7 @@
 //! `/elections/{slug}/incidents`: what observers reported beside the checklists, the latest first.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -7,11 +9,14 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{answer, cursor};
+use crate::archive::{self, Archived, Frame, key};
 use crate::domain::checklist::Checklist;
 use crate::limits;
+use crate::store::archive_submission::Wanted;
 use crate::store::pages::Place;
 use crate::store::pages::election::{self, ChecklistName, Election};
 use crate::store::pages::incidents::{self, Counts, Filter, Row};
+use crate::store::pages::submission_filter::state;
 use crate::web::auth::Who;
 use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
@@ -64,6 +69,7 @@ struct Page {
     forms: Vec<Checklist>,
     areas: Vec<Place>,
     trail: Vec<Place>,
+    is_archived: bool,
     counts: Counts,
     rows: Vec<Row>,
     chips: Chips,
@@ -109,13 +115,12 @@ async fn filter(app: &App, election: &Election, asked: &Asked) -> Result<(Filter
         "" => None,
         asked => Some(word(asked).ok_or(PageError::NotFound)?),
     };
-    let after =
-        match asked.after.as_str() {
-            "" => None,
-            text => Some(cursor::submission(text).ok_or(PageError::Bad(
-                "This page’s address is cut or mistyped. Begin again at the list’s first page.",
-            ))?),
-        };
+    let after = match asked.after.as_str() {
+        "" => None,
+        // Of an archive it is a place, which is looked at there.
+        _ if election.version > 0 => None,
+        text => Some(cursor::submission(text).ok_or(super::asked::CUT)?),
+    };
     if asked.words.chars().count() > limits::WEB_WORDS_CHARS_MAX || asked.checklist.len() > 12 {
         return Err(PageError::Bad("Look for fewer characters."));
     }
@@ -130,6 +135,29 @@ async fn filter(app: &App, election: &Election, asked: &Asked) -> Result<(Filter
         after,
     };
     Ok((filter, trail))
+}
+
+/// What the address asks for of an archive.
+fn wanted(asked: &Asked) -> Result<Wanted, PageError> {
+    let bits = [
+        ("complete", state::COMPLETE),
+        ("partial", state::PARTIAL),
+        ("broken", state::BROKEN),
+        ("revised", state::REVISED),
+        ("comment", state::COMMENTED),
+    ];
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(Wanted {
+        prefix: some(&asked.checklist),
+        kind: Some("incident"),
+        area: some(&asked.area),
+        states: bits.iter().find(|(word, _)| *word == asked.state).map_or(0, |(_, bit)| *bit),
+        place: match asked.after.as_str() {
+            "" => 0,
+            text => text.parse().ok().filter(|n| *n >= 0).ok_or(super::asked::CUT)?,
+        },
+        ..Wanted::default()
+    })
 }
 
 /// The pairs of the address but the page's beginning.
@@ -152,12 +180,32 @@ pub(in crate::web) async fn page(
 ) -> Answer {
     let election = super::election(&app, &slug).await?;
     let (filter, trail) = filter(&app, &election, &asked).await?;
-    let (rows, more) = incidents::page(app.store(), &election, &filter, limits::WEB_PAGE_ROWS).await?;
-    let counts = incidents::counts(app.store(), election.id, filter.area).await?;
-    let mut checklists = election::checklists(app.store(), election.id).await?;
+    let area = trail.last().map(|a| a.id);
+    let (rows, next, mut checklists, counts, forms, areas) = match app.archived(&slug).await? {
+        Some(archived) => {
+            let wanted = wanted(&asked)?;
+            let found = archive::details(app.store(), &archived, &wanted, limits::WEB_PAGE_ROWS).await?;
+            let frame: Frame =
+                archive::read(app.store(), &archived, &key::frame()).await?.ok_or(PageError::NotFound)?;
+            let counts = archive::read(app.store(), &archived, &key::incidents(&asked.area)).await?.unwrap_or_default();
+            let forms = archive::definitions(app.store(), &archived).await?;
+            let mut rows: Vec<Row> = found.rows.into_iter().map(Row::from).collect();
+            for comment in rows.iter_mut().filter_map(|row| row.comment.as_mut()) {
+                *comment = comment.chars().take(limits::WEB_LIST_TEXT_CHARS as usize).collect();
+            }
+            (rows, found.next.map(|place| place.to_string()), frame.checklists, counts, forms, frame.areas)
+        }
+        None => {
+            let chars = limits::WEB_LIST_TEXT_CHARS;
+            let (rows, more) = incidents::page(app.store(), &election, &filter, limits::WEB_PAGE_ROWS, chars).await?;
+            let next = rows.last().filter(|_| more).map(|row| cursor::of_submission(row.cursor()));
+            let checklists = election::checklists(app.store(), election.id).await?;
+            let counts = incidents::counts(app.store(), election.id, area).await?;
+            let forms = election::definitions(app.store(), election.id).await?;
+            (rows, next, checklists, counts, forms, election::first_level(app.store(), election.id).await?)
+        }
+    };
     checklists.retain(|c| c.kind == "incident");
-    let forms = election::definitions(app.store(), election.id).await?;
-    let areas = election::first_level(app.store(), election.id).await?;
     let path = format!("/elections/{slug}/incidents");
     let set = pairs(&asked);
     let address = Address { path: &path, set: &set };
@@ -178,12 +226,12 @@ pub(in crate::web) async fn page(
     if let Some(words) = &filter.words {
         chips.push(address.chip("words", "Words", words.clone()));
     }
-    let after = rows.last().filter(|_| more).map(|row| cursor::of_submission(row.cursor()));
-    let pager = address.pager(filter.after.is_some(), after.as_deref());
+    let pager = address.pager(!asked.after.is_empty(), next.as_deref());
     let take = who.may(Right::Export).then(|| address.take());
     render(&Page {
         layout: Layout::new("Incidents", Some(who)).at("incidents").of(&election),
         slug,
+        is_archived: election.version > 0,
         language: election.language,
         timezone: election.timezone,
         checklists,
@@ -205,12 +253,21 @@ struct Rows {
     election: Election,
     forms: Vec<Checklist>,
     filter: Filter,
+    archived: Option<(Arc<Archived>, Wanted)>,
 }
 
 impl Source for Rows {
     async fn write(&mut self, sheet: &mut Sheet) -> Result<bool, PageError> {
-        let (rows, more) =
-            incidents::page(self.app.store(), &self.election, &self.filter, limits::WEB_EXPORT_ROWS).await?;
+        // Few at a time, as each has the whole of its comment.
+        let (few, store) = (limits::WEB_PAGE_ROWS, self.app.store());
+        let (rows, more) = match &mut self.archived {
+            Some((archived, wanted)) => {
+                let slice = archive::details(store, archived, wanted, few).await?;
+                wanted.place = slice.next.unwrap_or_default();
+                (slice.rows.into_iter().map(Row::from).collect(), slice.next.is_some())
+            }
+            None => incidents::page(store, &self.election, &self.filter, few, i32::MAX).await?,
+        };
         for row in &rows {
             let said = said(&self.forms, row, &self.election.language);
             let said = said.iter().map(|(code, words)| format!("{code}: {words}")).collect::<Vec<_>>().join("; ");
@@ -244,6 +301,13 @@ pub(in crate::web) async fn file(
     let election = super::election(&app, &slug).await?;
     let (mut filter, _) = filter(&app, &election, &asked).await?;
     filter.after = None;
+    let archived = app.archived(&slug).await?;
+    let forms = match &archived {
+        Some(archived) => archive::definitions(app.store(), archived).await?,
+        None => election::definitions(app.store(), election.id).await?,
+    };
+    let wanted = wanted(&Asked { after: String::new(), ..asked })?;
+    let archived = archived.map(|archived| (archived, wanted));
     let columns = [
         "first",
         "last",
@@ -259,6 +323,5 @@ pub(in crate::web) async fn file(
         "messages",
     ];
     let table = Table::new(form, &[&slug, "incidents"], columns);
-    let forms = election::definitions(app.store(), election.id).await?;
-    export::send(&app, table, Rows { app: app.clone(), election, forms, filter }).await
+    export::send(&app, table, Rows { app: app.clone(), election, forms, filter, archived }).await
 }

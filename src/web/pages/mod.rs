@@ -8,6 +8,7 @@ pub(super) mod message;
 pub(super) mod messages;
 pub(super) mod observers;
 pub(super) mod operators;
+pub(super) mod operators_file;
 pub(super) mod overview;
 pub(super) mod overview_file;
 pub(super) mod question;

@@ -11,7 +11,9 @@ use time::OffsetDateTime;
 use tower_sessions::Session;
 
 use super::link;
+use crate::archive::{self, Archived, Frame, key};
 use crate::limits;
+use crate::store::archive_observer::Wanted;
 use crate::store::pages::Place;
 use crate::store::pages::election::{self, ChecklistName, Election};
 use crate::store::pages::observers::{self, Contact, Counts, Filter, Row};
@@ -63,6 +65,7 @@ struct Page {
     checklists: Vec<ChecklistName>,
     areas: Vec<Place>,
     trail: Vec<Place>,
+    is_archived: bool,
     counts: Arc<Counts>,
     rows: Vec<Row>,
     contacts: Option<HashMap<i32, Contact>>,
@@ -119,6 +122,17 @@ async fn filter(app: &App, election: &Election, asked: &Asked) -> Result<(Filter
     Ok((filter, trail))
 }
 
+/// The same of an archive.
+fn wanted(filter: &Filter, asked: &Asked) -> Wanted {
+    Wanted {
+        area: Some(asked.area.clone()).filter(|area| !area.is_empty()),
+        prefix: filter.prefix.clone(),
+        state: filter.state,
+        code: filter.code.clone(),
+        after: filter.after.clone(),
+    }
+}
+
 /// The pairs of the address but the page's beginning.
 fn pairs(asked: &Asked) -> [(&'static str, &str); 5] {
     [
@@ -151,17 +165,29 @@ pub(in crate::web) async fn page(
 ) -> Answer {
     let election = super::election(&app, &slug).await?;
     let (filter, trail) = filter(&app, &election, &asked).await?;
-    let (rows, more) = observers::page(app.store(), &election, &filter, limits::WEB_OBSERVER_ROWS).await?;
-    let contacts = contacts(&app, opener(&who, &session).as_deref(), &rows).await?;
-    let asked_counts = (election.id, filter.area, filter.prefix.clone());
-    let compute = async {
-        let prefix = filter.prefix.as_deref();
-        observers::counts(app.store(), election.id, filter.area, prefix).await.map_err(PageError::from)
+    let (rows, more, contacts, counts, mut checklists, areas) = match app.archived(&slug).await? {
+        Some(archived) => {
+            let wanted = wanted(&filter, &asked);
+            let (rows, more) = archive::observers(app.store(), &archived, &wanted, limits::WEB_OBSERVER_ROWS).await?;
+            let counts = Arc::new(archive::observer_counts(app.store(), &archived, &wanted).await?);
+            let frame: Frame =
+                archive::read(app.store(), &archived, &key::frame()).await?.ok_or(PageError::NotFound)?;
+            (rows, more, None, counts, frame.checklists, frame.areas)
+        }
+        None => {
+            let (rows, more) = observers::page(app.store(), &election, &filter, limits::WEB_OBSERVER_ROWS).await?;
+            let contacts = contacts(&app, opener(&who, &session).as_deref(), &rows).await?;
+            let asked_counts = (election.id, filter.area, filter.prefix.clone());
+            let compute = async {
+                let prefix = filter.prefix.as_deref();
+                observers::counts(app.store(), election.id, filter.area, prefix).await.map_err(PageError::from)
+            };
+            let counts = app.0.observer_counts.get(asked_counts, compute).await?;
+            let checklists = election::checklists(app.store(), election.id).await?;
+            (rows, more, contacts, counts, checklists, election::first_level(app.store(), election.id).await?)
+        }
     };
-    let counts = app.0.observer_counts.get(asked_counts, compute).await?;
-    let mut checklists = election::checklists(app.store(), election.id).await?;
     checklists.retain(|c| c.kind == "checklist" && c.state != "draft");
-    let areas = election::first_level(app.store(), election.id).await?;
     let path = format!("/elections/{slug}/observers");
     let set = pairs(&asked);
     let address = Address { path: &path, set: &set };
@@ -189,6 +215,7 @@ pub(in crate::web) async fn page(
     render(&Page {
         layout: Layout::new("Observers", Some(who)).at("observers").of(&election),
         slug,
+        is_archived: election.version > 0,
         language: election.language,
         timezone: election.timezone,
         checklists,
@@ -212,13 +239,24 @@ struct Rows {
     election: Election,
     filter: Filter,
     opener: Option<Vec<u8>>,
+    archived: Option<(Arc<Archived>, Wanted)>,
 }
 
 impl Source for Rows {
     async fn write(&mut self, sheet: &mut Sheet) -> Result<bool, PageError> {
-        let (rows, more) =
-            observers::page(self.app.store(), &self.election, &self.filter, limits::WEB_EXPORT_ROWS).await?;
-        let contacts = contacts(&self.app, self.opener.as_deref(), &rows).await?;
+        let store = self.app.store();
+        let (rows, more) = match &mut self.archived {
+            Some((archived, wanted)) => {
+                let (rows, more) = archive::observers(store, archived, wanted, limits::WEB_EXPORT_ROWS).await?;
+                wanted.after = rows.last().map(|row| row.code.clone());
+                (rows, more)
+            }
+            None => observers::page(store, &self.election, &self.filter, limits::WEB_EXPORT_ROWS).await?,
+        };
+        let contacts = match self.archived {
+            Some(_) => None,
+            None => contacts(&self.app, self.opener.as_deref(), &rows).await?,
+        };
         for row in &rows {
             let contact = contacts.as_ref().and_then(|contacts| contacts.get(&row.id));
             let phones = contact.map_or(&row.phones, |contact| &contact.phones);
@@ -270,5 +308,6 @@ pub(in crate::web) async fn file(
     ];
     let table = Table::new(form, &[&slug, "observers"], columns);
     let opener = opener(&who, &session);
-    export::send(&app, table, Rows { app: app.clone(), election, filter, opener }).await
+    let archived = app.archived(&slug).await?.map(|archived| (archived, wanted(&filter, &asked)));
+    export::send(&app, table, Rows { app: app.clone(), election, filter, opener, archived }).await
 }

@@ -13,6 +13,7 @@ use crate::store::pages::state::{self, Activity};
 use crate::vitals::memory::{Memory, Source};
 use crate::web::auth::Who;
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::Take;
 use crate::web::{App, format, text};
 
 #[derive(askama::Template)]
@@ -30,13 +31,13 @@ struct Page {
 
 /// A link as its gateway said.
 #[derive(Debug)]
-struct Link<'a> {
-    host: &'a str,
-    name: &'a str,
-    group: &'a str,
-    bound: bool,
-    old: bool,
-    age_seconds: i64,
+pub(super) struct Link<'a> {
+    pub(super) host: &'a str,
+    pub(super) name: &'a str,
+    pub(super) group: &'a str,
+    pub(super) bound: bool,
+    pub(super) old: bool,
+    pub(super) age_seconds: i64,
 }
 
 impl Page {
@@ -45,21 +46,12 @@ impl Page {
     }
 
     fn links(&self) -> Vec<Link<'_>> {
-        fn of(row: &Row) -> Vec<Link<'_>> {
-            let links = row.status.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            links
-                .iter()
-                .map(|link| Link {
-                    host: &row.host,
-                    name: link.get("link").and_then(Value::as_str).unwrap_or("?"),
-                    group: link.get("group").and_then(Value::as_str).unwrap_or("?"),
-                    bound: link.get("bound").and_then(Value::as_bool).unwrap_or(false),
-                    old: is_old(row),
-                    age_seconds: row.age_seconds,
-                })
-                .collect()
-        }
-        self.hosts.iter().filter(|row| row.part == "gateway").flat_map(of).collect()
+        self.hosts.iter().filter(|row| row.part == "gateway").flat_map(links_of).collect()
+    }
+
+    /// The files of one of the tables.
+    fn take(&self, table: &str) -> Take {
+        Take::of(table, "")
     }
 
     fn is_old(row: &Row) -> bool {
@@ -67,7 +59,7 @@ impl Page {
     }
 
     fn number(row: &Row, path: &str) -> i64 {
-        row.status.pointer(path).and_then(Value::as_i64).unwrap_or(0)
+        number(row, path)
     }
 
     fn is(row: &Row, key: &str) -> bool {
@@ -78,9 +70,8 @@ impl Page {
         row.status.get(key).and_then(Value::as_str).unwrap_or("?")
     }
 
-    /// Records that PostgreSQL has not yet confirmed.
     fn waiting(row: &Row) -> i64 {
-        (Self::number(row, "/newest") - Self::number(row, "/committed")).max(0)
+        waiting(row)
     }
 
     /// `21.4 of 48 MiB`, and how bad that is.
@@ -113,8 +104,35 @@ impl Page {
     }
 }
 
-fn is_old(row: &Row) -> bool {
+/// Has the host not said anything for long?
+pub(super) fn is_old(row: &Row) -> bool {
     row.age_seconds > HOST_STATUS_OLD_SECONDS
+}
+
+/// A number of what a host said.
+pub(super) fn number(row: &Row, path: &str) -> i64 {
+    row.status.pointer(path).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// Records that PostgreSQL has not yet confirmed.
+pub(super) fn waiting(row: &Row) -> i64 {
+    (number(row, "/newest") - number(row, "/committed")).max(0)
+}
+
+/// The links of a gateway.
+pub(super) fn links_of(row: &Row) -> Vec<Link<'_>> {
+    let links = row.status.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    links
+        .iter()
+        .map(|link| Link {
+            host: &row.host,
+            name: link.get("link").and_then(Value::as_str).unwrap_or("?"),
+            group: link.get("group").and_then(Value::as_str).unwrap_or("?"),
+            bound: link.get("bound").and_then(Value::as_bool).unwrap_or(false),
+            old: is_old(row),
+            age_seconds: row.age_seconds,
+        })
+        .collect()
 }
 
 /// `GET /operators`

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::link;
 use crate::archive;
 use crate::domain::outcome::Outcome;
+use crate::limits::WEB_AREA_ROWS_SHOWN;
 use crate::store::pages::election::Election;
 use crate::store::pages::overview::{Area, Overview, Tally, overview};
 use crate::store::pages::{Moment, Place};
@@ -43,6 +44,8 @@ struct Page {
     /// Index of the checklist of the table by area.
     chosen: Option<usize>,
     area_code: String,
+    /// As many areas as a page takes, then all others as one.
+    areas: Vec<Area>,
     growth: Growth,
     archived: Option<Moment>,
 }
@@ -52,8 +55,14 @@ impl Page {
         format!("/elections/{}", self.slug)
     }
 
-    fn take(&self) -> Take {
-        Take::of(&format!("{}/overview", self.path()), link("", &[("area", &self.area_code)]).trim_start_matches('?'))
+    /// The files of one of the tables.
+    fn take(&self, table: &str) -> Take {
+        Take::of(&format!("{}/{table}", self.path()), link("", &[("area", &self.area_code)]).trim_start_matches('?'))
+    }
+
+    /// Are there areas that have no row of their own?
+    fn is_cut(&self) -> bool {
+        self.figures.areas_cut || self.areas.len() < self.figures.areas.len()
     }
 
     fn area_link(&self, code: &str) -> String {
@@ -122,6 +131,21 @@ pub(super) async fn figures(app: &App, election: &Election, area: Option<&Place>
     app.0.overviews.get(key, compute).await
 }
 
+/// As many areas as a page takes, with their names; all others are added up in one.
+fn shown(areas: &[Area]) -> Vec<Area> {
+    if areas.len() <= WEB_AREA_ROWS_SHOWN {
+        return areas.to_vec();
+    }
+    let (own, others) = areas.split_at(WEB_AREA_ROWS_SHOWN - 1);
+    let mut sum = Area { place: None, observers: 0, tallies: Vec::new() };
+    for area in others {
+        sum.observers += area.observers;
+        sum.tallies.resize(area.tallies.len(), Tally::default());
+        sum.tallies.iter_mut().zip(&area.tallies).for_each(|(sum, tally)| sum.add(*tally));
+    }
+    own.iter().cloned().chain([sum]).collect()
+}
+
 /// `GET /elections/{slug}`
 pub(in crate::web) async fn page(
     State(app): State<App>,
@@ -148,6 +172,7 @@ pub(in crate::web) async fn page(
         })
         .collect();
     render(&Page {
+        areas: shown(&figures.areas),
         layout: Layout::new("Overview", Some(who)).at("overview").of(&election),
         slug,
         archived: election.archived,
@@ -159,4 +184,27 @@ pub(in crate::web) async fn page(
         area_code: asked.area,
         figures,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn areas_past_the_bound_are_one_row_and_the_sums_stay() {
+        let areas: Vec<Area> = (0..WEB_AREA_ROWS_SHOWN as i64 + 30)
+            .map(|n| Area {
+                place: None,
+                observers: n,
+                tallies: vec![Tally { expected: n, complete: n / 2, partial: 1 }, Tally::default()],
+            })
+            .collect();
+        let shown = super::shown(&areas);
+        assert_eq!(shown.len(), WEB_AREA_ROWS_SHOWN);
+        let sum = |areas: &[Area]| {
+            areas.iter().map(|a| (a.observers, a.tallies[0].complete)).fold((0, 0), |s, a| (s.0 + a.0, s.1 + a.1))
+        };
+        assert_eq!(sum(&shown), sum(&areas));
+        assert_eq!(super::shown(&areas[..WEB_AREA_ROWS_SHOWN]).len(), WEB_AREA_ROWS_SHOWN);
+    }
 }

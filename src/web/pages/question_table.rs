@@ -132,12 +132,15 @@ fn push(rows: &mut Vec<Row>, base: Row, question: &Question, summary: &Summary, 
     rows.extend(values.into_iter().map(|(value, count)| Row { value, count: Some(count), ..base.clone() }));
 }
 
+/// May this person take files away? Asked where the address of a file is a page's too, which asks for less.
+pub(super) fn may_export(who: &Who) -> Result<(), PageError> {
+    if who.may(Right::Export) { Ok(()) } else { Err(PageError::Refused(Right::Export.refusal())) }
+}
+
 /// The rows as a file.
 pub(super) fn file(app: &App, who: &Who, form: Form, name: &[&str], rows: &[Row]) -> Result<Response, PageError> {
     // The address is the page's, which asks for less.
-    if !who.may(Right::Export) {
-        return Err(PageError::Refused(Right::Export.refusal()));
-    }
+    may_export(who)?;
     let columns = [
         "checklist",
         "question",

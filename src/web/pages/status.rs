@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::store::pages::state::{self, Activity, State as Database};
 use crate::web::auth::Who;
 use crate::web::layout::{Answer, Layout, render};
+use crate::web::list::Take;
 use crate::web::{App, format, text};
 
 #[derive(askama::Template)]
@@ -19,6 +20,7 @@ struct Page {
     clock_seconds: i64,
     up_seconds: i64,
     connections: (u32, usize),
+    take: Take,
 }
 
 impl Page {
@@ -37,6 +39,7 @@ pub(in crate::web) async fn page(State(app): State<App>, Extension(who): Extensi
         clock_seconds: (OffsetDateTime::now_utc() - database.now).whole_seconds(),
         up_seconds: i64::try_from(app.0.started.elapsed().as_secs()).unwrap_or(i64::MAX),
         connections: app.store().connections(),
+        take: Take::of("/status/hosts", ""),
         database,
         activity,
     })

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use super::answer;
+use super::question_table::file_of;
 use crate::domain::checklist::{Question, Severity};
 use crate::domain::value::{Answers, Value};
 use crate::store::pages::Moment;
@@ -14,7 +16,9 @@ use crate::store::pages::election::Election;
 use crate::store::pages::submission::{Detail, Revision, by_id};
 use crate::web::auth::Who;
 use crate::web::error::PageError;
-use crate::web::layout::{Answer, Layout, render};
+use crate::web::export::{self, Form, Table};
+use crate::web::layout::{Layout, render};
+use crate::web::list::Take;
 use crate::web::{App, format, text};
 
 /// One line of the answers.
@@ -80,6 +84,7 @@ struct Page {
     strays: Vec<Line>,
     broken: Vec<Broken>,
     history: Vec<(Revision, Vec<Change>)>,
+    take: Take,
 }
 
 /// `GET /elections/{slug}/submissions/{id}`
@@ -87,25 +92,43 @@ pub(in crate::web) async fn page(
     State(app): State<App>,
     Extension(who): Extension<Who>,
     Path((slug, id)): Path<(String, String)>,
-) -> Answer {
-    let id = Uuid::try_parse(&id).map_err(|_| PageError::NotFound)?;
+) -> Result<Response, PageError> {
+    let (id, form) = file_of(&id);
+    let id = Uuid::try_parse(id).map_err(|_| PageError::NotFound)?;
     let election = super::election(&app, &slug).await?;
     let it = by_id(app.store(), &election, id).await?.ok_or(PageError::NotFound)?;
-    shown(who, election, it)
+    shown(&app, who, election, it, form)
 }
 
-/// The page of a submission, wherever it was read.
-pub(super) fn shown(who: Who, election: Election, mut it: Detail) -> Answer {
+/// The page of a submission, or its answers as a file, wherever it was read.
+pub(super) fn shown(
+    app: &App,
+    who: Who,
+    election: Election,
+    mut it: Detail,
+    form: Option<Form>,
+) -> Result<Response, PageError> {
     let language = &election.language;
     let title = it.checklist.as_ref().map_or_else(|| it.prefix.clone(), |c| c.title.get(language).to_owned());
     let history = history(std::mem::take(&mut it.history), &it, language);
     let (mut sections, mut strays) = (sections(&it, language), strays(&it, language));
+    if let Some(form) = form {
+        // The address is the page's, which asks for less.
+        super::question_table::may_export(&who)?;
+        let table = Table::new(form, &[&election.slug, &it.prefix, &it.observer], ["code", "question", "answer"]);
+        return export::whole(app, table, |sheet| {
+            for line in sections.iter().flat_map(|s| &s.lines).chain(&strays) {
+                sheet.row([(&line.code).into(), (&line.question).into(), line.answer.as_ref().into()]);
+            }
+        });
+    }
     let mut pasts = pasts(&history);
     for line in sections.iter_mut().flat_map(|s| &mut s.lines).chain(&mut strays) {
         line.past = pasts.remove(&line.code).unwrap_or_default();
     }
-    render(&Page {
+    let page = render(&Page {
         layout: Layout::new(format!("{} {}", it.prefix, it.observer), Some(who)).at("submissions").of(&election),
+        take: Take::of(&format!("/elections/{}/submissions/{}", election.slug, it.id), ""),
         slug: election.slug,
         title,
         sections,
@@ -115,7 +138,8 @@ pub(super) fn shown(who: Who, election: Election, mut it: Detail) -> Answer {
         it,
         language: election.language.clone(),
         timezone: election.timezone,
-    })
+    })?;
+    Ok(page.into_response())
 }
 
 fn sections(it: &Detail, language: &str) -> Vec<Section> {

@@ -6,12 +6,15 @@ use axum::extract::{Path, Query, State};
 use super::asked::{Asked, STATES};
 use super::condition::{COMPARISONS, Condition};
 use super::cursor;
+use crate::archive::{self, Archived, AreaFrame, Frame, key};
 use crate::domain::checklist::Checklist;
+use crate::limits::WEB_PAGE_ROWS;
 use crate::store::pages::Place;
-use crate::store::pages::election;
-use crate::store::pages::submission_filter::{Count, Looked, Turn};
+use crate::store::pages::election::{self, Election};
+use crate::store::pages::submission_filter::{Count, Turn, state};
 use crate::store::pages::submissions::{self, Row};
 use crate::web::auth::Who;
+use crate::web::error::PageError;
 use crate::web::layout::{Answer, Layout, render};
 use crate::web::list::{Chips, Pager, Take};
 use crate::web::{App, format, text};
@@ -34,12 +37,19 @@ struct Page {
     pager: Pager,
     take: Take,
     count: Count,
-    looked: Option<Looked>,
+    /// So many were looked through, and there may be more.
+    looked: Option<i64>,
+    is_archived: bool,
 }
 
 impl Page {
+    /// States that can be asked for; who sent what from whose phone is not archived.
     fn states(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        STATES.iter().map(|(word, words, _)| (*word, *words, self.asked.states.contains(word)))
+        let here = |bit: i32| !(self.is_archived && bit == state::UNVERIFIED);
+        STATES
+            .iter()
+            .filter(move |s| here(s.2))
+            .map(|(word, words, _)| (*word, *words, self.asked.states.contains(word)))
     }
 
     fn comparisons(&self) -> [(&'static str, &'static str); COMPARISONS.len()] {
@@ -68,6 +78,20 @@ impl Page {
     }
 }
 
+/// What a page is made of, whether it was read from live tables or from an archive.
+struct Read {
+    checklists: Vec<Checklist>,
+    areas: Vec<Place>,
+    /// The area's name.
+    area: Option<String>,
+    rows: Vec<Row>,
+    count: Count,
+    looked: Option<i64>,
+    /// Cursors of the pages before and after.
+    newer: Option<String>,
+    older: Option<String>,
+}
+
 /// `GET /elections/{slug}/submissions`
 pub(in crate::web) async fn page(
     State(app): State<App>,
@@ -76,14 +100,43 @@ pub(in crate::web) async fn page(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer {
     let asked = Asked::read(pairs)?;
-    let turn = asked.turn()?;
     let election = super::election(&app, &slug).await?;
-    let trail = super::area(&app, &election, &asked.area).await?;
+    let read = match app.archived(&slug).await? {
+        Some(archived) => archived_page(&app, &archived, &asked).await?,
+        None => live_page(&app, &election, &asked).await?,
+    };
+    let path = format!("/elections/{slug}/submissions");
+    let is_first = asked.after.is_empty() && asked.before.is_empty();
+    let pager = Pager {
+        newest: (!is_first).then(|| asked.link(&path, None)),
+        newer: read.newer.map(|c| asked.link(&path, Some(("before", &c)))),
+        older: read.older.map(|c| asked.link(&path, Some(("after", &c)))),
+    };
+    render(&Page {
+        layout: Layout::new("Submissions", Some(who)).at("submissions").of(&election),
+        chips: Chips { chips: asked.chips(&path, read.area.as_deref()), clear: path.clone() },
+        take: Take::of(&path, &asked.query(None)),
+        slug,
+        is_archived: election.version > 0,
+        language: election.language,
+        timezone: election.timezone,
+        checklists: read.checklists,
+        areas: read.areas,
+        rows: read.rows,
+        pager,
+        count: read.count,
+        looked: read.looked,
+        asked,
+    })
+}
+
+async fn live_page(app: &App, election: &Election, asked: &Asked) -> Result<Read, PageError> {
+    let turn = asked.turn()?;
+    let trail = super::area(app, election, &asked.area).await?;
     let checklists = election::definitions(app.store(), election.id).await?;
-    let filter = asked.filter(&app, &election, &trail, &checklists).await?;
+    let filter = asked.filter(app, election, &trail, &checklists).await?;
     let (rows, found) = submissions::page(app.store(), &filter, turn).await?;
     let areas = election::first_level(app.store(), election.id).await?;
-    let path = format!("/elections/{slug}/submissions");
     let at = |row: Option<&Row>| row.map(|r| cursor::of_submission(r.cursor()));
     let older = match (turn, found.looked) {
         (Turn::Before(_), _) => at(rows.last()),
@@ -96,24 +149,31 @@ pub(in crate::web) async fn page(
         (Turn::Before(_), None) => at(rows.first()).filter(|_| found.more),
         (Turn::After(c), _) => at(rows.first()).or(Some(cursor::of_submission(c))),
     };
-    let pager = Pager {
-        newest: (turn != Turn::First).then(|| asked.link(&path, None)),
-        newer: newer.map(|c| asked.link(&path, Some(("before", &c)))),
-        older: older.map(|c| asked.link(&path, Some(("after", &c)))),
+    let area = trail.last().map(|p| p.name.clone());
+    let looked = found.looked.map(|looked| looked.rows);
+    Ok(Read { checklists, areas, area, rows, count: found.count, looked, newer, older })
+}
+
+async fn archived_page(app: &App, archived: &Archived, asked: &Asked) -> Result<Read, PageError> {
+    let frame: Frame = archive::read(app.store(), archived, &key::frame()).await?.ok_or(PageError::NotFound)?;
+    let checklists = archive::definitions(app.store(), archived).await?;
+    let wanted = asked.wanted(&archived.election, &checklists)?;
+    let found = archive::submissions(app.store(), archived, &wanted, WEB_PAGE_ROWS).await?;
+    let area = match asked.area.as_str() {
+        "" => None,
+        code => match archive::read::<AreaFrame>(app.store(), archived, &key::area(code)).await? {
+            Some(area) => area.trail.last().map(|p| p.name.clone()),
+            // A station: its name stands in its lines.
+            None => {
+                let station = found.rows.iter().find_map(|r| r.station.as_ref().filter(|(c, _)| c == code));
+                Some(station.map_or(code, |(_, name)| name).to_owned())
+            }
+        },
     };
-    render(&Page {
-        layout: Layout::new("Submissions", Some(who)).at("submissions").of(&election),
-        chips: Chips { chips: asked.chips(&path, trail.last().map(|p| p.name.as_str())), clear: path.clone() },
-        take: Take::of(&path, &asked.query(None)),
-        slug,
-        language: election.language,
-        timezone: election.timezone,
-        checklists,
-        areas,
-        rows,
-        pager,
-        count: found.count,
-        looked: found.looked,
-        asked,
-    })
+    let count = match asked.pairs().is_empty() && wanted.place == 0 {
+        true => Count::Exact(archived.listed.reports + archived.listed.incidents),
+        false => Count::Unknown,
+    };
+    let older = found.next.map(|place| place.to_string());
+    Ok(Read { checklists, areas: frame.areas, area, rows: found.rows, count, looked: found.looked, newer: None, older })
 }

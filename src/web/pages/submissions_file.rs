@@ -1,13 +1,18 @@
 //! `/elections/{slug}/submissions.csv` and `.json`: the list under its filters, with the answers. Of one
 //! checklist each question is a column; of several the answers stand together.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use uuid::Uuid;
 
 use super::asked::Asked;
+use crate::archive::{self, Archived};
 use crate::domain::checklist::Checklist;
 use crate::domain::value::Value;
+use crate::limits::ARCHIVE_SLICE;
+use crate::store::archive_submission::Wanted;
 use crate::store::pages::election;
 use crate::store::pages::submission_export::{self, Exported};
 use crate::store::pages::submission_filter::Filter;
@@ -40,13 +45,28 @@ pub(in crate::web) async fn file(
     form: Form,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
-    let asked = Asked::read(pairs)?;
+    let mut asked = Asked::read(pairs)?;
     let election = super::election(&app, &slug).await?;
-    let trail = super::area(&app, &election, &asked.area).await?;
-    let checklists = election::definitions(app.store(), election.id).await?;
-    let filter = asked.filter(&app, &election, &trail, &checklists).await?;
-    let one = match filter.answers.as_ref().map(|a| a.prefixes.as_slice()) {
-        _ if filter.prefix.is_some() => filter.prefix.as_deref(),
+    let archived = app.archived(&slug).await?;
+    let (checklists, rows, prefix, answers) = match archived {
+        Some(archived) => {
+            let checklists = archive::definitions(app.store(), &archived).await?;
+            // Of the whole list, wherever its page began.
+            asked.after.clear();
+            let wanted = asked.wanted(&election, &checklists)?;
+            let (prefix, answers) = (wanted.prefix.clone(), wanted.answers.clone());
+            (checklists, From::Archive(archived, wanted), prefix, answers)
+        }
+        None => {
+            let trail = super::area(&app, &election, &asked.area).await?;
+            let checklists = election::definitions(app.store(), election.id).await?;
+            let filter = asked.filter(&app, &election, &trail, &checklists).await?;
+            let (prefix, answers) = (filter.prefix.clone(), filter.answers.clone());
+            (checklists, From::Live(filter, None), prefix, answers)
+        }
+    };
+    let one = match answers.as_ref().map(|a| a.prefixes.as_slice()) {
+        _ if prefix.is_some() => prefix.as_deref(),
         Some([prefix]) => Some(prefix.as_str()),
         _ => None,
     };
@@ -57,28 +77,44 @@ pub(in crate::web) async fn file(
         None => columns.push("answers".to_owned()),
     }
     let table = Table::new(form, &[&slug, "submissions", one.unwrap_or_default()], columns);
-    export::send(&app, table, Rows { app: app.clone(), filter, codes, after: None }).await
+    export::send(&app, table, Rows { app: app.clone(), from: rows, codes }).await
 }
 
 fn codes(checklist: &Checklist) -> Vec<String> {
     checklist.questions.iter().map(|q| q.code.clone()).collect()
 }
 
+/// Where the rows are read, and what comes next.
+enum From {
+    Live(Filter, Option<Uuid>),
+    Archive(Arc<Archived>, Wanted),
+}
+
 struct Rows {
     app: App,
-    filter: Filter,
+    from: From,
     codes: Option<Vec<String>>,
-    after: Option<Uuid>,
 }
 
 impl Source for Rows {
     async fn write(&mut self, sheet: &mut Sheet) -> Result<bool, PageError> {
-        let (rows, end) = submission_export::next(self.app.store(), &self.filter, self.after).await?;
+        let store = self.app.store();
+        let (rows, more) = match &mut self.from {
+            From::Live(filter, after) => {
+                let (rows, end) = submission_export::next(store, filter, *after).await?;
+                *after = end;
+                (rows, end.is_some())
+            }
+            From::Archive(archived, wanted) => {
+                let slice = archive::details(store, archived, wanted, ARCHIVE_SLICE).await?;
+                wanted.place = slice.next.unwrap_or_default();
+                (slice.rows.into_iter().map(Exported::from).collect(), slice.next.is_some())
+            }
+        };
         for row in &rows {
             write(sheet, row, self.codes.as_deref());
         }
-        self.after = end;
-        Ok(end.is_some())
+        Ok(more)
     }
 }
 

@@ -91,7 +91,7 @@ async fn run(plan: &Plan) {
     let cluster = Cluster::start_with(Durability::Synced, "shared_buffers = 512MB\nmax_wal_size = 4GB");
     let database = pg::database_on(&cluster).await;
     let begun = Instant::now();
-    scale::election(&database, 1, "live", submissions).await;
+    scale::first_election(&database, "live", submissions).await;
     scale::settle(&database).await;
     let mut figures = Figures::default();
     figures.plain("election made", format!("{submissions} submissions in {:.0} s", begun.elapsed().as_secs_f64()));

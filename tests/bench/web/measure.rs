@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use sqlx::Executor;
 
 use super::figures::Figures;
-use super::load::{Times, Visitor};
+use super::load::{Connection, Times, Visitor};
 use super::support::pg::Database;
 use super::{Plan, Web, mb};
 
@@ -98,6 +98,16 @@ pub async fn lists(visitor: &Visitor, figures: &mut Figures) {
         "?q=AE&op=ge&v=290",
         "?checklist=OP&q=AK&op=eq&v=true",
         "?checklist=RS&area=R5&q=AE&op=ge&v=200&q=AF&op=ge&v=280",
+        "?checklist=OP",
+        "?checklist=OP&state=partial",
+        "?state=comment&q=AG&op=eq&v=777",
+        "?state=unverified",
+        "?q=AK&op=answered",
+        // Rare or not there at all.
+        "?q=AE&op=eq&v=4000",
+        "?q=AE&op=ge&v=4000",
+        "?checklist=OP&q=AE&op=ge&v=4000",
+        "?observer=100018&state=broken",
     ];
     let mut connection = visitor.connect().await.unwrap();
     let mut worst = (0.0, "");
@@ -110,7 +120,7 @@ pub async fn lists(visitor: &Visitor, figures: &mut Figures) {
             let answer = connection.get(&path, &[]).await.unwrap();
             times.push(begun.elapsed());
             if answer.status != 200 {
-                figures.skipped(&format!("list {query}"), &format!("answered {}", answer.status));
+                figures.aimed(&format!("list {query}"), format!("answered {}", answer.status), "a page", false);
                 break;
             }
             let next = answer.named("href").into_iter().find(|a| a.starts_with(list) && a.contains("after="));
@@ -127,6 +137,36 @@ pub async fn lists(visitor: &Visitor, figures: &mut Figures) {
     }
     let figure = format!("{:.0} ms for the slowest ({})", worst.0, worst.1);
     figures.aimed("filtered list", figure, "under 100 ms", worst.0 < LIST_MS);
+    others(&mut connection, figures).await;
+}
+
+/// Other pages of such an election, each computed once and then as it is kept.
+async fn others(connection: &mut Connection, figures: &mut Figures) {
+    for page in [
+        "/elections",
+        "/elections/live?area=R3",
+        "/elections/live?area=D7",
+        "/elections/live/questions/OP",
+        "/elections/live/questions/OP/AE",
+        "/elections/live/incidents",
+        "/elections/live/incidents?area=D7",
+        "/elections/live/observers",
+        "/elections/live/observers?state=nothing",
+        "/elections/live/observers?area=R3&state=missing&silent=3",
+        "/messages?election=live",
+        "/trouble",
+        "/status",
+    ] {
+        let mut times = [0.0; 2];
+        let mut status = 0;
+        for time in &mut times {
+            let begun = Instant::now();
+            status = connection.get(page, &[]).await.unwrap().status;
+            *time = begun.elapsed().as_secs_f64() * 1e3;
+        }
+        figures
+            .plain(&format!("page {page}"), format!("{:.0} ms, then {:.0} ms (status {status})", times[0], times[1]));
+    }
 }
 
 /// An archived election's page, as often as it is answered and at half of what is aimed at.

@@ -1,7 +1,8 @@
 -- An election of any size, made by row numbers, the same each time: {observers} observers (five a
 -- station, in 12 regions of 5 districts), each of whom reported once to each of four checklists of
 -- eleven questions, by a text of its own that was answered. Of a hundred reports two lack an answer,
--- one breaks a rule, five have a comment and three were corrected. Election {election}, `{slug}`.
+-- one breaks a rule, five have a comment and three were corrected. One observer of fifty reported an
+-- incident besides. Election {election}, `{slug}`.
 
 CREATE FUNCTION pg_temp.dice(seed bigint, sides int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT (abs(hashint8(seed)::bigint) % sides)::int $$;
@@ -40,6 +41,10 @@ FROM (SELECT n, prefix, jsonb_build_object('prefix', prefix, 'kind', 'checklist'
                ELSE '{"type": "flag", "required": false}' END::jsonb ORDER BY q) FROM generate_series(1, 11) q),
         'rules', '[{"name": "sum", "expr": "AE + AF <= AG", "severity": "error", "message": {"en": "AE and AF are more than AG"}}]'::jsonb) AS d
     FROM (VALUES (1, 'OP', 'Opening'), (2, 'TU', 'Turnout'), (3, 'CL', 'Closing'), (4, 'RS', 'Results')) f (n, prefix, title)) x;
+INSERT INTO checklist (id, election_id, prefix, kind, state, title, definition)
+SELECT {base} + 5, {election}, 'IN', 'incident', 'live', d -> 'title', d
+FROM (SELECT '{"prefix": "IN", "kind": "incident", "title": {"en": "Incident"}, "questions": [{"code": "AA", "text": {"en": "What happened"},
+    "type": "choice", "options": {"1": "violence", "2": "agents kept out", "3": "materials missing", "4": "another"}}]}'::jsonb AS d) x;
 
 INSERT INTO spool (id, uuid, host) VALUES ({election}, md5('spool {election}')::uuid, 'sms-{election}') ON CONFLICT DO NOTHING;
 
@@ -64,6 +69,12 @@ SELECT {election}, id, {base} + checklist, prefix, 'checklist', {base} + o, {bas
     at + CASE WHEN luck BETWEEN 20 AND 22 THEN interval '10 minutes' ELSE '0' END, md5('spool {election}')::uuid, n,
     CASE WHEN luck BETWEEN 20 AND 22 THEN 2 ELSE 1 END
 FROM report ORDER BY at;
+INSERT INTO submission (election_id, id, checklist_id, prefix, kind, observer_id, station_id, answers, missing, comment,
+    first_received_at, last_received_at, last_spool, last_sequence)
+SELECT {election}, md5('{election} IN' || o)::uuid, {base} + 5, 'IN', 'incident', {base} + o, {base} + 1000 + 1 + (o - 1) / 5,
+    jsonb_build_object('AA', 1 + pg_temp.dice(o, 4)), 0,
+    CASE WHEN o % 3 > 0 THEN 'a man with a list of names stood at the door, seen from ' || o END, at, at, md5('spool {election}')::uuid, 2000000000 + o
+FROM (SELECT o, at + interval '20 minutes' AS at FROM report WHERE checklist = 2 AND o % 50 = 0) i ORDER BY at;
 
 INSERT INTO revision (election_id, submission_id, received_at, spool, sequence, answers, replaced)
 SELECT {election}, id, at, md5('spool {election}')::uuid, n, answers, NULL::jsonb FROM report

@@ -21,6 +21,11 @@ fn a_package_that_is_not_configured_runs_nothing_says_what_is_next_and_leaves_no
     let said = machine.ok(&format!("apt-get install -y {package} 2>&1"));
     assert!(said.contains("runs nothing yet") && said.contains("scrutineer doctor"), "{said}");
     assert_eq!(machine.ok("stat -c '%U %G %a' /etc/scrutineer/scrutineer.toml").trim(), "root scrutineer 640");
+    let notice = machine.ok("zcat /usr/share/doc/scrutineer/NOTICE.gz");
+    assert!(
+        notice.contains("tokio 1.") && notice.contains("Permission is hereby granted"),
+        "licences of what is in it"
+    );
     assert_eq!(machine.ok("stat -c '%U %a' /etc/scrutineer/credentials").trim(), "root 700");
     machine.ok("scrutineer --version && scrutineer config check");
     for file in [

@@ -61,8 +61,7 @@ impl Installed {
     /// As an operator would, with the SMSC's password handed over by systemd alone.
     fn configure(&self) {
         self.machine.write("/etc/scrutineer/scrutineer.toml", &CONFIG.replace("{port}", &PORT.to_string()));
-        self.machine.write("/etc/scrutineer/credentials/smpp-north", "secret\n");
-        self.machine.ok("chmod 600 /etc/scrutineer/credentials/smpp-north");
+        self.machine.ok("echo secret | install -m 600 /dev/stdin /etc/scrutineer/credentials/smpp-north");
         let unit = "/etc/systemd/system/scrutineer-gateway.service.d";
         self.machine.ok(&format!("mkdir -p {unit}"));
         let credential = "[Service]\nLoadCredential=smpp-north:/etc/scrutineer/credentials/smpp-north\n";

@@ -4,6 +4,7 @@
 
 use std::process::Stdio;
 
+use scrutineer::archive;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -17,8 +18,12 @@ const FIRST_BYTES: usize = 60_000;
 /// Bytes of any page.
 const PAGE_BYTES: usize = 80_000;
 
+/// The election that is archived.
+const OLD: &str = "/elections/councils-2025";
 /// Names, titles and texts as somebody who means ill would write them, where the fixture has none.
 const HOSTILE: &str = r#"
+    UPDATE location SET name = '<script>window.pwned=1</script>' || U&'\202E' || 'gnirts' || repeat('W', 200) WHERE id = 5102;
+    UPDATE submission SET comment = '=1+1<img src=x onerror=window.pwned=1>' || U&'\202E' || repeat('y', 900) WHERE election_id = 2;
     UPDATE location SET name = '<script>window.pwned=1</script>' || U&'\202E' || 'gnirts' || repeat('W', 400) WHERE id = 1003;
     UPDATE location SET name = '"><img src=x onerror=window.pwned=1>' WHERE id = 1;
     UPDATE observer_person SET name = U&'\202E' || '<svg onload=window.pwned=1>' || repeat('x', 300) WHERE observer_id = 3;
@@ -90,15 +95,26 @@ async fn a_browser_finds_every_page_sound_by_mouse_and_by_keyboard() {
             .unwrap();
         hostile.push(format!("{election}/incidents/{id}"));
     }
+    let owner = Store::new(&dashboard.database.store_options(OWNER, 2));
+    let done = archive::freeze(&owner, "councils-2025", true, &|_, _| {}).await.unwrap();
+    assert!(done.submissions > 0, "{done:?}");
+    let archived: Vec<String> =
+        ["", "/questions/OUV", "/submissions", "/submissions?area=A&state=comment", "/incidents", "/observers"]
+            .map(|p| format!("{OLD}{p}"))
+            .to_vec();
+    hostile.extend(archived.iter().cloned());
+    let one: uuid::Uuid = dashboard.value("SELECT id FROM submission WHERE election_id = 2 ORDER BY id LIMIT 1").await;
+    hostile.push(format!("{OLD}/submissions/{one}"));
     let plan = json!({
         "chromium": chromium(),
         "base": format!("http://{}", dashboard.address),
         "name": NAME,
         "password": PASSWORD,
         "pages": pages(),
-        "archived": ["/elections/councils-2025", "/elections/councils-2025/submissions"],
+        "archived": archived,
+        "archive": {"page": format!("{OLD}/submissions"), "label": "Checklist", "value": "OUV", "query": "checklist=OUV"},
         "hostile": hostile,
-        "keyboard": [election, format!("{election}/submissions"), format!("{election}/observers?state=nothing")],
+        "keyboard": [election, format!("{OLD}/submissions"), format!("{election}/submissions"), format!("{election}/observers?state=nothing")],
         "filter": {"page": format!("{election}/observers"), "label": "State", "value": "missing", "query": "state=missing"},
         "download": {"page": "/elections"},
         "first_budget": FIRST_BYTES,

@@ -166,7 +166,7 @@ async fn of_stations(
         r#"WITH reported AS (
              SELECT s.station_id, s.observer_id, s.prefix, bool_and(s.missing = 0) AS complete FROM submission s
              WHERE s.election_id = $1 AND s.kind = 'checklist'
-                 AND ($2::int IS NULL OR s.station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int]))
+                 AND ($2::int IS NULL OR s.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))
              GROUP BY 1, 2, 3
          ), posted AS (
              SELECT coalesce(l.path[$3], l.id) AS area, count(*) AS observers

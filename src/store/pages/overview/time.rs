@@ -70,10 +70,10 @@ async fn counted(conn: &mut PgConnection, election: &Election, area: i32) -> Res
     Ok(sqlx::query_as!(
         Binned,
         r#"WITH chosen AS (
-             SELECT prefix, first_received_at FROM submission WHERE election_id = $1 AND kind = 'checklist'
-                 AND station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int])
+             SELECT prefix, date_bin('5 minutes', first_received_at, 'epoch') AS from_at, count(*) AS reports FROM submission WHERE election_id = $1 AND kind = 'checklist'
+                 AND station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])) GROUP BY 1, 2
          ), span AS (
-             SELECT max(first_received_at) - min(first_received_at) AS span FROM chosen
+             SELECT max(from_at) - min(from_at) AS span FROM chosen
          ), step AS (
              SELECT CASE WHEN span <= interval '3 hours' THEN interval '5 minutes'
                  WHEN span <= interval '10 hours' THEN interval '15 minutes'
@@ -82,8 +82,8 @@ async fn counted(conn: &mut PgConnection, election: &Election, area: i32) -> Res
                  ELSE make_interval(secs => ceil(extract(epoch FROM span) / 6000000) * 86400) END AS step FROM span
          )
          SELECT prefix AS "prefix!", from_at AS "from_at!", from_at AT TIME ZONE $3 AS "from_local!",
-             extract(epoch FROM step)::bigint AS "seconds!", reports AS "reports!"
-         FROM (SELECT prefix, date_bin(step, first_received_at, 'epoch'::timestamptz) AS from_at, step, count(*) AS reports
+             extract(epoch FROM step)::bigint AS "seconds!", reports::bigint AS "reports!"
+         FROM (SELECT prefix, date_bin(step, from_at, 'epoch'::timestamptz) AS from_at, step, sum(reports) AS reports
                FROM chosen, step GROUP BY 1, 2, 3) binned
          ORDER BY from_at, prefix LIMIT 4000"#,
         election.id,
