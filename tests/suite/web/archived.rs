@@ -93,6 +93,8 @@ async fn an_archived_election_shows_what_it_showed_before_and_reads_no_live_tabl
     let again =
         browser.send("GET", &format!("{base}/submissions.csv"), &[("if-none-match", &tag)], String::new()).await;
     assert_eq!((again.status, again.bytes.len()), (304, 0));
+    let long = format!("{base}/submissions?x={}", "x".repeat(scrutineer::limits::WEB_FROZEN_PATH_BYTES_MAX));
+    assert_eq!(browser.get(&long).await.status, 404, "no room for an address that long");
     let place = "submissions/0190a0a0-0000-7000-8000-000000000009";
     for path in ["messages", "trouble", place, "x"] {
         assert_eq!(browser.get(&format!("{base}/{path}")).await.status, 404, "{path}");

@@ -86,3 +86,62 @@ async fn connections_past_the_bound_put_out_those_that_ask_for_nothing_the_longe
     soon("the answer to the last", last.read_to_string(&mut got)).await.unwrap();
     assert!(got.starts_with("HTTP/1.1 200"), "{got}");
 }
+
+#[tokio::test]
+async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
+    let dashboard = Dashboard::start().await;
+    let many = limits::WEB_SCAN_FAR_ROWS + limits::WEB_CANDIDATES_MAX;
+    let sql = format!(
+        "INSERT INTO submission (election_id, id, checklist_id, prefix, kind, observer_id, station_id, answers, missing,
+             first_received_at, last_received_at, last_spool, last_sequence)
+         SELECT 1, md5('many' || n)::uuid, 1, 'OP', 'checklist', 2, 1002, '{{\"AB\": 15}}', 0, at, at,
+             '0190a0a0-0000-7000-8000-000000000001', 100000 + n
+         FROM generate_series(1, {many}) n, LATERAL (SELECT now() + make_interval(secs => n) AS at) t"
+    );
+    dashboard.database.admin().await.execute(AssertSqlSafe(sql)).await.unwrap();
+    let mut browser = dashboard.person().await;
+    let list = "/elections/general-2026/submissions";
+    let rows = |body: &str| body.matches("<tr>\n<td class=\"when\">").count() as i64;
+    let first = browser.get(list).await.body;
+    let words = |n: i64| format!("{},{:03}", n / 1_000, n % 1_000);
+    assert!(first.contains(&format!("More than {} submissions", words(limits::WEB_SCAN_ROWS))), "{first}");
+    assert_eq!(rows(&first), limits::WEB_PAGE_ROWS);
+    // None of those is like that: no index names them, and the page says how far it looked.
+    for query in ["?q=AB&op=ge&v=999", "?checklist=OP&q=AB&op=ge&v=999"] {
+        let rare = browser.get(&format!("{list}{query}")).await.body;
+        assert!(rare.contains(&format!("{} were looked through", words(limits::WEB_SCAN_FAR_ROWS))), "{query}: {rare}");
+    }
+    // Of those that an index names, however old, the first page has them.
+    let old = browser.get(&format!("{list}?checklist=CL")).await.body;
+    assert_eq!(rows(&old), limits::WEB_PAGE_ROWS);
+    // The file is read in several slices.
+    assert!(many > limits::WEB_EXPORT_ROWS);
+    let all: i64 = dashboard.value("SELECT count(*) FROM submission WHERE election_id = 1").await;
+    let file = browser.get(&format!("{list}.json")).await.body;
+    assert_eq!(file.lines().filter(|line| line.starts_with('{')).count() as i64, all);
+    let observers = browser.get("/elections/general-2026/observers").await.body;
+    assert_eq!(observers.matches("<td class=\"came\">").count() as i64, limits::WEB_OBSERVER_ROWS);
+}
+
+#[tokio::test]
+async fn a_text_in_a_list_is_cut_and_a_history_ends_at_its_bound() {
+    let dashboard = Dashboard::start().await;
+    let chars = limits::WEB_LIST_TEXT_CHARS;
+    let sql = format!(
+        "UPDATE message SET text = repeat('a', {chars}) || 'TAIL' WHERE sequence = 3001;
+         INSERT INTO revision (election_id, submission_id, received_at, spool, sequence, answers)
+         SELECT 1, md5('i3')::uuid, now() + make_interval(secs => n), '0190a0a0-0000-7000-8000-000000000002', 500000 + n, '{{}}'
+         FROM generate_series(1, {}) n",
+        limits::WEB_REVISIONS_MAX + 20
+    );
+    dashboard.database.admin().await.execute(AssertSqlSafe(sql)).await.unwrap();
+    let mut browser = dashboard.person().await;
+    let list = browser.get("/messages?election=general-2026").await.body;
+    assert!(list.contains(&"a".repeat(chars as usize)) && !list.contains("TAIL"));
+    let id: uuid::Uuid = dashboard.value("SELECT md5('i3')::uuid").await;
+    let page = browser.get(&format!("/elections/general-2026/incidents/{id}")).await.body;
+    let revisions =
+        page.split("<ol class=\"history\">").nth(1).unwrap_or_default().matches("<li>\n<p class=\"when\">").count();
+    assert_eq!(revisions as i64, limits::WEB_REVISIONS_MAX, "{page}");
+    assert!(page.contains("Only the first 200 are shown"));
+}
