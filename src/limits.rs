@@ -46,6 +46,10 @@ pub const SUBMIT_WINDOW_MAX: usize = 1_000;
 pub const SUBMIT_QUEUE_MAX: usize = 2_048;
 /// Kinds of PDU, by direction, `command_id` and `command_status`, that are counted one by one for a bind.
 pub const PDU_COUNTERS_MAX: usize = 64;
+/// Times that a text is tried again which the SMSC refuses for the moment.
+pub const SUBMIT_TRIES_MAX: u32 = 5;
+/// Seconds until the first such time; each further one waits that much longer.
+pub const SUBMIT_AGAIN_SECONDS: u64 = 5;
 /// Segments of one text that we send.
 pub const SUBMIT_SEGMENTS_MAX: usize = 10;
 /// `deliver_sm` kept while the bind response is awaited.

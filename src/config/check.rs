@@ -7,9 +7,12 @@ use std::path::Path;
 use super::pem::Holds;
 use super::places::Places;
 use super::{BindMode, Config, LinkConfig, LoginConfig, Problem, secret};
+use crate::domain::alphabet::SHIFT_LANGUAGES;
 use crate::limits;
 use crate::store::TlsMode;
 
+/// A status after which some SMSCs deliver nothing to that number any more.
+const ESME_RX_P_APPN: u32 = 0x65;
 /// SMPP 3.4, 5.2.1: 16 octets with the closing zero.
 const SYSTEM_ID_BYTES_MAX: usize = 15;
 /// SMPP 3.4, 5.2.2: 9 octets with the closing zero.
@@ -286,6 +289,27 @@ impl<'a> Checker<'a> {
         self.range(&at("reconnect_seconds_max"), link.reconnect_seconds_max.into(), 1, 3600);
         self.range(&at("withhold_seconds"), link.withhold_seconds.into(), 2, 30);
         self.range(&at("redelivery_seconds"), link.redelivery_seconds.into(), 1, 3600);
+        if ![8, 16].contains(&link.reference_bits) {
+            self.error(&at("reference_bits"), format!("{} bits", link.reference_bits), "write 8 or 16");
+        }
+        if link.alphabets.is_empty() {
+            self.error(&at("alphabets"), "is empty", "allow at least one of default, latin1 and ucs2");
+        }
+        for language in link.shift_tables.iter().filter(|code| !SHIFT_LANGUAGES.contains(&code.as_str())) {
+            let known = format!("use codes of {}", SHIFT_LANGUAGES.join(", "));
+            self.error(&at("shift_tables"), format!("`{language}` has no such tables"), known);
+        }
+        let lists = [&link.throttle_statuses, &link.temporary_statuses, &link.permanent_statuses];
+        let mut named: Vec<u32> = lists.into_iter().flatten().copied().collect();
+        named.sort_unstable();
+        if named.contains(&0) || named.windows(2).any(|pair| pair.first() == pair.last()) {
+            let mend = "name each command_status once, and never 0, which is success";
+            self.error(&at("temporary_statuses"), "a status stands twice in these lists, or is 0", mend);
+        }
+        if link.overload_status == ESME_RX_P_APPN {
+            let mend = "it stops everything for that number: use 8 (ESME_RSYSERR) or 88 (ESME_RTHROTTLED)";
+            self.error(&at("overload_status"), "101 is ESME_RX_P_APPN", mend);
+        }
         if link.overload_status == 0 {
             self.error(
                 &at("overload_status"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use super::pem::Pem;
-use crate::domain::alphabet::DefaultAlphabet;
+use crate::domain::alphabet::{DefaultAlphabet, LongMessages, SendAlphabet};
 use crate::domain::bind::Role;
 use crate::limits::BINDS_MAX;
 
@@ -156,6 +156,37 @@ pub struct LinkConfig {
     /// Ask for delivery receipts?
     #[serde(default = "yes")]
     pub receipts: bool,
+    /// How a text of several segments is sent.
+    #[serde(default)]
+    pub long_messages: LongMessages,
+    /// Bits of a long text's reference: 8 or 16.
+    #[serde(default = "default_reference")]
+    pub reference_bits: u32,
+    /// Alphabets that texts may be sent in; of them the one that takes the fewest segments is.
+    #[serde(default = "default_alphabets")]
+    pub alphabets: Vec<SendAlphabet>,
+    /// Languages (ISO 639-1) whose national shift tables the phones here know.
+    #[serde(default)]
+    pub shift_tables: Vec<String>,
+    /// Tell the SMSC until when a text is worth delivering?
+    #[serde(default = "yes")]
+    pub validity_period: bool,
+    /// `command_status` of responses that pause the whole link, beside the common ones.
+    #[serde(default)]
+    pub throttle_statuses: Vec<u32>,
+    /// Those after which a text is tried again a little later.
+    #[serde(default)]
+    pub temporary_statuses: Vec<u32>,
+    /// Those that are final though they commonly are not.
+    #[serde(default)]
+    pub permanent_statuses: Vec<u32>,
+}
+
+fn default_reference() -> u32 {
+    8
+}
+fn default_alphabets() -> Vec<SendAlphabet> {
+    vec![SendAlphabet::Default, SendAlphabet::Ucs2]
 }
 
 fn one() -> u32 {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::alphabet::DefaultAlphabet;
 
 /// Version of the protocol; gateway and worker of different versions refuse each other by name.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,8 +239,12 @@ pub struct Submit {
     pub id: Uuid,
     /// 1, or 2 when the outcome of the first is unknown.
     pub attempt: u16,
-    /// Group of links to send by: the one the report came on.
+    /// Group of links to send by: the one the report came on. Empty: by the number's prefix.
     pub group: String,
+    /// The link that the report came on: it is preferred while it is bound.
+    pub link: Option<String>,
+    /// A text to many, which waits behind replies.
+    pub bulk: bool,
     /// Our number.
     pub source: String,
     /// The phone.
@@ -251,6 +255,12 @@ pub struct Submit {
     pub expires_us: i64,
     /// Ask for a delivery receipt?
     pub receipt: bool,
+}
+
+/// The link that a bind is one of, by the name under which records of that bind stand: further binds of a link
+/// have `#` and more after it. `None` where no name is known.
+pub fn link_of(bind: &str) -> Option<String> {
+    bind.split('#').next().filter(|link| !link.is_empty()).map(str::to_owned)
 }
 
 /// What a submit came to.

@@ -1,13 +1,20 @@
 //! Submits that wait for a link of their group.
+//!
+//! Invariants: replies go before bulk, of which one in [`BULK_SHARE`] goes all the same, so that it is not
+//! starved; within both the order is that of arrival; a submit that prefers a link is taken by that link while
+//! it is bound, else by any of the group.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::message::Submit;
 use crate::limits::SUBMIT_QUEUE_MAX;
+
+/// While replies wait, one submit in so many is a bulk message.
+pub const BULK_SHARE: u32 = 8;
 
 /// How many wait in all groups together.
 #[derive(Debug, Default)]
@@ -20,11 +27,55 @@ impl SubmitCount {
     }
 }
 
-/// One group's queue: any link of the group takes from it.
+/// One that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What to send.
+    pub submit: Submit,
+    /// Its intent is durable already: the session that had it ended before anything of it was written.
+    pub intended: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    replies: VecDeque<Waiting>,
+    bulk: VecDeque<Waiting>,
+    /// Replies taken since a bulk message was.
+    since_bulk: u32,
+    /// Binds by the name of their link.
+    bound: BTreeMap<String, usize>,
+}
+
+impl Inner {
+    /// May a bind of this link take it?
+    fn is_for(&self, submit: &Submit, link: &str) -> bool {
+        match submit.link.as_deref() {
+            Some(preferred) => preferred == link || !self.bound.contains_key(preferred),
+            None => true,
+        }
+    }
+
+    fn lane(&mut self, bulk: bool) -> &mut VecDeque<Waiting> {
+        if bulk { &mut self.bulk } else { &mut self.replies }
+    }
+
+    fn take(&mut self, bulk: bool, link: &str) -> Option<Waiting> {
+        let lane = if bulk { &self.bulk } else { &self.replies };
+        let at = lane.iter().position(|waiting| self.is_for(&waiting.submit, link))?;
+        self.lane(bulk).remove(at)
+    }
+
+    fn all(&mut self) -> [&mut VecDeque<Waiting>; 2] {
+        [&mut self.replies, &mut self.bulk]
+    }
+}
+
+/// One group's queue.
 #[derive(Debug, Default)]
 pub struct SubmitQueue {
-    waiting: Mutex<VecDeque<Submit>>,
+    inner: Mutex<Inner>,
     notify: Notify,
+    version: AtomicU64,
     count: Arc<SubmitCount>,
 }
 
@@ -34,8 +85,13 @@ impl SubmitQueue {
         Self { count, ..Self::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Submit>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        self.notify.notify_waiters();
     }
 
     /// Takes a submit in; false when [`SUBMIT_QUEUE_MAX`] wait in all.
@@ -45,99 +101,119 @@ impl SubmitQueue {
             self.count.0.fetch_sub(1, Ordering::Relaxed);
             return false;
         }
-        self.lock().push_back(submit);
-        self.notify.notify_one();
+        let bulk = submit.bulk;
+        self.lock().lane(bulk).push_back(Waiting { submit, intended: false });
+        self.changed();
         true
     }
 
-    /// Puts one back that could not be begun, before all others.
+    /// Puts one back that could not be begun, before all others of its kind.
     pub fn put_back(&self, submit: Submit) {
-        self.count.0.fetch_add(1, Ordering::Relaxed);
-        self.lock().push_front(submit);
-        self.notify.notify_one();
+        self.put_first(Waiting { submit, intended: false });
     }
 
-    /// Takes the one that waits longest.
-    pub fn pop(&self) -> Option<Submit> {
-        let (submit, more) = {
-            let mut waiting = self.lock();
-            (waiting.pop_front(), !waiting.is_empty())
-        };
-        if submit.is_some() {
-            self.count.0.fetch_sub(1, Ordering::Relaxed);
+    /// The same for one whose intent may be durable.
+    pub fn put_first(&self, waiting: Waiting) {
+        self.count.0.fetch_add(1, Ordering::Relaxed);
+        self.lock().lane(waiting.submit.bulk).push_front(waiting);
+        self.changed();
+    }
+
+    /// Takes the one that is next for a bind of this link.
+    pub fn pop(&self, link: &str) -> Option<Waiting> {
+        let mut inner = self.lock();
+        let bulk_first = inner.since_bulk + 1 >= BULK_SHARE;
+        let taken = inner.take(bulk_first, link).or_else(|| inner.take(!bulk_first, link))?;
+        inner.since_bulk = if taken.submit.bulk { 0 } else { inner.since_bulk.saturating_add(1) };
+        self.count.0.fetch_sub(1, Ordering::Relaxed);
+        Some(taken)
+    }
+
+    /// A bind of this link can send, or can no more.
+    pub fn set_bound(&self, link: &str, bound: bool) {
+        let mut inner = self.lock();
+        let binds = inner.bound.get(link).copied().unwrap_or(0);
+        match if bound { binds + 1 } else { binds.saturating_sub(1) } {
+            0 => drop(inner.bound.remove(link)),
+            binds => drop(inner.bound.insert(link.to_owned(), binds)),
         }
-        if more {
-            // Another link of the group may have room when the taker has none left.
-            self.notify.notify_one();
-        }
-        submit
+        drop(inner);
+        // What preferred it may go elsewhere now.
+        self.changed();
     }
 
     /// Takes out what waits for this outbox row: it is settled already.
     pub fn take_out(&self, id: uuid::Uuid) -> Option<Submit> {
-        let mut waiting = self.lock();
-        let at = waiting.iter().position(|submit| submit.id == id)?;
-        let submit = waiting.remove(at)?;
+        let mut inner = self.lock();
+        let taken = inner.all().into_iter().find_map(|lane| {
+            let at = lane.iter().position(|waiting| waiting.submit.id == id)?;
+            lane.remove(at)
+        })?;
         self.count.0.fetch_sub(1, Ordering::Relaxed);
-        Some(submit)
+        Some(taken.submit)
     }
 
-    /// Waits until one may be there.
-    pub async fn wait(&self) {
-        self.notify.notified().await;
+    /// What [`Self::wait`] is given: taken before the queue is looked at.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Waits until something has changed since that version.
+    pub async fn wait(&self, seen: u64) {
+        let mut notified = std::pin::pin!(self.notify.notified());
+        notified.as_mut().enable();
+        if self.version() == seen {
+            notified.await;
+        }
     }
 
     /// Takes out what is not worth sending any more.
     pub fn expired(&self, now_us: i64) -> Vec<Submit> {
-        let mut waiting = self.lock();
-        let (gone, kept) = waiting.drain(..).partition::<VecDeque<_>, _>(|s| s.expires_us <= now_us);
-        *waiting = kept;
+        let mut inner = self.lock();
+        let mut gone = Vec::new();
+        for lane in inner.all() {
+            let (old, kept) = lane.drain(..).partition::<VecDeque<_>, _>(|w| w.submit.expires_us <= now_us);
+            *lane = kept;
+            gone.extend(old.into_iter().map(|waiting| waiting.submit));
+        }
         self.count.0.fetch_sub(gone.len(), Ordering::Relaxed);
-        gone.into()
+        gone
+    }
+}
+
+/// Every group's queue, and where texts go that answer nothing.
+#[derive(Debug, Default)]
+pub struct Queues {
+    groups: Vec<(String, Arc<SubmitQueue>)>,
+    /// Prefixes of numbers with their groups.
+    prefixes: Vec<(String, String)>,
+}
+
+impl FromIterator<(String, Arc<SubmitQueue>)> for Queues {
+    fn from_iter<I: IntoIterator<Item = (String, Arc<SubmitQueue>)>>(groups: I) -> Self {
+        Self { groups: groups.into_iter().collect(), prefixes: Vec::new() }
+    }
+}
+
+impl Queues {
+    /// Texts that name no group go by the longest of these prefixes (group second) that their number has.
+    #[must_use]
+    pub fn routed(self, prefixes: Vec<(String, String)>) -> Self {
+        Self { prefixes, ..self }
+    }
+
+    /// The queue for this submit: its group's, or, where it names none, that of its number.
+    pub fn find(&self, submit: &Submit) -> Option<&Arc<SubmitQueue>> {
+        let number = submit.destination.trim_start_matches('+');
+        let group = if submit.group.is_empty() {
+            let fits = self.prefixes.iter().filter(|(prefix, _)| number.starts_with(prefix.trim_start_matches('+')));
+            fits.max_by_key(|(prefix, _)| prefix.len()).map(|(_, group)| group)?
+        } else {
+            &submit.group
+        };
+        self.groups.iter().find(|(name, _)| name == group).map(|(_, queue)| queue)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use uuid::Uuid;
-
-    fn submit(n: u128, expires_us: i64) -> Submit {
-        Submit {
-            id: Uuid::from_u128(n),
-            attempt: 1,
-            group: "g".into(),
-            source: "1".into(),
-            destination: "2".into(),
-            text: "t".into(),
-            expires_us,
-            receipt: false,
-        }
-    }
-
-    #[test]
-    fn all_groups_together_hold_no_more_than_the_bound() {
-        let count = Arc::<SubmitCount>::default();
-        let (a, b) = (SubmitQueue::new(count.clone()), SubmitQueue::new(count.clone()));
-        for n in 0..SUBMIT_QUEUE_MAX {
-            assert!([&a, &b][n % 2].push(submit(n as u128, 1)));
-        }
-        assert!(!a.push(submit(9999, 1)));
-        assert!(b.pop().is_some());
-        assert!(a.push(submit(9999, 1)));
-        assert_eq!(count.get(), SUBMIT_QUEUE_MAX);
-    }
-
-    #[test]
-    fn what_expired_is_taken_out_and_the_order_of_the_rest_stays() {
-        let queue = SubmitQueue::default();
-        for (n, expires) in [(1, 10), (2, 5), (3, 10)] {
-            assert!(queue.push(submit(n, expires)));
-        }
-        assert_eq!(queue.expired(5).len(), 1);
-        assert!(queue.take_out(Uuid::from_u128(2)).is_none());
-        assert_eq!(queue.pop().map(|s| s.id), Some(Uuid::from_u128(1)));
-        assert_eq!(queue.take_out(Uuid::from_u128(3)).map(|s| s.id), Some(Uuid::from_u128(3)));
-        assert_eq!(queue.count.get(), 0);
-    }
-}
+mod tests;

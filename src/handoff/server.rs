@@ -24,7 +24,7 @@ use super::codec::{HandoffError, decode, encode, framed};
 use super::dial::{Accept, Stream};
 use super::marks::Marks;
 use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Status, Submit, Vitals};
-use super::queue::SubmitQueue;
+use super::queue::Queues;
 use super::records::Reader;
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
 
@@ -53,7 +53,7 @@ pub struct Server {
     /// Which of them are bound.
     pub bound: watch::Receiver<Vec<bool>>,
     /// The queue of each group.
-    pub queues: Vec<(String, Arc<SubmitQueue>)>,
+    pub queues: Queues,
     /// Takes submits that no link can carry: of a group that does not exist.
     pub impossible: mpsc::Sender<Submit>,
     /// Name of this host.
@@ -199,8 +199,8 @@ impl Server {
 
     /// False when there is no place for it now.
     fn submit(&self, submit: Submit) -> bool {
-        match self.queues.iter().find(|(group, _)| *group == submit.group) {
-            Some((_, queue)) => queue.push(submit),
+        match self.queues.find(&submit) {
+            Some(queue) => queue.push(submit),
             None => self.impossible.try_send(submit).is_ok(),
         }
     }

@@ -48,6 +48,8 @@ pub struct Text {
     pub destination: String,
     /// Group of the link.
     pub group: String,
+    /// The link.
+    pub link: String,
     /// Other parts, of the batch.
     pub parts: Vec<usize>,
     /// Other parts, stored earlier.
@@ -297,10 +299,11 @@ pub fn of_item(items: &[Item], at: usize, whole: Whole) -> Text {
 fn text(items: &[Item], source: Source, whole: Whole) -> Text {
     let order = order_of(items, &source)
         .unwrap_or(OrderKey { received_us: 0, record: RecordKey { spool: Uuid::nil(), sequence: 0 } });
-    let group = match &source {
-        Source::Item(at) => items.get(*at).map(|i| i.record.group.as_str()),
-        Source::Stored { record, .. } => Some(record.group.as_str()),
+    let record = match &source {
+        Source::Item(at) => items.get(*at).map(|i| &i.record),
+        Source::Stored { record, .. } => Some(&**record),
     };
+    let (group, link) = record.map_or(("", ""), |r| (&r.group, &r.link));
     let mobile = mobile_of(items, &source);
     let sender = mobile.map_or("", |m| m.source.as_str());
     Text {
@@ -310,7 +313,8 @@ fn text(items: &[Item], source: Source, whole: Whole) -> Text {
         phone: clean(phone::normalise(sender)),
         sender: (sender.to_owned(), mobile.map_or(0, |m| m.source_ton)),
         destination: clean(mobile.map(|m| m.destination.clone()).unwrap_or_default()),
-        group: clean(group.unwrap_or_default().to_owned()),
+        group: clean(group.to_owned()),
+        link: clean(link.to_owned()),
         parts: Vec::new(),
         done: Vec::new(),
         stored_parts: Vec::new(),

@@ -162,6 +162,8 @@ mod tests {
             id: Uuid::from_u128(n as u128),
             attempt: 1,
             group: "main".to_owned(),
+            link: None,
+            bulk: false,
             source: "1234".to_owned(),
             destination: "355691234567".to_owned(),
             text: "ok".to_owned(),

@@ -16,7 +16,7 @@ use super::in_flight::{Hold, InFlight};
 use super::links::Links;
 use super::receipt::Receipt;
 use super::settle::{self, ReceiptRecord};
-use crate::handoff::message::{FromWorker, Submit};
+use crate::handoff::message::{FromWorker, Submit, link_of};
 use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
 use crate::store::ledger::Upkeep;
 use crate::store::outbox::Leased;
@@ -156,6 +156,8 @@ impl<L: Ledger> Pump<L> {
                 id: row.id,
                 attempt: u16::try_from(row.attempt).unwrap_or(1),
                 group: row.link_group,
+                link: row.link.as_deref().and_then(link_of),
+                bulk: row.bulk,
                 source: row.source,
                 destination: row.destination,
                 text: row.text,

@@ -75,7 +75,7 @@ pub struct Link {
     /// Last tag given to the spool.
     pub last_tag: u64,
     /// Last reference of a segmented text.
-    pub reference: u8,
+    pub reference: u16,
     /// Last record stored by the session that runs; 0: none.
     pub stored: u64,
     /// Why the session that ended was unbound by the overload ladder.

@@ -16,6 +16,7 @@ pub mod pace;
 pub mod pdu;
 pub mod session;
 pub mod shared;
+pub mod statuses;
 pub mod tls;
 
 pub use decode::{BadBody, decode};

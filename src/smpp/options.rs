@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::pdu::{Bind, Pdu};
+use super::statuses::Statuses;
 use super::tls::TlsOptions;
 use crate::domain::alphabet::DefaultAlphabet;
 use crate::domain::bind::Role;
+use crate::text::alphabets::Sending;
 
 /// The bind request.
 pub(super) fn request(role: Role, bind: Bind) -> Pdu {
@@ -68,6 +70,12 @@ pub struct LinkOptions {
     pub overload_status: u32,
     /// Ask for delivery receipts, where the worker wants one?
     pub receipts: bool,
+    /// How texts are sent.
+    pub sending: Sending,
+    /// What its responses' statuses mean.
+    pub statuses: Statuses,
+    /// Say until when a text is worth delivering?
+    pub validity: bool,
 }
 
 impl std::fmt::Debug for LinkOptions {

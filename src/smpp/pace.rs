@@ -54,6 +54,14 @@ impl Pace {
         Ok(())
     }
 
+    /// What was written stands for so many segments more.
+    pub fn charge(&self, now: Instant, per_second: u32, more: u32) {
+        if per_second > 0 {
+            let mut inner = self.lock();
+            inner.next = Some(inner.next.unwrap_or(now).max(now) + Duration::from_secs(1) * more / per_second);
+        }
+    }
+
     /// The SMSC throttles: begins a pause, each twice as long as the one before, and says how long it is;
     /// `None` while one is on already.
     pub fn throttled(&self, now: Instant) -> Option<Duration> {

@@ -247,7 +247,7 @@ impl<S: Iterator<Item = Outgoing>> Dialog<S> {
         self.reference = self.reference.wrapping_add(1);
         let parts = segments::split(&text.text, self.reference, SMSC_SEGMENTS_MAX).unwrap_or_else(|_| {
             // Longer than a phone sends: one empty text stands for it, and is told as such by its outcome.
-            vec![segments::Segment { data_coding: 0, udhi: false, short_message: Vec::new() }]
+            vec![segments::Segment::default()]
         });
         let number = self.ledger.begin(text.phone, parts.len(), text.answered, now);
         let (source, destination) = (Address::guess(&text.phone.to_string()), Address::guess(&self.options.shortcode));

@@ -43,6 +43,10 @@ pub struct Leased {
     pub attempt: i16,
     /// Group of links.
     pub link_group: String,
+    /// The link that the report came on.
+    pub link: Option<String>,
+    /// A text to many.
+    pub bulk: bool,
     /// Our number.
     pub source: String,
     /// The phone.
@@ -65,12 +69,14 @@ pub async fn own_leased(
 ) -> Result<Vec<Leased>, StoreError> {
     Ok(sqlx::query_as!(
         Leased,
-        "UPDATE outbox o SET lease_spool = $5, lease_until = now() + make_interval(secs => $4::int)
+        r#"UPDATE outbox o SET lease_spool = $5, lease_until = now() + make_interval(secs => $4::int)
          FROM phone p
          WHERE p.id = o.phone_id AND o.id IN (
              SELECT id FROM outbox WHERE state = 'leased' AND lease_spool = ANY($1) AND NOT id = ANY($2)
              ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at",
+         RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at,
+             (SELECT m.link FROM message m WHERE m.spool_id = o.spool_id AND m.sequence = o.sequence) AS link,
+             o.kind <> 'reply' AS "bulk!""#,
         runs,
         except,
         limit,
@@ -91,13 +97,15 @@ pub async fn take_due(
 ) -> Result<Vec<Leased>, StoreError> {
     Ok(sqlx::query_as!(
         Leased,
-        "UPDATE outbox o SET state = 'leased', lease_spool = $1, lease_until = now() + make_interval(secs => $4::int)
+        r#"UPDATE outbox o SET state = 'leased', lease_spool = $1, lease_until = now() + make_interval(secs => $4::int)
          FROM phone p
          WHERE p.id = o.phone_id AND o.id IN (
              SELECT id FROM outbox
              WHERE state = 'due' AND due_at <= now() AND expires_at > now() AND link_group = ANY($2)
              ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at",
+         RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at,
+             (SELECT m.link FROM message m WHERE m.spool_id = o.spool_id AND m.sequence = o.sequence) AS link,
+             o.kind <> 'reply' AS "bulk!""#,
         spool,
         groups,
         limit,

@@ -4,6 +4,7 @@
 //! read becomes U+FFFD or the likeliest character, and [`Decoded::lossy`] says so. The raw bytes are
 //! kept by whoever calls.
 
+pub mod alphabets;
 pub mod gsm7;
 pub mod national;
 pub mod segments;

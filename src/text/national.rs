@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::domain::alphabet::SHIFT_LANGUAGES;
+
 /// A language that has tables, by its national language identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -53,9 +55,6 @@ impl Language {
         Self::Telugu,
         Self::Urdu,
     ];
-    /// ISO 639-1 codes in the same order.
-    const CODES: [&str; 13] = ["tr", "es", "pt", "bn", "gu", "hi", "kn", "ml", "or", "pa", "ta", "te", "ur"];
-
     /// As the header names it.
     pub fn id(self) -> u8 {
         self as u8
@@ -68,12 +67,12 @@ impl Language {
 
     /// ISO 639-1 code.
     pub fn code(self) -> &'static str {
-        Self::CODES.get(usize::from(self.id()) - 1).copied().unwrap_or_default()
+        SHIFT_LANGUAGES.get(usize::from(self.id()) - 1).copied().unwrap_or_default()
     }
 
     /// By its ISO 639-1 code.
     pub fn from_code(code: &str) -> Option<Self> {
-        let at = Self::CODES.iter().position(|c| *c == code)?;
+        let at = SHIFT_LANGUAGES.iter().position(|c| *c == code)?;
         Self::ALL.get(at).copied()
     }
 

@@ -106,6 +106,8 @@ fn submit(n: u128, expires_us: i64) -> FromWorker {
         id: Uuid::from_u128(n),
         attempt: 1,
         group: "smsc".into(),
+        link: None,
+        bulk: false,
         source: "12345".into(),
         destination: "355680000001".into(),
         text: "thank you".into(),

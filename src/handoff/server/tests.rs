@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handoff::message::{Body, Record, Run};
-use crate::handoff::queue::SubmitCount;
+use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::handoff::records::{RecordsFrame, Slice};
 
 struct Rig {
@@ -51,7 +51,7 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
         reader,
         links: vec![LinkName { link: "a".into(), group: "g".into() }],
         bound: watched,
-        queues: vec![("g".into(), queue.clone())],
+        queues: [("g".into(), queue.clone())].into_iter().collect(),
         impossible,
         host: "host".into(),
         vitals: watch::channel(Default::default()).1,
@@ -99,6 +99,8 @@ fn submit(n: u128, group: &str) -> Submit {
         id: Uuid::from_u128(n),
         attempt: 1,
         group: group.into(),
+        link: None,
+        bulk: false,
         source: "1".into(),
         destination: "2".into(),
         text: "t".into(),
@@ -184,7 +186,7 @@ async fn submits_go_to_their_group_and_past_the_bound_the_worker_is_told() {
     }
     send(&mut worker, FromWorker::Submit(submit(9_999, "g"))).await;
     assert_eq!(recv(&mut worker).await, FromGateway::Busy { id: Uuid::from_u128(9_999), attempt: 1 });
-    assert_eq!(rig.queue.pop().unwrap().id, Uuid::from_u128(0));
+    assert_eq!(rig.queue.pop("l").unwrap().submit.id, Uuid::from_u128(0));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::super::decide::{Decision, admit};
 use super::super::limiter::ReplyLimiter;
 use super::*;
+use crate::handoff::message::link_of;
 use crate::limits::{COMMAND_REPLIES_PER_HOUR, SAME_TEXT_REPLIES_PER_HOUR, STRANGER_REPLIES_PER_HOUR};
 
 /// What replies are counted as.
@@ -137,6 +138,8 @@ pub(super) fn submit(id: Uuid, text: &Text, reply: &str) -> Submit {
         id,
         attempt: 1,
         group: text.group.clone(),
+        link: link_of(&text.link),
+        bulk: false,
         source: text.destination.clone(),
         destination: text.phone.clone(),
         text: crate::intake::item::clean(reply.to_owned()),

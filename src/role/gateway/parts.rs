@@ -22,8 +22,10 @@ use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
 use crate::smpp::pace::Pace;
 use crate::smpp::shared::LinkStates;
+use crate::smpp::statuses::{Meaning, Statuses};
 use crate::smpp::tls::{Tls, TlsOptions};
 use crate::spool::{Options, Spool};
+use crate::text::alphabets::Sending;
 use crate::vitals::clock::Receipts;
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Progress;
@@ -60,6 +62,16 @@ fn binds(config: &Config) -> impl Iterator<Item = (&LinkConfig, BindName)> {
     config.link.iter().flat_map(|link| link.binds().into_iter().map(move |bind| (link, bind)))
 }
 
+/// What the link's SMSC means by a `command_status`, where it is not what it commonly means.
+fn statuses(config: &LinkConfig) -> Statuses {
+    let lists = [
+        (Meaning::LinkWide, &config.throttle_statuses),
+        (Meaning::Temporary, &config.temporary_statuses),
+        (Meaning::Permanent, &config.permanent_statuses),
+    ];
+    Statuses::new(lists.into_iter().flat_map(|(meaning, list)| list.iter().map(move |status| (*status, meaning))))
+}
+
 /// `binds`: how many share what may be held.
 fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOptions {
     let seconds = |n: u32| Duration::from_secs(n.max(1).into());
@@ -88,6 +100,13 @@ fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOption
         overload_status: config.overload_status,
         redelivery: seconds(config.redelivery_seconds),
         receipts: config.receipts,
+        sending: Sending {
+            long: config.long_messages,
+            wide: config.reference_bits == 16,
+            ..Sending::new(config.default_alphabet, &config.alphabets, &config.shift_tables)
+        },
+        statuses: statuses(config),
+        validity: config.validity_period,
     }
 }
 
@@ -169,7 +188,7 @@ impl Parts {
                 stop: stop.clone(),
                 work,
                 last_tag: 0,
-                reference: world.byte(),
+                reference: u16::from_be_bytes([world.byte(), world.byte()]),
                 world: world.clone(),
                 stored: 0,
                 overload: None,

@@ -96,6 +96,7 @@ impl Session<'_> {
             if let Some(end) = self.timers() {
                 return end;
             }
+            let queue_seen = self.link.queue.version();
             self.take_submits();
             let next_write = self.write_submits();
             self.send_backlog();
@@ -126,7 +127,7 @@ impl Session<'_> {
                     Err(error) => return End::Io(error),
                 },
                 () = link.completions.wait() => {}
-                () = link.queue.wait(), if wants_submits => {}
+                () = link.queue.wait(queue_seen), if wants_submits => {}
                 permit = link.spool.reserve(), if !backlog.is_empty() => match permit {
                     Ok(permit) => if let Some(append) = backlog.pop_front() { permit.send(append) },
                     Err(_) => return End::SpoolClosed,

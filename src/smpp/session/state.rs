@@ -166,6 +166,12 @@ pub(super) struct Session<'a> {
     pub(super) active: BTreeMap<u64, Active>,
     /// Segments to write, by age of their submit.
     pub(super) ready: BTreeSet<(u64, usize)>,
+    /// Refused for now: when each is tried again.
+    pub(super) later: BTreeSet<(Instant, u64, usize)>,
+    /// Taken, and not begun when the session ended: for the queue again.
+    pub(super) unsent: BTreeMap<u64, Submit>,
+    /// Does the queue know that this bind takes submits?
+    pub(super) offered: bool,
     /// Written, by `sequence_number`: submit, segment, time.
     pub(super) in_flight: HashMap<u32, (u64, usize, Instant)>,
     pub(super) written: VecDeque<(Instant, u32)>,
@@ -210,6 +216,9 @@ impl<'a> Session<'a> {
             intents: 0,
             active: BTreeMap::new(),
             ready: BTreeSet::new(),
+            later: BTreeSet::new(),
+            unsent: BTreeMap::new(),
+            offered: false,
             in_flight: HashMap::new(),
             written: VecDeque::new(),
             given_up: HashMap::new(),
@@ -240,7 +249,7 @@ impl<'a> Session<'a> {
 
     /// Is nothing that was taken to be submitted without an answer?
     pub(super) fn is_submit_idle(&self) -> bool {
-        self.intents + self.ready.len() + self.in_flight.len() == 0
+        self.intents + self.ready.len() + self.later.len() + self.in_flight.len() == 0
     }
 
     pub(super) fn index(&self) -> LinkIndex {

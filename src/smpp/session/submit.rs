@@ -8,9 +8,11 @@ use tokio::time::Instant;
 use super::state::{Pending, Phase, Session};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
-use crate::limits::{LATE_SUBMITS_MAX, SUBMIT_SEGMENTS_MAX, WRITE_BYTES_MAX};
+use crate::handoff::queue::Waiting;
+use crate::limits::{LATE_SUBMITS_MAX, SUBMIT_AGAIN_SECONDS, SUBMIT_SEGMENTS_MAX, SUBMIT_TRIES_MAX, WRITE_BYTES_MAX};
 use crate::smpp::frame::Frame;
 use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
+use crate::smpp::statuses::Meaning;
 use crate::smpp::{CommandId, CommandStatus, decode};
 use crate::text::segments::{Segment, split_for};
 
@@ -23,8 +25,10 @@ pub(super) struct Active {
     accepted: Vec<Option<String>>,
     /// Segments without an answer yet, written or not.
     open: usize,
-    /// Anything of it was written, and not refused for the moment.
+    /// Segments written, and not refused for the moment.
     written: usize,
+    /// How often a segment of it was refused for the moment.
+    tries: u32,
     refused: Option<u32>,
     unknown: bool,
 }
@@ -40,23 +44,28 @@ impl Session<'_> {
 
     /// Has the window room, and is nothing in the way?
     pub(super) fn wants_submits(&self) -> bool {
-        self.bound()
-            && self.link.options.role.submits()
-            && self.link.desk.takes_submits()
+        self.offered
+            && self.bound()
+            && self.later.len() < self.link.options.submit_window
             && self.link.pace.paused_until(self.now).is_none()
             && self.submits_under_way() < self.link.options.submit_window
     }
 
     /// Takes submits from the group's queue and makes their intents durable.
     pub(super) fn take_submits(&mut self) {
+        self.offer(self.bound() && self.link.options.role.submits() && self.link.desk.takes_submits());
         while self.wants_submits() {
-            let Some(submit) = self.link.queue.pop() else { return };
+            let Some(Waiting { submit, intended }) = self.link.queue.pop(&self.link.options.link) else { return };
             let link = self.index();
             if submit.expires_us <= self.link.world.steady_us() {
                 self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Expired });
                 continue;
             }
             let tag = self.link.tag();
+            if intended {
+                self.intended(tag, submit);
+                continue;
+            }
             let op = Op::Intent { id: submit.id, attempt: submit.attempt, text: submit.text.clone() };
             self.intents += 1;
             self.pending.insert(tag, Pending::Intent(submit));
@@ -65,23 +74,30 @@ impl Session<'_> {
         }
     }
 
+    /// Tells the queue whether this bind takes submits: while none of its link does, what prefers the link goes
+    /// by another.
+    fn offer(&mut self, takes: bool) {
+        if self.offered != takes {
+            self.offered = takes;
+            self.link.queue.set_bound(&self.link.options.link, takes);
+        }
+    }
+
     /// A submit's intent is durable: its segments may be written.
     pub(super) fn intended(&mut self, tag: u64, submit: Submit) {
         self.link.reference = self.link.reference.wrapping_add(1);
-        let split =
-            split_for(self.link.options.default_alphabet, &submit.text, self.link.reference, SUBMIT_SEGMENTS_MAX);
+        let split = split_for(&self.link.options.sending, &submit.text, self.link.reference, SUBMIT_SEGMENTS_MAX);
         match split {
             Ok(segments) if self.bound() => {
                 let open = segments.len();
                 self.ready.extend((0..open).map(|segment| (tag, segment)));
                 let accepted = vec![None; open];
-                let active = Active { submit, segments, accepted, open, written: 0, refused: None, unknown: false };
+                let active =
+                    Active { submit, segments, accepted, open, written: 0, tries: 0, refused: None, unknown: false };
                 self.active.insert(tag, active);
             }
-            Ok(_) => {
-                let reason = if self.stopping { NotSent::Stopping } else { NotSent::NoLink };
-                self.settle(&submit, SubmitOutcome::NotSent { reason });
-            }
+            Ok(_) if self.stopping => self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Stopping }),
+            Ok(_) => drop(self.unsent.insert(tag, submit)),
             Err(error) => {
                 tracing::warn!(link = %self.link.options.name, id = %submit.id, %error, "a text cannot be sent");
                 self.settle(&submit, SubmitOutcome::NotSent { reason: NotSent::Impossible });
@@ -91,6 +107,12 @@ impl Session<'_> {
 
     /// Writes what is ready as far as window and pace allow; returns when the pace allows more.
     pub(super) fn write_submits(&mut self) -> Option<Instant> {
+        while let Some(&(at, order, segment)) = self.later.first()
+            && at <= self.now
+        {
+            self.later.pop_first();
+            self.ready.insert((order, segment));
+        }
         let per_second = self.link.options.submits_per_second;
         while self.bound() && self.in_flight.len() < self.link.options.submit_window && self.out.len() < WRITE_BYTES_MAX
         {
@@ -106,7 +128,8 @@ impl Session<'_> {
 
     fn write_segment(&mut self, order: u64, segment: usize) {
         let Some(active) = self.active.get_mut(&order) else { return };
-        if active.submit.expires_us <= self.link.world.steady_us() {
+        let left_us = active.submit.expires_us.saturating_sub(self.link.world.steady_us());
+        if left_us <= 0 {
             active.open -= 1;
             active.refused.get_or_insert(u32::from(CommandStatus::EsmeRthrottled));
             return self.complete(order);
@@ -120,13 +143,20 @@ impl Session<'_> {
             data_coding: part.data_coding,
             // Kept: a throttled segment is written again.
             short_message: part.short_message.clone(),
+            payload: part.payload.clone(),
+            sar: part.sar,
+            validity_period: if self.link.options.validity { validity(left_us) } else { String::new() },
             ..ShortMessage::default()
         };
+        let more = part.weight.saturating_sub(1);
         active.written += 1;
         let sequence = self.request(&Pdu::SubmitSm(message));
         self.in_flight.insert(sequence, (order, segment, self.now));
         self.written.push_back((self.now, sequence));
-        self.link.meters.submitted.increment(1);
+        self.link.meters.submitted.increment(1 + u64::from(more));
+        if more > 0 {
+            self.link.pace.charge(self.now, self.link.options.submits_per_second, more);
+        }
     }
 
     /// A `submit_sm_resp`.
@@ -137,21 +167,22 @@ impl Session<'_> {
         self.link.meters.response_seconds.record((self.now - at).as_secs_f64());
         self.link.desk.say(|view| view.round_trip = Some(self.now - at));
         let Some(active) = self.active.get_mut(&order) else { return };
-        match CommandStatus::from(frame.status) {
-            CommandStatus::EsmeRok if frame.id == CommandId::SubmitSmResp => {
-                let id = match decode(frame) {
-                    Ok(Pdu::SubmitSmResp(id)) => id,
-                    _ => String::new(),
-                };
-                if let Some(place) = active.accepted.get_mut(segment) {
-                    *place = Some(id);
-                }
-                active.open -= 1;
-                self.link.pace.accepted();
-                self.link.meters.accepted.increment(1);
-                self.complete(order);
+        if frame.status == 0 && frame.id == CommandId::SubmitSmResp {
+            let id = match decode(frame) {
+                Ok(Pdu::SubmitSmResp(id)) => id,
+                _ => String::new(),
+            };
+            if let Some(place) = active.accepted.get_mut(segment) {
+                *place = Some(id);
             }
-            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
+            active.open -= 1;
+            self.link.pace.accepted();
+            self.link.meters.accepted.increment(1);
+            self.complete(order);
+            return;
+        }
+        match self.link.options.statuses.of(frame.status) {
+            Meaning::LinkWide => {
                 active.written -= 1;
                 self.ready.insert((order, segment));
                 self.link.meters.throttled.increment(1);
@@ -159,7 +190,15 @@ impl Session<'_> {
                     tracing::info!(link = %self.link.options.name, seconds = pause.as_secs(), "the SMSC throttles: the link pauses");
                 }
             }
-            _ => {
+            // Not taken, so that another try cannot double it.
+            Meaning::Temporary if active.tries < SUBMIT_TRIES_MAX && active.refused.is_none() => {
+                active.written -= 1;
+                active.tries += 1;
+                let pause = Duration::from_secs(SUBMIT_AGAIN_SECONDS) * active.tries;
+                self.later.insert((self.now + pause, order, segment));
+                self.link.meters.refused(frame.status);
+            }
+            Meaning::Temporary | Meaning::Permanent => {
                 active.open -= 1;
                 active.refused.get_or_insert(frame.status);
                 self.link.meters.refused(frame.status);
@@ -253,6 +292,9 @@ impl Session<'_> {
                     active.open -= 1;
                 }
             }
+            let waiting = self.later.len();
+            self.later.retain(|(_, of, _)| *of != order);
+            active.open -= waiting - self.later.len();
         }
         if active.open == 0
             && let Some(active) = self.active.remove(&order)
@@ -286,12 +328,19 @@ impl Session<'_> {
             self.stopping |= self.link.stop.is_cancelled();
         }
         self.phase = Phase::Binding;
-        for (_, active) in std::mem::take(&mut self.active) {
-            let outcome = active.abandoned(self.stopping);
-            self.settle(&active.submit, outcome);
+        self.offer(false);
+        for (order, active) in std::mem::take(&mut self.active) {
+            if active.written > 0 {
+                self.settle(&active.submit, SubmitOutcome::Unknown);
+            } else if self.stopping {
+                self.settle(&active.submit, SubmitOutcome::NotSent { reason: NotSent::Stopping });
+            } else {
+                self.unsent.insert(order, active.submit);
+            }
         }
         self.in_flight.clear();
         self.ready.clear();
+        self.later.clear();
         while !self.pending.is_empty() || !self.backlog.is_empty() {
             self.send_backlog();
             self.take_done();
@@ -310,6 +359,10 @@ impl Session<'_> {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
         }
+        // The last one first, as each goes before all others.
+        for (_, submit) in std::mem::take(&mut self.unsent).into_iter().rev() {
+            self.link.queue.put_first(Waiting { submit, intended: true });
+        }
         self.link.meters.receive_window.set(0.0);
         self.link.meters.submit_window.set(0.0);
     }
@@ -326,13 +379,15 @@ impl Active {
             },
         }
     }
+}
 
-    /// The session ended before all was answered.
-    fn abandoned(&self, stopping: bool) -> SubmitOutcome {
-        if self.written > 0 {
-            SubmitOutcome::Unknown
-        } else {
-            SubmitOutcome::NotSent { reason: if stopping { NotSent::Stopping } else { NotSent::NoLink } }
-        }
+/// `validity_period` (SMPP 3.4, 7.1.1): what is left, in whole minutes, as relative time; empty where it is longer
+/// than the format holds, or less than a minute.
+fn validity(left_us: i64) -> String {
+    let minutes = left_us / 60_000_000;
+    let days = minutes / 1_440;
+    if minutes < 1 || days > 30 {
+        return String::new();
     }
+    format!("0000{days:02}{:02}{:02}00000R", minutes / 60 % 24, minutes % 60)
 }

@@ -19,6 +19,7 @@ use crate::handoff::queue::SubmitQueue;
 use crate::limits::{BEFORE_BIND_MAX, SPOOL_QUEUE_MAX};
 use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
+use crate::smpp::pace::Pace;
 use crate::smpp::pdu::{Address, ShortMessage};
 use crate::smpp::shared::LinkStates;
 use crate::smpp::{Frame, decode, encode, split};
@@ -39,6 +40,7 @@ struct Rig {
     completions: Arc<Completions>,
     doubt: Arc<DoubtSet>,
     queue: Arc<SubmitQueue>,
+    pace: Arc<Pace>,
     committed: watch::Sender<u64>,
     states: Arc<LinkStates>,
     marks: Arc<Marks>,
@@ -74,6 +76,9 @@ fn options() -> LinkOptions {
         withhold: Duration::from_secs(crate::limits::WITHHOLD_SECONDS),
         overload_status: 0x08,
         receipts: true,
+        sending: Default::default(),
+        statuses: Default::default(),
+        validity: true,
     }
 }
 
@@ -88,22 +93,33 @@ impl Rig {
         committed_mode: bool,
         start: impl FnOnce(Link, DuplexStream) -> JoinHandle<End>,
     ) -> Self {
+        Self::shared(options, committed_mode, Arc::default(), Arc::default(), start)
+    }
+
+    /// `queue` and `pace` are those of another bind, or of an earlier session.
+    fn shared(
+        options: LinkOptions,
+        committed_mode: bool,
+        queue: Arc<SubmitQueue>,
+        pace: Arc<Pace>,
+        start: impl FnOnce(Link, DuplexStream) -> JoinHandle<End>,
+    ) -> Self {
         let (io, ours) = tokio::io::duplex(1 << 20);
         let (spool, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
-        let (completions, doubt, queue) = (Arc::default(), Arc::default(), Arc::default());
+        let (completions, doubt) = (Arc::default(), Arc::default());
         let (committed, stop) = (watch::channel(0).0, CancellationToken::new());
         let states = Arc::new(LinkStates::new(1));
         let (marks, pressure) = (Arc::new(Marks::new(Vec::new(), Run::default(), 0)), Pressure::default());
         let link = Link {
             meters: Meters::new(&options.link, &options.name),
-            pace: Arc::default(),
+            pace: pace.clone(),
             desk: Arc::default(),
             options,
             index: 0,
             spool,
             completions: Arc::clone(&completions),
             doubt: Arc::clone(&doubt),
-            queue: Arc::clone(&queue),
+            queue: queue.clone(),
             marks: marks.clone(),
             pressure: pressure.clone(),
             receipts: Arc::new(Receipts::after(0, crate::world::World::real())),
@@ -125,6 +141,7 @@ impl Rig {
             completions,
             doubt,
             queue,
+            pace,
             committed,
             states,
             marks,
@@ -232,6 +249,8 @@ fn submit(n: u128, text: &str) -> Submit {
         id: Uuid::from_u128(n),
         attempt: 1,
         group: "g".into(),
+        link: None,
+        bulk: false,
         source: "4636".into(),
         destination: "355691234567".into(),
         text: text.into(),

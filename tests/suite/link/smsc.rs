@@ -124,6 +124,8 @@ pub(super) fn submit(n: u128, group: &str, destination: &str) -> Submit {
         id: Uuid::from_u128(n),
         attempt: 1,
         group: group.into(),
+        link: None,
+        bulk: false,
         source: "12345".into(),
         destination: destination.into(),
         text: "thank you".into(),

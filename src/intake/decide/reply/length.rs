@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use crate::text::gsm7;
-
-/// Septets of one segment, and of each of several; units likewise in UCS2.
-const SEPTETS: (u32, u32) = (160, 153);
-const UNITS: (u32, u32) = (70, 67);
+use crate::text::segments::{Alphabet, Sending, fits};
 
 /// Length of a text in both alphabets. Lengths are added, so that a reply is measured before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +12,13 @@ pub(super) struct Length {
     units: u32,
     /// GSM 7-bit holds it.
     plain: bool,
+    /// Some characters take two septets or units, which are not cut apart.
+    pairs: bool,
 }
 
 impl Default for Length {
     fn default() -> Self {
-        Self { septets: 0, units: 0, plain: true }
+        Self { septets: 0, units: 0, plain: true, pairs: false }
     }
 }
 
@@ -40,7 +39,7 @@ const ASCII_SEPTETS: [u8; 128] = {
 
 impl Length {
     /// Of one blank.
-    pub(super) const SPACE: Self = Self { septets: 1, units: 1, plain: true };
+    pub(super) const SPACE: Self = Self { septets: 1, units: 1, plain: true, pairs: false };
 
     pub(super) fn of(text: &str) -> Self {
         if text.is_ascii() {
@@ -49,6 +48,7 @@ impl Length {
                 let septets = ASCII_SEPTETS.get(usize::from(byte)).copied().unwrap_or(0);
                 length.septets += u32::from(septets);
                 length.plain &= septets > 0;
+                length.pairs |= septets > 1;
             }
             return length;
         }
@@ -60,6 +60,7 @@ impl Length {
             };
             length.septets += septets;
             length.plain &= septets > 0;
+            length.pairs |= septets > 1 || c.len_utf16() > 1;
             length.units += u32::try_from(c.len_utf16()).unwrap_or(2);
         }
         length
@@ -71,6 +72,7 @@ impl Length {
             septets: self.septets + other.septets,
             units: self.units + other.units,
             plain: self.plain && other.plain,
+            pairs: self.pairs || other.pairs,
         }
     }
 
@@ -81,6 +83,7 @@ impl Length {
             septets: self.septets.max(other.septets),
             units: self.units.max(other.units),
             plain: self.plain && other.plain,
+            pairs: self.pairs || other.pairs,
         }
     }
 
@@ -91,6 +94,7 @@ impl Length {
             septets: self.septets.saturating_mul(n),
             units: self.units.saturating_mul(n),
             plain: self.plain || n == 0,
+            pairs: self.pairs && n > 0,
         }
     }
 
@@ -100,15 +104,21 @@ impl Length {
         Self { plain: self.plain && Self::of(text).plain, ..self }
     }
 
-    /// Does it fit so many segments?
+    fn alphabet(self) -> (u32, Alphabet) {
+        if self.plain { (self.septets, Alphabet::Gsm7) } else { (self.units, Alphabet::Ucs2) }
+    }
+
+    /// Does it fit so many segments, as the gateway will cut it?
     pub(super) fn fits(self, segments: u32) -> bool {
-        let (length, (one, each)) = if self.plain { (self.septets, SEPTETS) } else { (self.units, UNITS) };
-        length <= if segments <= 1 { one } else { each * segments }
+        let (length, alphabet) = self.alphabet();
+        fits(alphabet, length as usize, self.pairs, segments.max(1) as usize)
     }
 
     /// Length in the smallest alphabet that holds it, and the room of one segment.
     pub(super) fn of_one_segment(self) -> (u32, u32) {
-        if self.plain { (self.septets, SEPTETS.0) } else { (self.units, UNITS.0) }
+        let (length, alphabet) = self.alphabet();
+        let (one, _) = Sending::default().room(alphabet);
+        (length, u32::try_from(one).unwrap_or(0))
     }
 }
 
@@ -179,10 +189,12 @@ mod tests {
         for n in [1, 69, 70, 71, 152, 159, 160, 161, 300] {
             for text in ["a".repeat(n), "é€"[..].repeat(n / 2), "م".repeat(n), format!("{}ç", "a".repeat(n - 1))] {
                 let segments = u32::try_from(measure(&text).segments).unwrap();
-                if segments == 1 {
-                    assert!(Length::of(&text).fits(1), "{n}");
-                } else {
-                    assert!(!Length::of(&text).fits(1), "{n}");
+                assert_eq!(Length::of(&text).fits(1), segments == 1, "{n}");
+                for more in 2..=3 {
+                    assert!(
+                        !Length::of(&text).fits(more) || segments <= more,
+                        "{n}: said to fit {more}, takes {segments}"
+                    );
                 }
             }
         }
@@ -192,7 +204,8 @@ mod tests {
     fn ascii_is_as_long_as_the_alphabet_says() {
         for c in (0..128u8).map(char::from) {
             let septets = gsm7::septets(c).map(|(escape, _)| 1 + u32::from(escape.is_some()));
-            let expected = Length { septets: septets.unwrap_or(0), units: 1, plain: septets.is_some() };
+            let pairs = septets == Some(2);
+            let expected = Length { septets: septets.unwrap_or(0), units: 1, plain: septets.is_some(), pairs };
             assert_eq!(Length::of(&c.to_string()), expected, "{c:?}");
         }
     }

@@ -142,7 +142,7 @@ async fn a_response_that_comes_late_settles_its_attempt_once_and_what_waits_to_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_session_makes_what_was_written_unknown_and_the_rest_not_sent() {
+async fn a_lost_session_makes_what_was_written_unknown_and_keeps_the_rest_in_its_order() {
     let mut rig = Rig::bound().await;
     for n in 1..=2 {
         assert!(rig.queue.push(submit(n, "x")));
@@ -150,13 +150,14 @@ async fn a_lost_session_makes_what_was_written_unknown_and_the_rest_not_sent() {
     rig.intend().await;
     let intent = rig.append().await;
     rig.recv().await;
+    assert!(rig.queue.push(submit(3, "x")));
     drop(rig.io);
     let Op::Result { id, outcome, .. } = rig.appends.recv().await.unwrap().op else { panic!() };
     assert_eq!((id, outcome), (Uuid::from_u128(1), SubmitOutcome::Unknown));
     rig.completions.put(&mut vec![Done::Intended { tag: intent.tag }]);
-    let Op::Result { id, outcome, .. } = rig.appends.recv().await.unwrap().op else { panic!() };
-    assert_eq!((id, outcome), (Uuid::from_u128(2), SubmitOutcome::NotSent { reason: NotSent::NoLink }));
     assert!(matches!(rig.task.await.unwrap(), End::Closed));
+    let order = [rig.queue.pop("a"), rig.queue.pop("a")].map(|w| w.map(|w| (w.submit.id.as_u128(), w.intended)));
+    assert_eq!(order, [Some((2, true)), Some((3, false))], "the next session, or another link, goes on with them");
 }
 
 #[tokio::test(start_paused = true)]

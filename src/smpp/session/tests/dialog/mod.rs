@@ -9,6 +9,7 @@ mod framing;
 mod play;
 mod receipts;
 mod sessions;
+mod submits;
 
 use super::*;
 use play::Dialog;

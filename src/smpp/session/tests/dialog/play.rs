@@ -59,7 +59,6 @@ pub(super) struct Dialog {
     pub(super) rig: Rig,
     pub(super) records: Vec<Body>,
     asked: VecDeque<u64>,
-    intents: VecDeque<Submit>,
 }
 
 /// Plays a script after the bind.
@@ -80,7 +79,16 @@ impl Dialog {
     /// The session has been begun, and its bind request may be read.
     pub(super) fn begin(options: LinkOptions, committed: bool) -> Self {
         let rig = Rig::unbound(options, committed);
-        Self { rig, records: Vec::new(), asked: VecDeque::new(), intents: VecDeque::new() }
+        Self { rig, records: Vec::new(), asked: VecDeque::new() }
+    }
+
+    /// The next session of a link whose first one was another dialog's.
+    pub(super) fn begin_like(options: LinkOptions, first: &Self) -> Self {
+        let (queue, pace) = (first.rig.queue.clone(), first.rig.pace.clone());
+        let rig = Rig::shared(options, false, queue, pace, |mut link, ours| {
+            tokio::spawn(async move { run(&mut link, ours).await })
+        });
+        Self { rig, records: Vec::new(), asked: VecDeque::new() }
     }
 
     /// Plays further steps.

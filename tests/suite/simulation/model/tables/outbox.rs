@@ -17,6 +17,8 @@ impl Tables {
             id,
             attempt: row.attempt,
             link_group: row.link_group.clone(),
+            link: None,
+            bulk: false,
             source: row.source.clone(),
             destination: phone.clone(),
             text: row.text.clone(),
