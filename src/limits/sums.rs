@@ -5,14 +5,14 @@ use super::*;
 
 /// What the runtime, the program's own data, SQLite's caches or PostgreSQL's connections take, and what
 /// the allocator keeps of past bursts.
-const GATEWAY_REST: usize = 14 << 20;
+const GATEWAY_REST: usize = 12 << 20;
 /// See [`GATEWAY_REST`].
 const WEB_REST: usize = 12 << 20;
 /// See [`GATEWAY_REST`].
-const WORKER_REST: usize = 24 << 20;
+const WORKER_REST: usize = 16 << 20;
 /// What one observer takes in the worker's memory, with its indexes: while the roster is read anew
 /// there are two.
-const OBSERVER_BYTES: usize = 320;
+const OBSERVER_BYTES: usize = 256;
 /// What one waiting message takes beside its own bytes: in the session, in the spool's queue, in what is done.
 const WAITING_BYTES: usize = 512;
 

@@ -9,7 +9,7 @@ use crate::handoff::append::{Done, Kind};
 use crate::handoff::codec::decode;
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, FromGateway, Mobile, NotSent, Record, Run, SubmitOutcome};
-use crate::limits::{SPOOL_BATCH_MAX, SPOOL_LOST_NAMED_MAX};
+use crate::limits::{SPOOL_BATCH_MAX, SPOOL_CHECK_BYTES, SPOOL_LOST_NAMED_MAX};
 
 fn options(folder: &std::path::Path) -> Options {
     Options {
@@ -354,4 +354,21 @@ async fn of_many_records_lost_in_one_place_the_last_stands_for_all() {
         let Body::Corrupt { error, .. } = &corrupt.last().unwrap().body else { unreachable!() };
         assert_eq!(error.contains(&format!("records 2 to {} are missing", lost + 1)), named == 1, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_spool_that_is_too_large_to_be_checked_at_each_start_is_opened_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    ask(&spool, 0, 1, record("one")).await;
+    tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+    let file = dir.path().join("spool.sqlite");
+    {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.execute_batch("CREATE TABLE filled (bytes BLOB)").unwrap();
+        connection.execute("INSERT INTO filled VALUES (zeroblob(?1))", [SPOOL_CHECK_BYTES.cast_signed()]).unwrap();
+    }
+    assert!(std::fs::metadata(&file).unwrap().len() > SPOOL_CHECK_BYTES);
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    assert_eq!(records(&spool, 0).await.len(), 1);
 }

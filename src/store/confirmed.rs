@@ -35,6 +35,17 @@ pub struct Repeated<'a> {
     pub seconds: i32,
 }
 
+/// The text that another host took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Run and sequence of its record.
+    pub record: (Uuid, i64),
+    /// Submissions that it stands for, one of which one of the records below began.
+    pub submissions: Vec<Uuid>,
+    /// Run and sequence of each record that stands in them, in the order of receipt.
+    pub all: Vec<(Uuid, i64)>,
+}
+
 /// Notes up to where the links of a run are confirmed, and forgets runs that were long not heard of. Says
 /// whether there are other hosts.
 pub async fn note(
@@ -78,14 +89,21 @@ pub async fn lock_phones(conn: &mut PgConnection, phones: &[i64]) -> Result<(), 
 }
 
 /// The equal text that another host took, where the SMSC may not have seen the response to the one that was
-/// received first, and that was not found to be repeated yet: its run and sequence. The SMSC delivered one
-/// text twice then. With both responses seen they are two texts.
-pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<(Uuid, i64)>, StoreError> {
+/// received first. The SMSC delivered one text twice then. With both responses seen they are two texts.
+///
+/// What was found to be repeated already can be so once more, by a third host: where the SMSC may not have seen
+/// the response to any but the last of them. A host repeats a text once: an equal one that comes to it again is
+/// a text of its own.
+pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<Elsewhere>, StoreError> {
     let row = sqlx::query!(
-        "SELECT sp.uuid, m.sequence
+        r#"SELECT sp.uuid, m.sequence, m.submissions, s.spools AS "spools!", s.sequences AS "sequences!"
          FROM message m JOIN spool sp ON sp.id = m.spool_id
          LEFT JOIN confirmed theirs ON theirs.spool_id = m.spool_id AND theirs.link = m.link
          LEFT JOIN confirmed ours ON ours.spool_id = $1 AND ours.link = $3
+         CROSS JOIN LATERAL (
+             SELECT coalesce(array_agg(r.spool ORDER BY r.received_at, r.spool, r.sequence), '{}') AS spools,
+                    coalesce(array_agg(r.sequence ORDER BY r.received_at, r.spool, r.sequence), '{}') AS sequences
+             FROM revision r WHERE r.election_id = m.election_id AND r.submission_id = ANY (m.submissions)) s
          WHERE m.received_at BETWEEN $4::timestamptz - make_interval(secs => $10::int)
                                  AND $4::timestamptz + make_interval(secs => $10::int)
            AND m.phone_id = $5 AND m.destination = $6 AND m.data_coding = $7 AND m.raw = $8
@@ -94,9 +112,15 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<(
            AND CASE WHEN m.received_at <= $4 THEN m.sequence > coalesce(theirs.sequence, 0)
                     ELSE $2::bigint > coalesce(ours.sequence, 0) END
            AND NOT EXISTS (SELECT FROM revision r
+                           JOIN spool rs ON rs.uuid = r.spool
+                           LEFT JOIN message rm ON rm.spool_id = rs.id AND rm.sequence = r.sequence
+                           LEFT JOIN confirmed rc ON rc.spool_id = rs.id AND rc.link = rm.link
                            WHERE r.election_id = m.election_id AND r.submission_id = ANY (m.submissions)
-                             AND (r.spool, r.sequence) <> (sp.uuid, m.sequence))
-         ORDER BY m.received_at, m.spool_id, m.sequence LIMIT 1",
+                             AND (r.spool, r.sequence) <> (sp.uuid, m.sequence)
+                             AND CASE WHEN r.spool = ANY ($11) THEN true
+                                      WHEN r.received_at <= $4 THEN r.sequence <= coalesce(rc.sequence, 0)
+                                      ELSE $2::bigint <= coalesce(ours.sequence, 0) END)
+         ORDER BY m.received_at, m.spool_id, m.sequence LIMIT 1"#,
         of.spool_id,
         of.sequence,
         of.link,
@@ -111,5 +135,9 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|r| (r.uuid, r.sequence)))
+    Ok(row.map(|r| Elsewhere {
+        record: (r.uuid, r.sequence),
+        submissions: r.submissions,
+        all: r.spools.into_iter().zip(r.sequences).collect(),
+    }))
 }

@@ -4,10 +4,10 @@
 use super::support::source;
 
 /// Sections of `src/limits.rs` that this is asked of.
-const SECTIONS: [&str; 4] = ["SMPP", "Spool and handoff", "Worker", "Database"];
+const SECTIONS: [&str; 7] = ["SMPP", "Spool and handoff", "Worker", "Database", "Web", "Telemetry", "Files"];
 
 /// Bounds that no test names.
-const NOT_NAMED: [(&str, &[&str]); 5] = [
+const NOT_NAMED: [(&str, &[&str]); 6] = [
     (
         "the greatest value that a setting may have: `config check` refuses more",
         &["RECEIVE_WINDOW_MAX", "SUBMIT_WINDOW_MAX", "LANES_MAX", "DATABASE_HOSTS_MAX"],
@@ -26,7 +26,6 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "CLOSED_ELECTION_DAYS",
             "WORKER_HANG_SECONDS",
             "REPEATED_ELSEWHERE_SECONDS",
-            "OTHER_HOST_SECONDS",
             "DATABASE_DEADLINE_SECONDS",
             "DATABASE_ACQUIRE_SECONDS",
             "DATABASE_PING_MS",
@@ -42,6 +41,19 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "IMPORT_DEADLINE_SECONDS",
             "REPLY_RETRY_SECONDS",
             "REPLY_EXPIRES_SECONDS",
+            "WEB_REQUEST_SECONDS",
+            "WEB_CONNECTION_SECONDS",
+            "WEB_EXPORT_SECONDS_MAX",
+            "WEB_SESSION_IDLE_SECONDS",
+            "WEB_GOOD_PAGE_AGAIN_SECONDS",
+            "HOST_STATUS_SECONDS",
+            "HOST_STATUS_OLD_SECONDS",
+            "HOST_STATUS_DAYS",
+            "PASSWORD_PASSES",
+            "PASSWORD_WAIT_SECONDS",
+            "SIGN_IN_LOCK_SECONDS_MAX",
+            "SUMMARY_CACHE_SECONDS",
+            "SUMMARY_DEADLINE_SECONDS",
         ],
     ),
     (
@@ -50,9 +62,7 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "DOUBT_FORGET_SLICE",
             "SPOOL_PRUNE_RECORDS",
             "SPOOL_LOG_BYTES",
-            "SPOOL_CHECK_BYTES",
             "HANDOFF_RECORDS_MAX",
-            "BATCH_RECORDS_SHORT",
             "RETRY_ALL_MAX",
             "OUTBOX_SLICE_MAX",
             "EARLY_RECEIPTS_SLICE",
@@ -61,6 +71,12 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "REREAD_SLICE",
             "REREAD_SLICES_A_TURN",
             "REREAD_SHOWN_MAX",
+            "WEB_EXPORT_ROWS",
+            "WEB_EXPORT_BYTES",
+            "WEB_SESSIONS_SWEPT",
+            "ARCHIVE_SLICE",
+            "ARCHIVE_TRIES",
+            "IMPORT_BATCH_ROWS",
         ],
     ),
     (
@@ -76,11 +92,38 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "COMMAND_REPLIES_PER_HOUR",
             "STRANGER_REPLIES_PER_HOUR",
             "SAME_TEXT_REPLIES_PER_HOUR",
+            "WEB_POOL_MAX",
+            "WEB_PAGE_ROWS",
+            "WEB_STRANGERS_MAX",
+            "PASSWORD_CHARS_MIN",
+        ],
+    ),
+    (
+        "how much a page shows or looks through: it says that there is more, and leads on",
+        &[
+            "WEB_REVISIONS_MAX",
+            "WEB_SCAN_ROWS",
+            "WEB_CANDIDATES_MAX",
+            "WEB_CONDITION_VALUES_MAX",
+            "WEB_AREA_ROWS",
+            "WEB_LIST_TEXT_CHARS",
+            "WEB_OBSERVER_ROWS",
+            "HOST_STATUS_SHOWN",
         ],
     ),
     (
         "reached by no test: it takes a roster or a history greater than a test makes",
-        &["OBSERVERS_MAX", "ELECTIONS_MAX", "FORMS_MAX", "LATE_SUBMITS_MAX", "AUTH_ATTEMPTS_MAX"],
+        &[
+            "OBSERVERS_MAX",
+            "ELECTIONS_MAX",
+            "FORMS_MAX",
+            "LATE_SUBMITS_MAX",
+            "WEB_CACHE_ENTRIES_MAX",
+            "WEB_FROZEN_PATH_BYTES_MAX",
+            "ARCHIVES_MAX",
+            "IMPORT_BYTES_MAX",
+            "LOCATIONS_MAX",
+        ],
     ),
 ];
 

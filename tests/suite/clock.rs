@@ -209,3 +209,49 @@ async fn a_dashboard_whose_clock_jumps_an_hour_keeps_people_signed_in_and_lets_o
     }
     assert!(web.stop().await.success(), "{}", web.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_to_texts_of_seven_hours_ago_expire_and_are_not_sent_when_the_worker_is_back() {
+    let database = pg::database().await;
+    let notes = Flood::start(50, 0, make()).await;
+    let site = Site::new(&database).link_with("notes", notes.port, "reconnect_seconds_max = 1");
+    let clock = match Clock::new(site.path()) {
+        Ok(clock) => clock,
+        Err(missing) => return skip(&missing),
+    };
+    let config = site.config();
+    // Seven hours ago the worker went; the gateway took on what came.
+    clock.set(-7 * HOUR);
+    let launch = Launch { env: clock.env(), ..Launch::default() };
+    let mut gateway = Process::launch("gateway", &config, &launch);
+    gateway.ready().await;
+    notes.offer(60);
+    notes.until_acknowledged(60, LONG).await;
+    gateway.stop().await;
+    clock.set(0);
+    let mut gateway = Process::launch("gateway", &config, &launch);
+    gateway.ready().await;
+    notes.offer(40);
+    notes.until_acknowledged(100, LONG).await;
+    let worker = site.start("worker").await;
+    let mut admin = database.admin().await;
+    super::support::within(LONG, "every reply", async {
+        let sql =
+            "SELECT count(*) FILTER (WHERE state = 'expired'), count(*) FILTER (WHERE state = 'sent') FROM outbox";
+        loop {
+            let row = sqlx::query(sql).fetch_one(&mut admin).await.unwrap();
+            if (row.get::<i64, _>(0), row.get::<i64, _>(1)) == (60, 40) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    assert_eq!(notes.seen(|seen| seen.submitted.len()), 40, "nothing stale was sent\n{}", worker.log());
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM message").fetch_one(&mut admin).await.unwrap();
+    assert_eq!(stored, 100, "every text is there");
+    figure(
+        "an outage of seven hours",
+        "all texts are stored; replies older than six hours expire, the others are sent | | 60 of 100 replies, as they were stale",
+    );
+}

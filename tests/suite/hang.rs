@@ -20,6 +20,8 @@ use super::support::torture::{figure, rounds, skip};
 
 /// `WatchdogSec=` here: short, so that the tests are.
 const WATCHDOG: Duration = Duration::from_secs(6);
+/// The dashboard's.
+const DASHBOARD: Duration = Duration::from_secs(12);
 const LONG: Duration = Duration::from_secs(120);
 
 fn make() -> Make {
@@ -203,4 +205,86 @@ async fn a_dashboard_that_stands_still_is_found_and_one_without_a_database_is_we
     web.signal(Signal::STOP);
     web.until_silent(Duration::from_secs(12), LONG).await;
     bite(&mut web).await;
+}
+
+/// Freezes one thread of a process's runtime. True: its work goes on by the others; else the watchdog must be
+/// told no more.
+async fn goes_on_or_is_found(
+    process: &mut Process,
+    (freezer, at): (&Cgroup, usize),
+    watchdog: Duration,
+    work: impl AsyncFn() -> bool,
+) -> bool {
+    let threads = process.runtime_threads();
+    freezer.freeze_thread(threads[at % threads.len()]);
+    let begun = std::time::Instant::now();
+    let mut goes_on = false;
+    while !goes_on && begun.elapsed() < Duration::from_secs(15) {
+        goes_on = work().await;
+    }
+    if !goes_on {
+        process.until_silent(watchdog, LONG).await;
+    }
+    // What is frozen cannot die.
+    process.signal(Signal::KILL);
+    freezer.thaw();
+    process.ended().await;
+    goes_on
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_or_a_dashboard_with_one_thread_frozen_goes_on_or_is_found() {
+    let freezer = match Cgroup::freezer() {
+        Ok(freezer) => freezer,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let flood = Flood::start(100, 0, make()).await;
+    let mut site = Site::without_database().link_with("smsc", flood.port, "reconnect_seconds_max = 1");
+    site.database = Some((database.host.clone(), database.name.clone()));
+    let config = site.config();
+    let (mut went_on, mut found) = ([0, 0], [0, 0]);
+    let mut count = |which: usize, goes_on: bool| {
+        went_on[which] += usize::from(goes_on);
+        found[which] += usize::from(!goes_on);
+    };
+    for attempt in 0..rounds(2, 12) {
+        let mut gateway = Process::launch("gateway", &config, &watched());
+        gateway.ready().await;
+        let had = flood.acknowledged();
+        flood.offer(300);
+        flood.until_acknowledged(had + 100, LONG).await;
+        let work = async || {
+            let before = flood.acknowledged();
+            flood.offer(100);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            flood.acknowledged() > before
+        };
+        count(0, goes_on_or_is_found(&mut gateway, (&freezer, attempt), WATCHDOG, work).await);
+
+        let launch = Launch { watchdog: Some(DASHBOARD), ..Launch::default() };
+        let mut web = Process::launch("web", &config, &launch);
+        web.ready().await;
+        let browser = super::web::browser::Browser::new(super::support::flow::web_address(&web).await);
+        let work = async || {
+            let mut browser = browser.clone();
+            let page = tokio::time::timeout(Duration::from_secs(2), browser.get("/sign-in")).await;
+            page.is_ok_and(|page| page.status == 200)
+        };
+        count(1, goes_on_or_is_found(&mut web, (&freezer, attempt), DASHBOARD, work).await);
+    }
+    figure(
+        "one thread of gateway or dashboard frozen",
+        &format!(
+            "gateway: {} times work went on by the other threads, {} times the watchdog was told no more; dashboard: {} and {} | until the watchdog bites | nothing",
+            went_on[0], found[0], went_on[1], found[1]
+        ),
+    );
+    // What was acknowledged is there.
+    let mut gateway = Process::launch("gateway", &config, &watched());
+    gateway.ready().await;
+    let _worker = site.start("worker").await;
+    flood.hold();
+    let all = flood.seen(|seen| seen.acknowledged.clone());
+    until_stored(&database, &all, LONG).await;
 }

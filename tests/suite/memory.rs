@@ -20,7 +20,7 @@ use super::support::pg;
 use super::support::preload::SlowSync;
 use super::support::process::{self, Launch, Process};
 use super::support::site::Site;
-use super::support::torture::{figure, rounds, skip};
+use super::support::torture::{figure, is_long, rounds, skip};
 use super::web::browser::Browser;
 
 const LONG: Duration = Duration::from_secs(400);
@@ -40,6 +40,41 @@ async fn watch_anon(group: &Cgroup, watch: Duration) -> u64 {
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+/// Holds what was measured against what `limits.rs` allows: the process at rest against its part for that, which
+/// is the last one, with what it always holds; its peak against the sum, and the sum against the cap. A sum that
+/// is more than three times what the long form can reach would say nothing.
+fn within_its_bounds(name: &str, parts: &[(&str, usize)], always: usize, at_rest: u64, peak: u64, cap: usize) -> u64 {
+    let sum: usize = parts.iter().map(|(_, bytes)| bytes).sum();
+    let (rest, _) = parts.split_last().map(|(last, _)| (last.1 + always, last.0)).unwrap_or_default();
+    let listed: Vec<String> = parts.iter().map(|(part, bytes)| format!("{part} {:.1}", mib(*bytes as u64))).collect();
+    println!(
+        "{name}: at rest {:.1} of {:.1} MiB, at most {:.1} of {:.1}, cap {:.1}; by part: {}",
+        mib(at_rest),
+        mib(rest as u64),
+        mib(peak),
+        mib(sum as u64),
+        mib(cap as u64),
+        listed.join(", ")
+    );
+    assert!(at_rest <= rest as u64, "{name}: at rest {:.1} of {:.1} MiB", mib(at_rest), mib(rest as u64));
+    assert!(
+        peak <= sum as u64,
+        "{name}: more than the sum of its bounds: {:.1} of {:.1} MiB",
+        mib(peak),
+        mib(sum as u64)
+    );
+    assert!(sum < cap, "{name}: its bounds fit its cap");
+    if is_long() {
+        assert!(
+            peak * 3 >= sum as u64,
+            "{name}: its bounds allow {:.1} MiB, of which it reaches {:.1}",
+            mib(sum as u64),
+            mib(peak)
+        );
+    }
+    sum as u64
 }
 
 /// Squeezes until the kernel kills; the load goes on meanwhile.
@@ -91,6 +126,7 @@ async fn a_gateway_at_its_cap_tells_the_smsc_to_wait_is_not_killed_and_loses_not
     let launch = Launch { env: slow.env(), cgroup: Some(group.procs()), ..Launch::default() };
     let mut gateway = Process::launch("gateway", &config, &launch);
     gateway.ready().await;
+    let at_rest = group.usage().anon;
     // The worker is away, and the disk takes a batch a second, then none for longer than the SMSC may wait.
     for flood in &floods {
         flood.offer(APART);
@@ -106,19 +142,15 @@ async fn a_gateway_at_its_cap_tells_the_smsc_to_wait_is_not_killed_and_loses_not
     let refused: u64 = floods.iter().map(|flood| flood.seen(|seen| seen.refused)).sum();
     let acknowledged: usize = floods.iter().map(Flood::acknowledged).sum();
     assert!(refused > 0, "the SMSC was told to wait");
-    let (sum, parts) = (limits::gateway_memory_bytes(), limits::GATEWAY_MEMORY_PARTS);
-    println!(
-        "gateway: {usage}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}",
-        mib(anon),
-        mib(sum as u64)
-    );
-    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    println!("gateway: {usage}");
+    let parts = limits::GATEWAY_MEMORY_PARTS;
+    let sum = within_its_bounds("gateway", &parts, 0, at_rest, anon, GATEWAY_MEMORY_BYTES_MAX);
     figure(
         "gateway at its cap of 48 MiB, 6 links with full windows, a disk that takes seconds a sync",
         &format!(
             "{:.1} MiB of its own at most (the bounds add up to {:.1}), told {refused} times to deliver later | {} s | nothing of {acknowledged}",
             mib(anon),
-            mib(sum as u64),
+            mib(sum),
             2 * phase.as_secs()
         ),
     );
@@ -220,6 +252,7 @@ async fn a_worker_at_its_cap_with_fifty_thousand_observers_and_a_full_spool_is_n
     let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
     let mut worker = Process::launch("worker", &config, &launch);
     worker.ready().await;
+    let at_rest = group.usage().anon;
     let (mut anon, mut killed_at) = (0, None);
     let begun = tokio::time::Instant::now();
     let mut admin = database.admin().await;
@@ -251,21 +284,15 @@ async fn a_worker_at_its_cap_with_fifty_thousand_observers_and_a_full_spool_is_n
             .await
             .unwrap();
     assert_eq!(doubled, 0);
-    let (sum, parts) =
-        (limits::worker_memory_bytes(OBSERVERS as usize), limits::worker_memory_parts(OBSERVERS as usize));
-    println!(
-        "worker: {}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}",
-        group.usage(),
-        mib(anon),
-        mib(sum as u64)
-    );
-    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    let parts = limits::worker_memory_parts(OBSERVERS as usize);
+    // At rest it holds all observers.
+    let sum = within_its_bounds("worker", &parts, parts[0].1, at_rest, anon, WORKER_MEMORY_BYTES_MAX);
     figure(
         "worker at its cap of 96 MiB, 50,000 observers, a full spool, a slow database; then killed by the cap",
         &format!(
             "{:.1} MiB of its own at most (the bounds add up to {:.1}); comes back and reads on | the restart | nothing of {messages}, nothing twice",
             mib(anon),
-            mib(sum as u64)
+            mib(sum)
         ),
     );
 }
@@ -293,6 +320,7 @@ async fn a_dashboard_at_its_cap_under_thousands_of_connections_is_not_killed_and
     let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
     let mut web = Process::launch("web", &config, &launch);
     web.ready().await;
+    let at_rest = group.usage().anon;
     let line = web.logged("the dashboard listens").await;
     let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     // Heads that never end, each as long as is taken.
@@ -334,13 +362,8 @@ async fn a_dashboard_at_its_cap_under_thousands_of_connections_is_not_killed_and
     let usage = group.usage();
     assert_eq!(usage.kills, 0, "{usage}\n{}", web.log());
     assert!(web.is_running());
-    let (sum, parts) = (limits::web_memory_bytes(), limits::WEB_MEMORY_PARTS);
-    println!(
-        "web: {usage}; anonymous at most {:.1} MiB; by limits.rs {:.1} MiB: {parts:?}; answers {statuses:?}",
-        mib(anon),
-        mib(sum as u64)
-    );
-    assert!(anon <= sum as u64, "more than the sum of the bounds: {:.1} of {:.1} MiB", mib(anon), mib(sum as u64));
+    println!("web: {usage}; answers {statuses:?}");
+    let sum = within_its_bounds("web", &limits::WEB_MEMORY_PARTS, 0, at_rest, anon, WEB_MEMORY_BYTES_MAX);
     let begun = tokio::time::Instant::now();
     while request(&address, "GET /sign-in HTTP/1.1", "").await != Some(200) {
         assert!(begun.elapsed() < LONG, "it does not serve again\n{}", web.log());
@@ -351,7 +374,7 @@ async fn a_dashboard_at_its_cap_under_thousands_of_connections_is_not_killed_and
         &format!(
             "{:.1} MiB of its own at most (the bounds add up to {:.1}); answers by status {statuses:?} | {:.1} s until it served all again | nothing",
             mib(anon),
-            mib(sum as u64),
+            mib(sum),
             begun.elapsed().as_secs_f64()
         ),
     );
@@ -398,4 +421,48 @@ async fn a_dashboard_short_of_memory_sends_strangers_away_and_serves_who_is_sign
     web.logged("memory is below its limit again").await;
     until_answered(&mut stranger, "/sign-in", 200, &web).await;
     assert_eq!(group.usage().kills, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_short_of_memory_takes_little_at_a_time_and_as_much_as_before_when_that_has_passed() {
+    let group = match Cgroup::memory(WORKER_MEMORY_BYTES_MAX) {
+        Ok(group) => group,
+        Err(missing) => return skip(&missing),
+    };
+    let database = pg::database().await;
+    let flood = Flood::start(500, 0, mixed()).await;
+    let site = Site::new(&database).link_with("smsc", flood.port, "receive_window = 1000");
+    let _gateway = site.start("gateway").await;
+    let config = site.config();
+    let launch = Launch { cgroup: Some(group.procs()), ..Launch::default() };
+    let mut worker = Process::launch("worker", &config, &launch);
+    worker.ready().await;
+    flood.offer(200);
+    flood.until_acknowledged(200, LONG).await;
+    until_stored(&database, &flood.seen(|seen| seen.acknowledged.clone()), LONG).await;
+    // What it holds is eight tenths of what it may: short, and not at the end.
+    let held = group.usage();
+    group.set_cap((held.anon + held.kernel) * 10 / 8).unwrap();
+    worker.logged("memory is short").await;
+    let before = batches(&worker).await;
+    flood.offer(1_000);
+    flood.until_acknowledged(1_200, LONG).await;
+    until_stored(&database, &flood.seen(|seen| seen.acknowledged.clone()), LONG).await;
+    let after = batches(&worker).await;
+    let largest = (after.1 - before.1) / (after.0 - before.0).max(1.0);
+    assert!(largest <= limits::BATCH_RECORDS_SHORT as f64, "{largest} records a batch");
+    assert_eq!(group.usage().kills, 0);
+    group.set_cap(WORKER_MEMORY_BYTES_MAX as u64).unwrap();
+    worker.logged("memory is below its limit again").await;
+    assert!(worker.is_running());
+}
+
+/// Batches that the worker committed, and their records.
+async fn batches(worker: &Process) -> (f64, f64) {
+    let metrics = worker.metrics().await;
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().last().and_then(|value| value.parse().ok()).unwrap_or(0.0)
+    };
+    (value("scrutineer_batches_total"), value("scrutineer_batch_records_total"))
 }

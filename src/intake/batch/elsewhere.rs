@@ -56,16 +56,24 @@ impl<L: Ledger> Work<'_, L> {
             };
             let Some(found) = tx.find_elsewhere(&repeated).await? else { continue };
             // Each is repeated once; a second equal one in this batch is an incident of its own.
-            if !taken.insert(found) {
+            if !taken.insert(found.record) {
                 continue;
             }
-            let original = RecordKey { spool: found.0, sequence: found.1.cast_unsigned() };
+            let key = |(spool, sequence): (Uuid, i64)| RecordKey { spool, sequence: sequence.cast_unsigned() };
+            let original = key(found.record);
             metrics::counter!("scrutineer_incidents_repeated_total").increment(1);
             tracing::info!(message = %item.order.record, %original,
                 "the SMSC delivered an incident to two hosts; it is one");
             for known in &mut understanding.known {
-                if let Some((record, _)) = &mut known.key.incident {
-                    *record = original;
+                // Of three hosts, the one that stored it first gave it its key, whichever received it first.
+                let mut with = |original: RecordKey| {
+                    if let Some((record, _)) = &mut known.key.incident {
+                        *record = original;
+                    }
+                    found.submissions.contains(&known.key.id())
+                };
+                if !with(original) && !found.all.iter().any(|record| with(key(*record))) {
+                    with(original);
                 }
             }
         }

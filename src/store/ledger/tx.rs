@@ -9,7 +9,7 @@ use super::{Result, StaffTx};
 use crate::domain::submission::Assertion;
 use crate::store::auth::{self, NewAttempt};
 use crate::store::batch::{self, Place, Written};
-use crate::store::confirmed::{self, Repeated};
+use crate::store::confirmed::{self, Elsewhere, Repeated};
 use crate::store::message::{self, Finished, MessageRows};
 use crate::store::outbox::ReplyRows;
 use crate::store::outbox_result::{self, EarlyReceipt, ReceiptRows, ResultRows};
@@ -38,7 +38,7 @@ pub trait Tx: StaffTx + Send {
     }
 
     /// [`confirmed::find`].
-    fn find_elsewhere(&mut self, _of: &Repeated<'_>) -> impl Future<Output = Result<Option<(Uuid, i64)>>> + Send {
+    fn find_elsewhere(&mut self, _of: &Repeated<'_>) -> impl Future<Output = Result<Option<Elsewhere>>> + Send {
         std::future::ready(Ok(None))
     }
 
@@ -160,7 +160,7 @@ impl Tx for PgConnection {
         confirmed::lock_phones(self, phones).await
     }
 
-    async fn find_elsewhere(&mut self, of: &Repeated<'_>) -> Result<Option<(Uuid, i64)>> {
+    async fn find_elsewhere(&mut self, of: &Repeated<'_>) -> Result<Option<Elsewhere>> {
         confirmed::find(self, of).await
     }
 

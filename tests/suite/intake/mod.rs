@@ -5,6 +5,7 @@ mod order;
 mod outages;
 mod outbox;
 mod poison;
+mod repeated;
 mod replay;
 mod segments;
 mod speed;

@@ -22,6 +22,9 @@
 //! | what may be delivered again is forgotten with the process | 11 |
 //! | a reply decided anew does not learn the text that went | 143 |
 //!
+//! Not simulated: a sync that fails, or one thread that stands still (`spool::disk` and `hang` do both to the
+//! real processes); a worker that stands still as a whole is one that reaches nobody.
+//!
 //! Not found within some hundred schedules, as the law leaves room for it where a failover lost commits, or as it
 //! is rarer: a reply's key by the part that came last, copies of parts that are not known, results without a row
 //! that are dropped, an attempt that two hosts sent and that is not counted.

@@ -286,7 +286,8 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             String::new()
         }
         Op::FindElsewhere(row, phone, raw, own) => {
-            let ((spool_id, sequence), phone_id) = (k().row(*row), k().phones[*phone]);
+            let (spool_id, sequence) = k().row(*row);
+            let phone_id = k().phones[*phone];
             let runs: Vec<Uuid> = own.iter().map(|spool| run(*spool)).collect();
             let of = Repeated {
                 spool_id,

@@ -5,11 +5,11 @@ use std::collections::btree_map::Entry;
 use scrutineer::domain::auth::Attempts;
 use scrutineer::limits::{AUTH_ATTEMPTS_MAX, OTHER_HOST_SECONDS};
 use scrutineer::store::auth::{NewAttempt, Stored};
-use scrutineer::store::confirmed::Repeated;
+use scrutineer::store::confirmed::{Elsewhere, Repeated};
 use scrutineer::store::micros;
 use uuid::Uuid;
 
-use super::{Message, SECOND, Tables};
+use super::{Message, RevisionKey, SECOND, Tables};
 
 impl Tables {
     /// Is there another host than the one with these runs?
@@ -30,7 +30,7 @@ impl Tables {
     }
 
     /// The equal text that another host took.
-    pub fn elsewhere(&self, of: &Repeated<'_>) -> Option<(Uuid, i64)> {
+    pub fn elsewhere(&self, of: &Repeated<'_>) -> Option<Elsewhere> {
         let received_us = micros(of.received_at);
         let within = i64::from(of.seconds) * SECOND;
         let through =
@@ -50,13 +50,30 @@ impl Tables {
             } else {
                 of.sequence > through(of.spool_id, of.link)
             };
-            let repeated = self.revisions.keys().any(|(election, id, _, spool, of, _)| {
-                Some(*election) == m.election_id && m.submissions.contains(id) && (*spool, *of) != (uuid, *sequence)
+            // What stands in the way: a repetition by this host, or one that the SMSC knows to have arrived.
+            let repeated = self.revisions.keys().any(|(election, id, at, run, other, _)| {
+                let is_another = Some(*election) == m.election_id
+                    && m.submissions.contains(id)
+                    && (*run, *other) != (uuid, *sequence);
+                let Some(run_id) = self.spools.get(run).filter(|_| is_another) else { return false };
+                let link = self.messages.get(&(*run_id, *other)).map(|m| m.link.as_str());
+                of.runs.contains(run)
+                    || if *at <= received_us {
+                        *other <= link.map_or(0, |link| through(*run_id, link))
+                    } else {
+                        of.sequence <= through(of.spool_id, of.link)
+                    }
             });
             let is = is_equal(m) && !of.runs.contains(&uuid) && unconfirmed && !repeated;
             is.then_some((m.received_us, *spool_id, *sequence, uuid))
         });
-        found.min().map(|(_, _, sequence, uuid)| (uuid, sequence))
+        let (_, spool_id, sequence, uuid) = found.min()?;
+        let m = self.messages.get(&(spool_id, sequence))?;
+        let in_them = |key: &&RevisionKey| Some(key.0) == m.election_id && m.submissions.contains(&key.1);
+        let mut all: Vec<_> = self.revisions.keys().filter(in_them).map(|key| (key.2, key.3, key.4)).collect();
+        all.sort_unstable();
+        let all = all.into_iter().map(|(_, run, sequence)| (run, sequence)).collect();
+        Some(Elsewhere { record: (uuid, sequence), submissions: m.submissions.clone(), all })
     }
 
     /// Wrong codes of these.

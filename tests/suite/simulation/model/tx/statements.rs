@@ -6,7 +6,7 @@ use std::sync::Arc;
 use scrutineer::domain::submission::Assertion;
 use scrutineer::store::auth::{self, NewAttempt};
 use scrutineer::store::batch::{Place, Written};
-use scrutineer::store::confirmed::Repeated;
+use scrutineer::store::confirmed::{Elsewhere, Repeated};
 use scrutineer::store::ledger::Tx;
 use scrutineer::store::message::{Finished, MessageRows};
 use scrutineer::store::micros;
@@ -48,7 +48,7 @@ impl Tx for ModelTx {
         self.lock_phones_elsewhere(phones).await
     }
 
-    async fn find_elsewhere(&mut self, of: &Repeated<'_>) -> Result<Option<(Uuid, i64)>> {
+    async fn find_elsewhere(&mut self, of: &Repeated<'_>) -> Result<Option<Elsewhere>> {
         self.ask().await?;
         let found = self.see(|t| t.elsewhere(of))?;
         self.conn.leg().await?;
