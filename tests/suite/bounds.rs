@@ -64,6 +64,7 @@ const NOT_NAMED: [(&str, &[&str]); 6] = [
             "SPOOL_PRUNE_RECORDS",
             "SPOOL_LOG_BYTES",
             "HANDOFF_RECORDS_MAX",
+            "BATCH_RECORDS_SHORT",
             "RETRY_ALL_MAX",
             "OUTBOX_SLICE_MAX",
             "EARLY_RECEIPTS_SLICE",
