@@ -7,8 +7,8 @@ use smol_str::SmolStr;
 use super::clean::Clean;
 use super::lexicon::{Book, Type, four};
 use super::search::{Junk, Piece, Sent, Step};
-use super::value::{Meant, is_separator};
-use super::{Found, Part, Span};
+use super::value::{Meant, candidates, is_separator};
+use super::{Found, Part, Span, doubt};
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::value::Value;
 
@@ -28,12 +28,28 @@ pub(super) struct Source<'a> {
 
 /// What was made of one code.
 struct Entry<'a> {
-    code: &'a str,
+    code: Code<'a>,
     /// The code's first bytes, which tell most codes apart.
     head: u32,
     result: Result<Option<Value>, Reason>,
     /// What stood as its value: stretches of the clean text.
     values: Quotes,
+}
+
+/// A code: of the checklist, or as it was sent.
+#[derive(Clone, Copy)]
+enum Code<'a> {
+    Known(&'a SmolStr),
+    Sent(&'a str),
+}
+
+impl Code<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Known(code) => code,
+            Self::Sent(code) => code,
+        }
+    }
 }
 
 /// Codes in the order sent, each once.
@@ -55,7 +71,7 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
             Step::Unclear(questions) => {
                 let value = (piece.from, piece.to);
                 for question in questions.iter().filter_map(|q| book.questions.get(usize::from(*q))) {
-                    enter(&mut entries, &mut found.report, &question.code, Err(Reason::Unclear), value);
+                    enter(&mut entries, &mut found.report, Code::Known(&question.code), Err(Reason::Unclear), value);
                 }
                 found.spans.push(source.span(piece.from, piece.to, Part::Unclear));
             }
@@ -63,7 +79,7 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
                 let end = value_from.saturating_sub(1);
                 let code = source.clean.text.get(piece.from..end).unwrap_or_default();
                 let value = (*value_from, piece.to);
-                enter(&mut entries, &mut found.report, code, Err(Reason::UnknownCode), value);
+                enter(&mut entries, &mut found.report, Code::Sent(code), Err(Reason::UnknownCode), value);
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
             Step::Sent(sent) => {
@@ -79,9 +95,15 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
             }
         }
     }
+    if values_first(book, source, pieces) {
+        entries.iter_mut().filter(|e| e.result.is_ok()).for_each(|e| e.result = Err(Reason::Unclear));
+    }
     let mut answers = Vec::with_capacity(entries.iter().filter(|e| e.result.is_ok()).count());
     for entry in entries {
-        let code = SmolStr::new(entry.code);
+        let code = match entry.code {
+            Code::Known(code) => code.clone(),
+            Code::Sent(code) => SmolStr::new(code),
+        };
         match entry.result {
             Ok(value) => answers.push((code, value)),
             Err(reason) => {
@@ -91,6 +113,27 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
         }
     }
     found.report.answers = answers.into();
+}
+
+/// `5AA 1BA 2BB`: each value before its code. Read the usual way the codes have their neighbours' values, the
+/// first value is left over and the last code has none.
+fn values_first(book: &Book, source: &Source<'_>, pieces: &[Piece]) -> bool {
+    let mut said = pieces.iter().filter(|p| p.step != Step::Separators);
+    let (Some(Piece { from, to, step: Step::Junk(kind) }), Some(Piece { step: Step::Sent(first), .. }), false) =
+        (said.next(), said.next(), book.keyed)
+    else {
+        return false;
+    };
+    let sent = |p: &&Piece| matches!(p.step, Step::Sent(_));
+    let last = pieces.iter().rev().find(sent).map(|p| &p.step);
+    if !matches!(last, Some(Step::Sent(Sent { result: Err(Reason::NoValue), .. }))) {
+        return false;
+    }
+    let Some(question) = book.questions.get(usize::from(first.question)) else { return false };
+    let text = source.clean.text.as_bytes().get(..*to).unwrap_or_default();
+    let mut values = Vec::new();
+    candidates(question, text, *from, *from, &mut values);
+    *kind == Junk::Digits || values.iter().any(|v| v.end == *to && v.result.is_ok())
 }
 
 /// The comment answers a compact checklist's text question.
@@ -145,21 +188,22 @@ impl Source<'_> {
 fn enter<'a>(
     entries: &mut Entries<'a>,
     report: &mut Report,
-    code: &'a str,
+    code: Code<'a>,
     result: Result<Option<Value>, Reason>,
     value: (usize, usize),
 ) {
-    let head = four(code.as_bytes());
-    let Some(known) = entries.iter_mut().find(|e| e.head == head && e.code == code) else {
+    let head = four(code.as_str().as_bytes());
+    let Some(known) = entries.iter_mut().find(|e| e.head == head && e.code.as_str() == code.as_str()) else {
         entries.push(Entry { code, head, result, values: smallvec![value] });
         return;
     };
     if known.result == result {
-        note(report, "repeated", code);
+        note(report, "repeated", code.as_str());
     } else if known.result == Err(Reason::NoValue) {
         (known.result, known.values) = (result, smallvec![value]);
-    } else if result != Err(Reason::NoValue) {
-        // Two values: neither is recorded.
+    } else if result != Err(Reason::NoValue) || code.as_str().len() > 1 {
+        // Two values, or one and something that was not understood: neither is recorded. A code of one letter
+        // without a value may be a word.
         known.values.push(value);
         known.result = Err(Reason::Unclear);
     }
@@ -206,16 +250,25 @@ fn answer<'a>(
                 to = *end;
                 next += if gap.is_some() { 2 } else { 1 };
             }
-            // `no problem`, `5 I am late`: the value may be the first word of a remark.
-            Some(Piece { step: Step::Junk(Junk::Letters), .. })
-                if sent.wordy && gap.is_some_and(|(from, to)| source.blank(from, to)) =>
-            {
-                result = Err(Reason::Unclear);
+            Some(Piece { step: Step::Junk(kind), .. }) => {
+                let clean = source.clean.text.as_bytes();
+                let end = end_of_junk(pieces, next);
+                let words = clean.get(piece.to..end).unwrap_or_default();
+                // `no problem`, `5 I am late`: the value may be the first word of a remark.
+                let begins_remark =
+                    *kind == Junk::Letters && sent.wordy && gap.is_some_and(|(from, to)| source.blank(from, to));
+                if begins_remark && !(sent.mended == 0 && doubt::is_courtesy(words)) {
+                    result = Err(Reason::Unclear);
+                } else if let Ok(Some(meant)) = &sent.result
+                    && doubt::doubted(question, meant, clean, (piece.to, end))
+                {
+                    result = Err(Reason::Unclear);
+                }
             }
             _ => {}
         }
     }
-    if sent.bare && remarks && entries.iter().any(|e| e.code == question.code && e.result.is_ok()) {
+    if sent.bare && remarks && entries.iter().any(|e| e.code.as_str() == question.code && e.result.is_ok()) {
         return next;
     }
     if sent.bare && remarks {
@@ -228,8 +281,15 @@ fn answer<'a>(
     if sent.mended > 0 && result.is_ok() {
         note(report, "mended", &source.quote(piece.from, piece.to, QUOTED_MAX));
     }
-    enter(entries, report, &question.code, result, (sent.value_from, to));
+    enter(entries, report, Code::Known(&question.code), result, (sent.value_from, to));
     next
+}
+
+/// Where what is not explained ends, from piece `next` on.
+fn end_of_junk(pieces: &[Piece], next: usize) -> usize {
+    let rest = pieces.get(next..).unwrap_or_default();
+    let stretch = rest.iter().take_while(|p| matches!(p.step, Step::Junk(_) | Step::Separators));
+    stretch.filter(|p| matches!(p.step, Step::Junk(_))).last().map_or(0, |p| p.to)
 }
 
 impl Source<'_> {
@@ -282,13 +342,13 @@ fn junk<'a>(
                 step += steps;
                 let digits = stretch.get(i + steps).map_or((piece.to, piece.to), |p| (p.from, p.to));
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), digits);
+                enter(entries, &mut found.report, Code::Sent(code), Err(Reason::UnknownCode), digits);
                 found.spans.push(source.span(piece.from, digits.1, Part::UnknownCode));
             }
             None if unknown && only_codes => {
                 flush(found, &mut left);
                 let code = source.clean.text.get(piece.from..piece.to).unwrap_or_default();
-                enter(entries, &mut found.report, code, Err(Reason::UnknownCode), (piece.to, piece.to));
+                enter(entries, &mut found.report, Code::Sent(code), Err(Reason::UnknownCode), (piece.to, piece.to));
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
             _ if piece.step == Step::Separators => {}

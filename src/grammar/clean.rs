@@ -60,6 +60,12 @@ impl Clean {
                 out.push(fold(c), start);
                 continue;
             }
+            if let Some(digit) = raised(c) {
+                // No more a digit of the number before it than a sign is.
+                out.push(JUNK, start);
+                out.push(digit, start);
+                continue;
+            }
             if rest.peek().is_none_or(|(_, next)| canonical_combining_class(*next) == 0)
                 && is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes
             {
@@ -148,7 +154,18 @@ fn fold(c: char) -> char {
 /// shows nothing or changes no word.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{640}' | '\u{64B}'..='\u{652}' | '\u{670}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E01EF}')
+        | '\u{2060}'..='\u{206F}' | '\u{20E3}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E01EF}')
+}
+
+/// A digit above or below the line.
+fn raised(c: char) -> Option<char> {
+    let digit = match c {
+        '\u{B9}' => 1,
+        '\u{B2}' | '\u{B3}' => u32::from(c) - 0xB0,
+        '\u{2070}' | '\u{2074}'..='\u{2079}' | '\u{2080}'..='\u{2089}' => u32::from(c) & 0xF,
+        _ => return None,
+    };
+    char::from_digit(digit, 10)
 }
 
 /// A decimal digit of another script, as ASCII.

@@ -63,31 +63,30 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
     let mut heads = Heads::new();
     let mut fallback: Option<Head> = None;
     let mut context = Context::default();
+    // The report that is being read: its checklist, where its body begins, and whether its questions are numbered.
+    let mut current: (Option<&Book>, usize, bool) = (None, 0, false);
+    let reading =
+        |head: &Head| (head.book.and_then(|i| lexicon.books.get(i)), head.body().unwrap_or(usize::MAX), head.keyed);
     let mut at = 0;
-    while at < bytes.len() && heads.len() <= REPORTS_PER_TEXT_MAX {
-        let here = bytes.get(at).copied().unwrap_or_default();
+    while heads.len() <= REPORTS_PER_TEXT_MAX {
+        let Some(&here) = bytes.get(at) else { break };
         if here == b'@' && context.text.is_none() {
             break;
         }
-        if !is_letter(here) && !here.is_ascii_digit() {
+        let letter = is_letter(here);
+        let begins_word = letter && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_letter(*b));
+        let begins_prefix = lexicon.starts.get(usize::from(here)).is_some_and(|any| *any);
+        if !begins_prefix && !begins_word && !(current.2 && (letter || here.is_ascii_digit())) {
             at += 1;
             continue;
         }
-        let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        let starting = lexicon.starting(here);
-        let begins_word = is_letter(here) && !before.is_some_and(is_letter);
-        let current = heads.last().or(fallback.as_ref());
-        if starting.is_empty() && !begins_word && !current.is_some_and(|h| h.keyed) {
-            at += 1;
-            continue;
-        }
-        let book = current.and_then(|h| h.book).and_then(|i| lexicon.books.get(i));
-        if let Some(book) = book.filter(|b| b.keyed)
-            && let Some(body) = current.and_then(Head::body).filter(|b| *b <= at)
+        if let (Some(book), body, true) = current
+            && body <= at
             && let Some(key) = keyed::key_at(bytes, body, at)
         {
             context.pass(book, key);
         }
+        let starting = if begins_prefix { lexicon.starting(here) } else { &[] };
         let known = starting
             .iter()
             .filter_map(|i| lexicon.books.get(usize::from(*i)).map(|book| (usize::from(*i), book)))
@@ -113,12 +112,13 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
         match head {
             Some(head) if head.senders.iter().all(|s| s.observer.is_none()) && heads.is_empty() => {
                 // A prefix without an observer code begins a report only when nothing better does.
-                fallback.get_or_insert(head);
+                current = reading(fallback.get_or_insert(head));
                 at += 1;
             }
             Some(head) => {
                 at = head.body().unwrap_or(at + 1).max(at + 1);
                 context = Context::default();
+                current = reading(&head);
                 heads.push(head);
             }
             None => at += 1,

@@ -28,7 +28,7 @@ pub struct Setting {
 }
 
 /// An election's checklists, ready for [`super::read`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lexicon {
     /// The checklists, longest prefix first.
     pub(super) books: Vec<Book>,
@@ -38,6 +38,8 @@ pub struct Lexicon {
     pub(super) searches_all: bool,
     /// For each byte the books whose prefix may begin with it, typed as the digit it looks like or not.
     starting: Vec<Vec<u16>>,
+    /// For each byte whether there are such books.
+    pub(super) starts: [bool; 256],
     /// Length of the shortest observer code, where lengths are known.
     pub(super) shortest: Option<usize>,
 }
@@ -83,7 +85,7 @@ pub(super) fn four(text: &[u8]) -> u32 {
 /// One question, ready.
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
-    pub code: String,
+    pub code: SmolStr,
     pub kind: Type,
     pub null_value: Option<i64>,
 }
@@ -100,6 +102,12 @@ pub(super) enum Type {
     Decimal { min: Decimal, max: Decimal },
     Date { min: Date, max: Date, order: DateOrder },
     Text,
+}
+
+impl Default for Lexicon {
+    fn default() -> Self {
+        Self::new(std::iter::empty(), Setting::default())
+    }
 }
 
 impl Lexicon {
@@ -120,7 +128,9 @@ impl Lexicon {
             }
         }
         let shortest = setting.observer_lengths.iter().min().copied();
-        Self { books, setting, searches_all: false, starting, shortest }
+        let mut starts = [false; 256];
+        starts.iter_mut().zip(&starting).for_each(|(any, books)| *any = !books.is_empty());
+        Self { books, setting, searches_all: false, starting, starts, shortest }
     }
 
     /// The same without the short way for bodies in which nothing is left to doubt, to measure and to compare.
@@ -145,7 +155,7 @@ impl Book {
         let questions: Vec<Ready> = checklist
             .questions
             .iter()
-            .map(|q| Ready { code: q.code.clone(), kind: Type::new(&q.kind, setting), null_value: q.null_value })
+            .map(|q| Ready { code: SmolStr::new(&q.code), kind: Type::new(&q.kind, setting), null_value: q.null_value })
             .collect();
         let mut by_letter: [Vec<Coded>; 26] = Default::default();
         for (i, question) in questions.iter().enumerate() {

@@ -6,6 +6,7 @@
 
 mod body;
 mod clean;
+mod doubt;
 mod header;
 mod keyed;
 mod lexicon;
@@ -37,6 +38,10 @@ use scratch::Scratch;
 use search::{Piece, search};
 pub use span::{Part, Span};
 use sure::sure;
+
+/// Kind of the note on a text that lacks segments; its detail has the bytes of the text at which they are
+/// missing, commas between.
+pub const INCOMPLETE: &str = "incomplete";
 
 /// What a text holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -92,6 +97,10 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
         raw = raw.get(..raw.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
         missing.push(raw.len());
         out.note("too_long", &format!("only the first {TEXT_BYTES_MAX} bytes were read"));
+    }
+    if !gaps.is_empty() {
+        // Where, so that the text can be read again without the parts that it came in.
+        out.note(INCOMPLETE, &gaps.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
     let clean = Clean::new(raw);
     if !clean.look_alikes.is_empty() {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::decide::{Incoming, Locks, Present, PresentStates, Understanding};
+use super::decide::{History, Incoming, Locks, Present, PresentStates, Understanding};
 use super::gather::{Gathered, Stands, Text, gather};
 use super::item::{Item, Kind};
 use super::judge;

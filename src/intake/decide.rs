@@ -8,6 +8,7 @@ mod authenticate;
 mod books;
 mod command;
 mod identify;
+mod key_hash;
 mod notice;
 mod reading;
 mod reply;
@@ -20,6 +21,7 @@ mod tests;
 pub use authenticate::{Locks, Tried, admit};
 pub use books::Books;
 pub use command::Command;
+pub use key_hash::KeyHasher;
 pub use notice::notice;
 pub use reading::Reading;
 pub use reply::{Longest, Replies, RepliesError, explain};
@@ -27,8 +29,10 @@ pub use settle::settle;
 pub use understand::understand;
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::domain::checklist::Checklist;
@@ -156,7 +160,7 @@ pub struct Present {
     /// Answers and order key.
     pub submission: Submission,
     /// Earlier assertions; needed (and then complete) only when the new one is late.
-    pub history: Vec<Assertion>,
+    pub history: History,
     /// Revisions stored so far; 0 when the submission is new.
     pub revisions: i32,
     /// The comment that stands.
@@ -209,5 +213,8 @@ pub struct Decision {
     pub silence: Option<bool>,
 }
 
+/// What earlier messages asserted, mostly one.
+pub type History = SmallVec<[Assertion; 1]>;
+
 /// The submissions that a batch touches, as they stand; [`settle`] keeps them up to date.
-pub type PresentStates = HashMap<SubmissionKey, Present>;
+pub type PresentStates = HashMap<SubmissionKey, Present, BuildHasherDefault<KeyHasher>>;

@@ -279,12 +279,12 @@ impl<L: Ledger> Slice<'_, L> {
         let mut read = Vec::with_capacity(understood.len());
         for (row, text, understanding) in understood {
             let order = order(&row);
-            let mut present = PresentStates::new();
+            let mut present = PresentStates::default();
             for known in &understanding.known {
                 let older = assertions.before(known.key.id(), order);
                 let revisions = i32::try_from(older.len()).unwrap_or(i32::MAX);
                 let comment = assertions.comment_before(known.key.id(), order);
-                let state = Present { submission: Submission::fold(&older), history: older, revisions, comment };
+                let state = Present { submission: Submission::fold(&older), history: older.into(), revisions, comment };
                 present.insert(known.key.clone(), state);
             }
             let decision = match judge::settle(&understanding, &mut present, &self.session.replies) {

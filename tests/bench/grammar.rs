@@ -75,7 +75,7 @@ fn main() {
             let books = if searching { books.searching_all() } else { books };
             let mut sequence = 0;
             let mut decide = |texts: &[String], written: bool| {
-                let mut present = PresentStates::new();
+                let mut present = PresentStates::with_capacity_and_hasher(texts.len(), Default::default());
                 for text in texts {
                     sequence += 1;
                     let record = RecordKey { spool: uuid::Uuid::nil(), sequence };

@@ -108,6 +108,11 @@ fn every_type_of_value_is_read_in_both_grammars() {
 }
 
 #[test]
+fn what_stands_after_a_value_and_makes_it_doubtful_goes_back_to_the_observer() {
+    hold("doubt.md", 80);
+}
+
+#[test]
 fn apollo_and_nemo_are_followed_where_the_law_agrees_and_the_rest_says_why() {
     hold("peers.md", 80);
     for row in rows("peers.md") {

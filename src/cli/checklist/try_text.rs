@@ -172,7 +172,7 @@ impl<'a> Trial<'a> {
         for known in &mut understanding.known {
             Arc::make_mut(&mut known.report).notes.retain(|n| n.kind != "unverified_phone");
         }
-        let decision = settle(&understanding, &mut PresentStates::new(), &self.replies);
+        let decision = settle(&understanding, &mut PresentStates::default(), &self.replies);
         let reports = self.reports(&understanding, &decision);
         for (i, mut one) in reports.into_iter().enumerate() {
             if let Some(fields) = one.as_object_mut() {

@@ -1,6 +1,9 @@
 //! A checklist's conditions and rules, made ready once: what is missing, what should not have been
 //! answered, what does not add up.
 
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::formula::{Facts, Formula};
@@ -12,6 +15,8 @@ use crate::domain::value::{Answers, Value};
 #[derive(Debug, Clone, Default)]
 pub struct Logic {
     asked: Vec<Asked>,
+    /// Places in `asked`, by code.
+    by_code: Vec<u16>,
     checks: Vec<Check>,
     /// Numeric columns of the location that are spoken of, each once.
     figures: Vec<Box<str>>,
@@ -53,6 +58,8 @@ impl Logic {
             let when = conditions.map(read).collect::<Result<Vec<_>, _>>()?;
             asked.push(Asked { code: SmolStr::new(&question.code), required, when });
         }
+        let mut by_code: Vec<u16> = (0u16..).take(asked.len()).collect();
+        by_code.sort_by_key(|i| asked.get(usize::from(*i)).map(|a| a.code.clone()));
         let check = |rule: &Rule| Ok::<_, String>(Check { rule: rule.clone(), formula: read(&rule.expr)? });
         let checks = checklist.rules.iter().map(check).collect::<Result<Vec<_>, _>>()?;
         let formulas = asked.iter().flat_map(|a| &a.when).chain(checks.iter().map(|c| &c.formula));
@@ -60,7 +67,7 @@ impl Logic {
         figures.sort_unstable();
         figures.dedup();
         let conditional = asked.iter().any(|a| !a.when.is_empty());
-        Ok(Self { asked, checks, figures, conditional })
+        Ok(Self { asked, by_code, checks, figures, conditional })
     }
 
     /// Numeric columns of the location that its formulas speak of.
@@ -70,10 +77,29 @@ impl Logic {
 
     /// Required questions that are asked, as far as is known, and not answered; in the guide's order.
     pub fn missing<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = &'a SmolStr> {
-        self.asked
-            .iter()
-            .filter(move |a| a.required && !facts.answers.contains_key(&a.code) && a.applies(&facts) == Some(true))
-            .map(|a| &a.code)
+        let answered = self.answered(facts.answers);
+        let asked = (0usize..).zip(&self.asked);
+        asked
+            .filter(move |(i, a)| a.required && !answered.has(*i) && a.applies(&facts) == Some(true))
+            .map(|(_, a)| &a.code)
+    }
+
+    /// Which questions have an answer or a withdrawal: both lists are sorted by code, and walked once.
+    fn answered(&self, answers: &Answers) -> Places {
+        let mut out = Places(SmallVec::from_elem(0, self.asked.len().div_ceil(64)));
+        let mut questions = self.by_code.iter().filter_map(|i| Some((*i, &self.asked.get(usize::from(*i))?.code)));
+        let mut question = questions.next();
+        for code in answers.keys() {
+            while let Some((place, known)) = question {
+                match known.cmp(code) {
+                    Ordering::Greater => break,
+                    Ordering::Equal => out.add(usize::from(place)),
+                    Ordering::Less => {}
+                }
+                question = questions.next();
+            }
+        }
+        out
     }
 
     /// Questions that were answered though, by the other answers, they are not asked.
@@ -99,6 +125,21 @@ impl Logic {
         self.checks
             .iter()
             .filter(move |c| c.rule.severity == Severity::Refuse && c.formula.holds(&facts) == Some(false))
+    }
+}
+
+/// Places in a list, a bit each.
+struct Places(SmallVec<[u64; 2]>);
+
+impl Places {
+    fn add(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
     }
 }
 

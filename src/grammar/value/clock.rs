@@ -1,4 +1,4 @@
-//! Times of day: `0705`, `705`, `7:05`, `7.05`, `7h05`, `7h`, `705am`, `7 pm`.
+//! Times of day: `0705`, `705`, `7:05`, `7.05`, `7h05`, `7h`, `705am`, `7 pm`, `7 p.m.`
 
 use nom::branch::alt;
 use nom::bytes::complete::take_while_m_n;
@@ -75,9 +75,11 @@ pub(super) fn times(question: &Ready, (min, max): (u16, u16), text: &[u8], from:
             }
         }
         let gap = usize::from(at(end) == b' ');
-        let half = matches!(at(end + gap), b'A' | b'P') && at(end + gap + 1) == b'M';
-        if half && (gap == 0 || !is_letter(at(end + gap + 2))) {
-            end += gap + 2;
+        // `a.m.` too.
+        let point = usize::from(at(end + gap + 1) == b'.');
+        let half = matches!(at(end + gap), b'A' | b'P') && at(end + gap + point + 1) == b'M';
+        if half && ((gap == 0 && point == 0) || !is_letter(at(end + gap + point + 2))) {
+            end += gap + point + 2;
         }
         let raw = text.get(from..end).unwrap_or_default();
         let read: SmallVec<[u8; 16]> = raw.iter().map(|b| mended(*b)).collect();

@@ -160,8 +160,10 @@ pub(super) fn decimals(
     out: &mut Vec<Candidate>,
 ) {
     let sign = Sign::new(min < Decimal::default(), text.get(code_end..from).unwrap_or_default());
+    // `EA.5` may be 5 and 0.5.
+    let pointed = matches!(text.get(code_end..from), Some([.., b'.' | b',']));
     let judge = |written: &str| -> Judged {
-        if sign.doubtful {
+        if sign.doubtful || (pointed && written.bytes().all(|b| b.is_ascii_digit())) {
             return Err(Reason::Unclear);
         }
         match meanings(written) {

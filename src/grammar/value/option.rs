@@ -120,9 +120,25 @@ pub(super) fn several(
     let chosen: Option<Chosen> = typed.iter().map(|b| by_letter(options, *b)).collect();
     // A letter twice is rather a word.
     if let Some(chosen) = chosen.filter(|c| c.iter().enumerate().all(|(i, n)| !c.iter().take(i).any(|k| k == n))) {
-        let result = Ok(Some(set(chosen)));
-        out.push(Candidate { end: from + letters, mended: 0, result, wordy: true });
+        let mut end = from + letters;
+        out.push(Candidate { end, mended: 0, result: Ok(Some(set(chosen.clone()))), wordy: true });
+        // `a, b, c`: each letter alone.
+        let mut chosen = chosen;
+        while let Some((option, next)) = next_letter(options, text, end).filter(|_| letters == 1) {
+            chosen.push(option);
+            end = next;
+            out.push(Candidate { end, mended: 0, result: Ok(Some(set(chosen.clone()))), wordy: true });
+        }
     }
+}
+
+/// An option's letter that stands alone after one or more separators, and where it ends.
+fn next_letter(options: &[u16], text: &[u8], from: usize) -> Option<(u16, usize)> {
+    let rest = text.get(from..)?;
+    let gap = rest.iter().take_while(|b| matches!(b, b' ' | b',' | b'.' | b'/' | b';')).count();
+    let option = by_letter(options, *rest.get(gap)?)?;
+    let alone = !rest.get(gap + 1).is_some_and(|b| is_letter(*b) || b.is_ascii_digit());
+    ((1..4).contains(&gap) && alone).then_some((option, from + gap + 1))
 }
 
 /// Ascending, each once.

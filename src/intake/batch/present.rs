@@ -11,7 +11,7 @@ impl<L: Ledger> Work<'_, L> {
         understood: &[(Text, Result<Understanding, String>)],
         whole_here: &[segment::SetKey],
     ) -> Result<(PresentStates, HashMap<SubmissionKey, (Uuid, i32)>), StoreError> {
-        let mut present = PresentStates::new();
+        let mut present = PresentStates::default();
         let mut ids: HashMap<SubmissionKey, (Uuid, i32)> = HashMap::new();
         if understood.is_empty() {
             return Ok((present, ids));
@@ -37,6 +37,7 @@ impl<L: Ledger> Work<'_, L> {
             return Err(self.give_up(Trouble::Lost));
         }
         self.locks = attempts::locks(tx, understood, &self.phones).await?;
+        present.reserve(ids.len());
         let by_id: HashMap<Uuid, submission::Stored> = found.submissions.into_iter().map(|s| (s.id, s)).collect();
         for (key, (id, before)) in &mut ids {
             if let Some(stored) = by_id.get(id) {
@@ -45,7 +46,7 @@ impl<L: Ledger> Work<'_, L> {
                     key.clone(),
                     Present {
                         submission: Submission { answers: stored.answers.clone(), last: Some(stored.last) },
-                        history: Vec::new(),
+                        history: History::new(),
                         revisions: stored.revisions,
                         comment: stored.comment.clone(),
                     },

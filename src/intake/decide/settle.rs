@@ -122,7 +122,7 @@ fn report<'a>(
         Outcome::Accepted
     } else if !change.replaced.is_empty() {
         Outcome::Corrected
-    } else if change.added.is_empty() && same_comment {
+    } else if change.added == 0 && same_comment {
         Outcome::Duplicate
     } else {
         Outcome::Accepted

@@ -146,7 +146,7 @@ fn judged(
     let report = understanding.known.first_mut()?;
     std::sync::Arc::make_mut(&mut report.report).answers = last.answers.clone();
     let revisions = i32::try_from(older.len()).unwrap_or(i32::MAX);
-    let state = Present { submission: Submission::fold(older), history: older.to_vec(), revisions, comment: None };
-    let mut present = PresentStates::from([(report.key.clone(), state)]);
+    let state = Present { submission: Submission::fold(older), history: older.into(), revisions, comment: None };
+    let mut present: PresentStates = [(report.key.clone(), state)].into_iter().collect();
     judge::settle(&understanding, &mut present, replies).ok()?.changes.into_iter().next()
 }

@@ -1,5 +1,7 @@
 //! The text that is read of a message: what staff put in its place, else what came.
 
+mod unnumbered;
+
 use std::collections::BTreeMap;
 
 use crate::domain::alphabet::DefaultAlphabet;
@@ -24,15 +26,20 @@ pub(super) async fn of<T: Tx>(
     }
     let own = mobile(row.esm_class, row.data_coding, &row.raw, row.payload.as_deref());
     let others = tx.other_parts(row.spool_id, row.sequence).await?;
-    let many = !others.is_empty() || user_data(&own).0.is_some_and(|c| c.total > 1);
-    if !many {
-        let text = match alphabet {
-            Some(alphabet) => reassemble::single(&Mobile { default_alphabet: alphabet, ..own }).text,
-            None => unhidden(row.text.as_deref().unwrap_or_default(), own),
-        };
-        return Ok(Ok(Whole { text, gaps: Vec::new() }));
-    }
-    Ok(put_together(row, own, &others, alphabet).ok_or_else(|| {
+    let numbered = user_data(&own).0.is_some_and(|c| c.total > 1);
+    let whole = if numbered {
+        put_together(row, own, &others, alphabet)
+    } else {
+        let parts = others.iter().map(|p| mobile(p.esm_class, p.data_coding, &p.raw, p.payload.as_deref()));
+        let stored = row.text.as_deref().unwrap_or_default();
+        unnumbered::put_together(
+            stored,
+            &unnumbered::gaps(row.reading.as_ref()),
+            parts.chain([own]).collect(),
+            alphabet,
+        )
+    };
+    Ok(whole.ok_or_else(|| {
         "its parts cannot be put together again from what is stored: give it a corrected reading".to_owned()
     }))
 }
@@ -58,19 +65,6 @@ fn put_together(row: &TextRow, own: Mobile, others: &[RawPart], alphabet: Option
         // Unless another alphabet is wished for, it is the one that made the stored text.
         (asked || row.text.as_deref().is_some_and(|t| agree(t, &whole.text))).then_some(whole)
     })
-}
-
-/// A text as it came: where a code in it is hidden, the bytes have it.
-fn unhidden(stored: &str, own: Mobile) -> String {
-    if !stored.contains("**") {
-        return stored.to_owned();
-    }
-    let mut own = own;
-    let came = ALPHABETS.into_iter().find_map(|alphabet| {
-        own.default_alphabet = alphabet;
-        Some(reassemble::single(&own).text).filter(|text| agree(stored, text))
-    });
-    came.unwrap_or_else(|| stored.to_owned())
 }
 
 /// Is the stored text this one, but for digits that are hidden in it?

@@ -38,7 +38,7 @@ fn register(day: &Day) -> Register {
 fn play(seed: u64, observers: u32) -> Vec<String> {
     let day = Day::new(seed, 600, observers, 0.1);
     let books = Books::new(&Roster { version: 1, books: vec![Arc::new(register(&day))] });
-    let (mut present, replies) = (PresentStates::new(), Replies::built_in());
+    let (mut present, replies) = (PresentStates::default(), Replies::built_in());
     let mut wrong = Vec::new();
     for (event, number) in day.events().zip(1u64..) {
         let record = RecordKey { spool: Uuid::nil(), sequence: number };

@@ -164,7 +164,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Chooses what is said and writes it.
-    pub(super) fn compose(mut self) -> String {
+    pub(super) fn compose(&mut self) -> String {
         let least = self.total();
         let segments = (1..REPLY_SEGMENTS_MAX).find(|n| least.fits(*n)).unwrap_or(REPLY_SEGMENTS_MAX);
         let spaces = Length::SPACE.times(self.parts.len());

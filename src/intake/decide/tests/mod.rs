@@ -73,7 +73,7 @@ impl World {
         let roster = Roster { version: 1, books };
         Self {
             books: Books::new(&roster),
-            present: PresentStates::new(),
+            present: PresentStates::default(),
             locks: Locks::default(),
             at: 1_000,
             sender: "+255700000000".to_owned(),
