@@ -31,6 +31,7 @@ torture: tools peers  ## The long forms of the tests of faults, for hours, with 
 
 bench: postgresql  ## Measure this machine: understanding, the whole chain, the pages
 	cargo bench --bench understanding -- $(ARGS)
+	cargo bench --bench allocations
 	cargo bench --bench chain -- $(ARGS)
 	cargo bench --bench web -- $(ARGS)
 

@@ -58,7 +58,7 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// `mended`, `look_alike`, `leftover`, `repeated`, `unverified_phone`, `rule`, `incomplete` …
-    pub kind: String,
+    pub kind: SmolStr,
     /// What exactly, for staff.
     pub detail: String,
 }

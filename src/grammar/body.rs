@@ -209,10 +209,10 @@ fn enter<'a>(
     }
 }
 
-fn note(report: &mut Report, kind: &str, detail: &str) {
+fn note(report: &mut Report, kind: &'static str, detail: &str) {
     let known = report.notes.iter().any(|n| n.kind == kind && n.detail == detail);
     if !known && report.notes.len() < NOTES_MAX {
-        report.notes.push(Note { kind: kind.to_owned(), detail: detail.to_owned() });
+        report.notes.push(Note { kind: SmolStr::new_static(kind), detail: detail.to_owned() });
     }
 }
 

@@ -154,8 +154,8 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
 }
 
 impl Reading {
-    fn note(&mut self, kind: &str, detail: &str) {
-        self.notes.push(Note { kind: kind.to_owned(), detail: detail.to_owned() });
+    fn note(&mut self, kind: &'static str, detail: &str) {
+        self.notes.push(Note { kind: SmolStr::new_static(kind), detail: detail.to_owned() });
     }
 }
 
@@ -190,7 +190,7 @@ fn report(
                 Some((from, _)) => source.quote(head.from, from, 30),
                 None => source.quote(head.from, sender.body, 30),
             };
-            out.report.notes.push(Note { kind: "mended".to_owned(), detail });
+            out.report.notes.push(Note { kind: SmolStr::new_static("mended"), detail });
         }
     };
     let Some(book) = book else {

@@ -33,7 +33,7 @@ impl<L: Ledger> Work<'_, L> {
         self.stopped = tx.lock_submissions(&[], &[], &[], &[phone_id]).await?.stopped.into_iter().collect();
         let text = of_item(self.items, 0, single(mobile));
         let why = self.how.set_aside.unwrap_or_default().to_owned();
-        let judged = self.settle(vec![(text, Err(why))], &mut PresentStates::new(), &HashMap::new());
+        let judged = self.settle(vec![(text, Err(why))], &mut PresentStates::default(), &HashMap::new());
         let replies = rows::replies(&judged, self.place.spool_id);
         if replies.id.is_empty() {
             return Ok(());

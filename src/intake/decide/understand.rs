@@ -233,7 +233,7 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
                 Verdict::Right | Verdict::NotAsked => None,
             };
             if let Some(kind) = kind {
-                report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
+                report.notes.push(Note { kind: SmolStr::new_static(kind), detail: String::new() });
                 return Some(Outcome::WrongCode);
             }
             who.refused.filter(|_| !at.vouched).or_else(|| {
@@ -254,13 +254,13 @@ fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found)
             () if proven => "proven_by_code",
             () => "unverified_phone",
         };
-        report.notes.push(Note { kind: kind.to_owned(), detail: String::new() });
+        report.notes.push(Note { kind: SmolStr::new_static(kind), detail: String::new() });
     }
     if report.prefix != entry.checklist.prefix {
         report.prefix = SmolStr::new(&entry.checklist.prefix);
     }
     if entry.checklist.version != entry.in_use.checklist.version {
-        report.notes.push(Note { kind: "version".to_owned(), detail: entry.checklist.version.to_string() });
+        report.notes.push(Note { kind: SmolStr::new_static("version"), detail: entry.checklist.version.to_string() });
     }
     let key = SubmissionKey {
         election: at.book.register.election.id,
@@ -307,7 +307,7 @@ fn refuse(report: &mut Report, rules: &logic::Logic, figures: &[(Box<str>, i64)]
     for (check, of) in logic::refused(rules, &report.answers, figures) {
         said.push(check.message(language, &logic::facts(&report.answers, figures)));
         codes.extend(of.into_iter().map(SmolStr::from));
-        report.notes.push(Note { kind: "rule".to_owned(), detail: check.rule.name.clone() });
+        report.notes.push(Note { kind: SmolStr::new_static("rule"), detail: check.rule.name.clone() });
     }
     for code in codes {
         if let Some(value) = report.answers.remove(&code) {

@@ -1,10 +1,10 @@
 //! The kinds of noise, and how each makes a message of right answers.
 
-use scrutineer::domain::checklist::{Checklist, GrammarKind, Kind, QuestionType};
+use scrutineer::domain::checklist::{Checklist, Kind};
 use scrutineer::domain::value::Value;
 
-use super::forms::answer;
-use super::{Chance, Expect, Meant, Message};
+use super::draft::{self, Item, Joint, cyrillic, digits, full_width, lose, write};
+use super::{Chance, Expect, Message};
 
 /// Every kind, in the order of the table.
 pub const KINDS: &[&str] = &[
@@ -85,24 +85,9 @@ const CLOSINGS: &[&str] = &[
     "Cheers",
 ];
 
-/// A code with its value as they stand in the text.
-struct Item {
-    code: String,
-    value: String,
-    expect: Expect,
-}
-
-struct Draft {
-    prefix: String,
-    observer: String,
-    keyed: bool,
-    mark: &'static str,
-    items: Vec<Item>,
-}
-
 /// A message of this kind; `None` when the checklist has nothing that the kind needs.
 pub fn message(kind: &'static str, list: &Checklist, chance: &mut Chance) -> Option<Message> {
-    let mut draft = draft(list, chance);
+    let mut draft = draft::draft(list, chance);
     let keyed = draft.keyed;
     let flags = list.kind == Kind::Incident;
     let like_digits = draft.items.iter().any(|i| i.code.starts_with(['I', 'L', 'O']));
@@ -343,7 +328,7 @@ pub fn message(kind: &'static str, list: &Checklist, chance: &mut Chance) -> Opt
             text = text.replacen(&format!(" {code} "), &format!(" {code}{last} "), 1);
         }
         "two_reports" if !like_digits => {
-            let other = self::draft(list, chance);
+            let other = draft::draft(list, chance);
             let (second, meant) = write(&other, list, &joint);
             if meant.observer == all[0].observer {
                 return None;
@@ -375,105 +360,4 @@ pub fn message(kind: &'static str, list: &Checklist, chance: &mut Chance) -> Opt
         _ => {}
     }
     Some(Message { kind, text, gaps, meant: all })
-}
-
-#[derive(Default)]
-struct Joint {
-    between: String,
-    inside: String,
-    head: String,
-}
-
-fn draft(list: &Checklist, chance: &mut Chance) -> Draft {
-    let keyed = list.grammar == GrammarKind::Keyed;
-    let mut items: Vec<Item> = Vec::new();
-    for (i, question) in list.questions.iter().enumerate() {
-        if chance.one_in(4) && !(items.is_empty() && i + 1 == list.questions.len()) {
-            continue;
-        }
-        let (value, text) = answer(question, chance);
-        let code = if keyed { (i + 1).to_string() } else { question.code.clone() };
-        items.push(Item { code, value: text, expect: Expect::Must(value) });
-        if matches!(question.kind, QuestionType::Flag {}) && chance.one_in(2) {
-            break;
-        }
-    }
-    let mark = if list.kind == Kind::Incident { "!" } else { "" };
-    Draft { prefix: list.prefix.clone(), observer: format!("{}", 10_000 + chance.below(89_999)), keyed, mark, items }
-}
-
-/// The text, and what it means.
-fn write(draft: &Draft, list: &Checklist, joint: &Joint) -> (String, Meant) {
-    let mut text = format!("{}{}{}{}", draft.prefix, joint.head, draft.observer, draft.mark);
-    let mut codes = std::collections::BTreeMap::new();
-    for (i, item) in draft.items.iter().enumerate() {
-        text.push_str(if i == 0 { &joint.head } else { &joint.between });
-        if i == 0 && draft.keyed && !text.ends_with([' ', '\n']) {
-            text.push(' ');
-        }
-        let point = if draft.keyed { "." } else { "" };
-        let inside = if item.value.is_empty() { "" } else { &joint.inside };
-        text.push_str(&format!("{}{point}{inside}{}", item.code, item.value));
-        let question = item.code.parse::<usize>().ok().and_then(|n| list.questions.get(n - 1));
-        let code = question.map_or(item.code.clone(), |q| q.code.clone());
-        codes.insert(code, item.expect.clone());
-    }
-    let observer = draft.observer.replace(['O', 'o'], "0").replace(['l', 'I', 'i'], "1");
-    (text, Meant { prefix: draft.prefix.clone(), observer, codes, comment: None })
-}
-
-/// A middle part that never came: what lies in it was not sent, what touches it is unclear.
-fn lose(text: &str, meant: &mut Meant, draft: &Draft, chance: &mut Chance) -> Option<(String, Vec<usize>)> {
-    if draft.keyed || draft.items.len() < 4 || !text.is_ascii() {
-        return None;
-    }
-    let body = text.find(' ')? + draft.observer.len() + 2;
-    let from = body + chance.below(text.len().checked_sub(body + 8)?);
-    let to = from + 4 + chance.below(text.len() - from - 4);
-    let mut at = body;
-    for item in &draft.items {
-        let start = at + text.get(at..)?.find(&item.code)?;
-        let end = start + text.get(start..)?.find(&item.value)? + item.value.len();
-        at = end;
-        if start >= from && end <= to {
-            meant.codes.remove(&item.code);
-        } else if end + 2 >= from
-            && start <= to
-            && let Some(Expect::Must(value)) = meant.codes.get(&item.code).cloned()
-        {
-            meant.codes.insert(item.code.clone(), Expect::Either(value));
-            // Only a piece of its value arrived: nothing of it need be told by its name.
-            if start >= from || start + item.code.len() > from {
-                meant.codes.remove(&item.code);
-            }
-        }
-    }
-    Some((format!("{}{}", &text[..from], &text[to..]), vec![from]))
-}
-
-fn digits(text: &str, of: &str) -> String {
-    text.chars().map(|c| c.to_digit(10).and_then(|d| of.chars().nth(d as usize)).unwrap_or(c)).collect()
-}
-
-fn cyrillic(c: char) -> char {
-    match c {
-        'A' => 'А',
-        'B' => 'В',
-        'C' => 'С',
-        'E' => 'Е',
-        'H' => 'Н',
-        'I' => 'І',
-        'K' => 'К',
-        'M' => 'М',
-        'O' => 'О',
-        'T' => 'Т',
-        _ => c,
-    }
-}
-
-fn full_width(c: char) -> char {
-    match c {
-        '0'..='9' | 'A'..='Z' => char::from_u32(u32::from(c) + 0xFEE0).unwrap_or(c),
-        _ => c,
-    }
 }

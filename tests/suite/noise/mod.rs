@@ -1,6 +1,7 @@
 //! Noisy messages with known truth, made from seeds: checklists of our own, answers by chance, and one
 //! kind of noise each. What a careful person would read is known by construction.
 
+mod draft;
 pub mod forms;
 pub mod kinds;
 pub mod score;

@@ -3,12 +3,21 @@
 //! What must be said (a head for each report, one code of each list, what a rule says) decides how many
 //! segments it takes; then codes, reasons and what is still missing are added while they fit.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 use smol_str::format_smolstr;
 
 use super::length::Length;
 use super::templates::{Filled, Key, Place, Set, Slot};
 use crate::limits::REPLY_SEGMENTS_MAX;
+
+/// Bytes of words whose memory a thread keeps for its next reply.
+const WORDS_KEPT_BYTES_MAX: usize = 4_096;
+
+thread_local! {
+    static WORDS: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// A reply on its way: all that it may say stands in one string, of which parts are chosen.
 pub(super) struct Draft<'a> {
@@ -54,7 +63,9 @@ struct Item {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(set: &'a Set) -> Self {
-        Self { set, words: String::with_capacity(256), parts: SmallVec::new(), items: SmallVec::new() }
+        let mut words = WORDS.take();
+        words.clear();
+        Self { set, words, parts: SmallVec::new(), items: SmallVec::new() }
     }
 
     fn said(&self, (from, to): Place) -> &str {
@@ -186,6 +197,9 @@ impl<'a> Draft<'a> {
                 Part::Text(place, _) | Part::Extra(place, ..) => out.push_str(self.said(*place)),
                 Part::List(list) => self.write(list, &mut out),
             }
+        }
+        if self.words.capacity() <= WORDS_KEPT_BYTES_MAX {
+            WORDS.set(std::mem::take(&mut self.words));
         }
         cut(out)
     }
