@@ -18,20 +18,24 @@ demo: postgresql  ## Play an election day on this machine, with dashboard
 
 test: tools lint build peers  ## All that CI runs
 	@tests/tools package || true
+	@tests/tools tshark || true
 	cargo nextest run --no-tests=fail --no-fail-fast
 
 # ARGS narrows it (ARGS="-E 'test(/^kill::/)'"), SCRUTINEER_SEED repeats one's chances.
 torture: export SCRUTINEER_TORTURE = 1
 torture: export SCRUTINEER_FIGURES = $(CURDIR)/target/figures
 torture: tools peers  ## The long forms of the tests of faults, for hours, with their figures as a table
+	@tests/tools tshark || true
 	@tests/tools network || true
 	@rm -f $(SCRUTINEER_FIGURES)
 	cargo nextest run --profile torture --cargo-profile torture --no-tests=fail $(ARGS) || { tests/figures $(SCRUTINEER_FIGURES); exit 1; }
 	@tests/figures $(SCRUTINEER_FIGURES)
 
-bench: postgresql  ## Measure this machine: understanding, the whole chain, the pages
+bench: postgresql  ## Measure this machine: understanding, the link beside Kannel, the whole chain, the pages
+	@tests/tools kannel || true
 	cargo bench --bench understanding -- $(ARGS)
 	cargo bench --bench allocations
+	cargo bench --bench link -- $(ARGS)
 	cargo bench --bench chain -- $(ARGS)
 	cargo bench --bench web -- $(ARGS)
 
@@ -62,6 +66,7 @@ build:
 
 peers: tools
 	cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
+	tests/peers/python
 
 # The lock file names no host: npm takes whatever registry is configured.
 peers-lock:  ## Resolve the npm peers anew

@@ -400,6 +400,10 @@ pub const METRICS_REQUEST_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of an imported file.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of one file of a Kannel configuration that is taken over...
+pub const KANNEL_FILE_BYTES_MAX: u64 = 1 << 20;
+/// ... and files of it, those that it includes counted.
+pub const KANNEL_FILES_MAX: usize = 256;
 /// Rows of one statement of an import.
 pub const IMPORT_BATCH_ROWS: usize = 5_000;
 /// Locations of one election.

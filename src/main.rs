@@ -38,6 +38,8 @@ enum Command {
     Checklist(cli::checklist::Args),
     /// Add and change the people who may sign in
     User(cli::user::Args),
+    /// Take over what another program was configured with
+    Import(cli::import::Args),
     /// List messages that were set aside
     Message(cli::message::Args),
     /// Look at the gateway's spool
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Observer(args) => cli::observer::main(&config, args),
         Command::Checklist(args) => cli::checklist::main(&config, args),
         Command::User(args) => cli::user::main(&config, args),
+        Command::Import(args) => cli::import::main(&args),
         Command::Message(args) => cli::message::main(&config, args),
         Command::Spool(args) => cli::spool::main(&config, args),
         Command::Doctor(args) => cli::doctor::main(&config, args),

@@ -5,7 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod election;
-mod import;
+pub mod import;
 pub mod location;
 pub mod man;
 pub mod message;
