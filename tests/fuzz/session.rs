@@ -149,6 +149,10 @@ struct Player<'a> {
 fn options() -> LinkOptions {
     LinkOptions {
         name: "a".into(),
+        link: "a".into(),
+        role: Default::default(),
+        version: 0x34,
+        tls: None,
         group: "g".into(),
         host: "smsc".into(),
         port: 2775,
@@ -158,6 +162,7 @@ fn options() -> LinkOptions {
         default_alphabet: Default::default(),
         receive_window: WINDOW,
         receive_bytes: 1 << 20,
+        socket_bytes: 1 << 18,
         redelivery: Duration::from_secs(60),
         submit_window: 2,
         submits_per_second: 0,
@@ -167,6 +172,9 @@ fn options() -> LinkOptions {
         withhold: Duration::from_secs(5),
         overload_status: 0x08,
         receipts: true,
+        sending: Default::default(),
+        statuses: Default::default(),
+        validity: true,
     }
 }
 
@@ -194,7 +202,9 @@ impl<'a> Player<'a> {
         let committed = (mode & 2 != 0).then(|| Arc::new(watch::channel(0).0));
         let options = LinkOptions { submits_per_second: if mode & 4 == 0 { 0 } else { 1 }, ..options() };
         let link = Link {
-            meters: Meters::new(&options.name),
+            meters: Meters::new(&options.link, &options.name),
+            pace: Arc::default(),
+            desk: Arc::default(),
             options,
             index: 0,
             spool,
@@ -427,6 +437,8 @@ impl<'a> Player<'a> {
             id: Uuid::from_u128(self.named),
             attempt: 1,
             group: "g".into(),
+            link: None,
+            bulk: how & 0x20 != 0,
             source: "4636".into(),
             destination: "355691234567".into(),
             text,

@@ -17,7 +17,7 @@ from twisted.internet.protocol import Factory
 NAMES = {
     0x80000000: "generic_nack", 0x1: "bind_receiver", 0x2: "bind_transmitter", 0x9: "bind_transceiver",
     0x4: "submit_sm", 0x6: "unbind", 0x80000006: "unbind_resp", 0x80000005: "deliver_sm_resp",
-    0x15: "enquire_link", 0x80000015: "enquire_link_resp", 0x80000103: "data_sm_resp",
+    0x15: "enquire_link", 0x80000015: "enquire_link_resp", 0x80000103: "data_sm_resp", 0x80000003: "query_sm_resp",
 }
 
 

@@ -112,7 +112,7 @@ const scenarios = {
     },
     'short-length': { bound: (s, n) => { if (n === 1) s.socket.write(Buffer.from('0000000f0000001500000000000000', 'hex')); } },
     'long-length': { bound: (s, n) => { if (n === 1) s.socket.write(Buffer.from('7fffffff000000150000000000000009', 'hex')); } },
-    'half-pdu': { bound: (s, n) => { if (n === 1) s.socket.write(Buffer.from('0000004000000005', 'hex')); } },
+    'half-pdu': { enquire: () => {}, bound: (s, n) => { if (n === 1) s.socket.write(Buffer.from('0000004000000005', 'hex')); } },
     'bad-bodies': {
         bound: (s) => {
             raw(s, 5, 0, 51, head(phone) + 'ff' + hex('short'));

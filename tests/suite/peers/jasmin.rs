@@ -57,9 +57,12 @@ fn rows() -> Vec<Scenario> {
         row("InvalidCommandIdSMSC", 0, "an unknown response is ignored; the silence after it ends the session", |s| {
             s.heard("generic_nack", 3) == 0 && s.ended("silent")
         }),
-        row("NonFatalParseErrorSMSC", 0, "query_sm is none of ours: generic_nack with its sequence number", |s| {
-            s.answered("generic_nack", 3, 2654)
-        }),
+        row(
+            "NonFatalParseErrorSMSC",
+            0,
+            "query_sm is none of ours: refused by its own response, the link stays",
+            |s| s.answered("query_sm_resp", 4, 2654) && s.connected >= 1,
+        ),
         row("DeliverSMBeforeBoundSMSC", 0, "what comes before a bind that never is, is not acknowledged", |s| {
             s.ended("bind_timeout") && s.heard("deliver_sm_resp", 0) == 0 && s.records.is_empty()
         }),

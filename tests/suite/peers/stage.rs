@@ -249,6 +249,8 @@ fn submit(row: usize, number: usize, group: &str) -> FromWorker {
         id: Uuid::from_u128(((row as u128 + 1) << 64) | number as u128),
         attempt: 1,
         group: group.into(),
+        link: None,
+        bulk: false,
         source: "12345".into(),
         destination: "355680000001".into(),
         text: format!("thank you {number}"),

@@ -144,6 +144,8 @@ async fn tshark_reads_every_kind_of_pdu_that_we_send() {
             id: Uuid::from_u128(number),
             attempt: 1,
             group: "smsc".into(),
+            link: None,
+            bulk: false,
             source: "12345".into(),
             destination: "355680000001".into(),
             text,

@@ -90,23 +90,23 @@ submits_per_second = 8
 submit_window = 20
 binds = 2
 default_alphabet = "latin1"
-message_id_format = "hex_decimal"
 prefixes = ["+355", "00355"]"#
     );
     assert_eq!(out.passwords, [("smpp-Vodafone-AL".to_owned(), "s\"cr#t".to_owned())]);
     assert!(!tables.contains("cr#t"), "a password is not printed");
     use Weight::{Mend, NoEqual, Otherwise};
     let expected = [
-        ("23", "throughput", Mend),
-        ("17", "address-range", NoEqual),
-        ("26", "alt-dcs", NoEqual),
-        ("28", "validityperiod", Otherwise),
-        ("29", "source-addr-ton", Otherwise),
-        ("30", "esm-class", NoEqual),
-        ("33", "denied-smsc-id", Otherwise),
-        ("34", "made-up", NoEqual),
+        ("24", "throughput", Mend),
+        ("18", "address-range", NoEqual),
+        ("27", "alt-dcs", NoEqual),
+        ("28", "msg-id-type", Otherwise),
+        ("29", "validityperiod", Otherwise),
+        ("30", "source-addr-ton", Otherwise),
+        ("31", "esm-class", NoEqual),
+        ("34", "denied-smsc-id", Otherwise),
+        ("35", "made-up", NoEqual),
         ("3", "group = core", Otherwise),
-        ("36", "group = sms-service", Otherwise),
+        ("37", "group = sms-service", Otherwise),
     ];
     assert_eq!(notes(&out), expected.map(|(line, key, weight)| (line.to_owned(), key.to_owned(), weight)));
 }
@@ -158,7 +158,7 @@ fn tls_takes_the_clients_certificate_and_says_that_the_smscs_is_verified() {
                 ssl-client-certkey-file = /etc/kannel/client.pem\nsmsc-username = u\nsmsc-password = p\n";
     let (tables, out) = translate(text, &["1"]);
     assert!(tables.starts_with("[[link]]\nname = \"h-example\""), "{tables}");
-    assert!(tables.contains("tls = true\n") && tables.contains("tls_certificate = \"/etc/kannel/client.pem\""));
+    assert!(tables.contains("tls = true\n") && tables.contains("client_certificate_file = \"/etc/kannel/client.pem\""));
     assert!(out.notes.iter().any(|n| n.key == "use-ssl" && n.what.contains("verified")));
 }
 

@@ -228,7 +228,6 @@ impl One<'_> {
             link.number("binds", binds);
         }
         self.alphabet(link);
-        self.message_ids(link);
         self.tls(link);
         self.prefixes(link);
     }
@@ -248,20 +247,6 @@ impl One<'_> {
         }
     }
 
-    /// Bit 1: ids of `submit_sm_resp` are hexadecimal; bit 2: those in receipts are.
-    fn message_ids(&mut self, link: &mut Link) {
-        let Some(line) = self.group.line("msg-id-type") else { return };
-        let digits = line.value.trim_start_matches("0x").trim_start_matches("0X");
-        match u8::from_str_radix(digits, 16) {
-            Ok(0 | 3) => {
-                self.note(line, Weight::Otherwise, "response and receipt write ids alike, which is the default")
-            }
-            Ok(1) => link.text("message_id_format", "hex_decimal"),
-            Ok(2) => link.text("message_id_format", "decimal_hex"),
-            _ => self.note(line, Weight::Mend, format!("`{}` is none of 0x00 to 0x03", line.value)),
-        }
-    }
-
     fn tls(&mut self, link: &mut Link) {
         if !self.is_set("use-ssl") {
             return;
@@ -269,8 +254,8 @@ impl One<'_> {
         link.keys.push(("tls", "true".to_owned()));
         if let Some(line) = self.group.line("ssl-client-certkey-file") {
             // Kannel keeps certificate and key in one file; each reader takes its part of it.
-            link.text("tls_certificate", &line.value);
-            link.text("tls_key", &line.value);
+            link.text("client_certificate_file", &line.value);
+            link.text("client_key_file", &line.value);
         }
         if let Some(line) = self.group.line("use-ssl") {
             self.note(
@@ -324,7 +309,6 @@ impl One<'_> {
             "max-pending-submits",
             "instances",
             "alt-charset",
-            "msg-id-type",
             "use-ssl",
             "ssl-client-certkey-file",
             "preferred-prefix",
@@ -360,6 +344,9 @@ fn without_equal(key: &str) -> (Weight, &'static str) {
             (Otherwise, "type and plan are chosen by the number: letters 5/0, up to 8 digits 0/1, longer 1/1")
         }
         "bind-addr-ton" | "bind-addr-npi" => (NoEqual, "the bind says 0/0"),
+        "msg-id-type" => {
+            (Otherwise, "ids of responses and receipts are matched in each form: decimal, hexadecimal, padded")
+        }
         "esm-class" => (NoEqual, "the SMSC's own mode is asked for, with a segment's header marked"),
         "service-type" => (NoEqual, "service_type is left empty"),
         "wait-ack-expire" => {
