@@ -3,18 +3,19 @@
 
 use scrutineer::{handoff, limits, smpp, vitals, world};
 
-use super::support::source;
+use super::support::{source, torture};
 
 #[path = "../fuzz/pdu.rs"]
 mod pdu;
 #[path = "../fuzz/session.rs"]
 mod session;
 
-fn replay(target: &str, least: usize, hold: fn(&[u8])) {
+/// Each input in the long form, each so-manyth in the short one.
+fn replay(target: &str, least: usize, each: usize, hold: fn(&[u8])) {
     let dir = source::root().join("tests/fuzz/corpus").join(target);
     let mut files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|f| f.unwrap().path()).collect();
     files.sort();
-    for file in &files {
+    for file in files.iter().step_by(torture::rounds(each, 1)) {
         let input = std::fs::read(file).unwrap();
         if let Err(panic) = std::panic::catch_unwind(|| hold(&input)) {
             eprintln!("the input is {}", file.display());
@@ -26,10 +27,10 @@ fn replay(target: &str, least: usize, hold: fn(&[u8])) {
 
 #[test]
 fn every_kept_pdu_of_the_fuzzer_is_read_the_same_in_any_cut_and_settles() {
-    replay("pdu", 50, pdu::hold);
+    replay("pdu", 300, 1, pdu::hold);
 }
 
 #[test]
 fn every_kept_script_of_the_fuzzer_leaves_the_link_sound() {
-    replay("session", 50, session::hold);
+    replay("session", 500, 6, session::hold);
 }
