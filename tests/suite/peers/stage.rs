@@ -79,11 +79,6 @@ impl Seen {
         self.records.iter().filter_map(|b| if let Body::Receipt(m) = b { Some(m) } else { None }).collect()
     }
 
-    /// Messages that came again and are known.
-    pub fn redeliveries(&self) -> usize {
-        self.records.iter().filter(|b| matches!(b, Body::Redelivery { .. })).count()
-    }
-
     /// The ids of submits that were accepted, in the order of the submits.
     pub fn accepted(&self) -> Vec<&str> {
         let mut all: Vec<_> = self.outcomes.iter().collect();
