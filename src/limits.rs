@@ -290,7 +290,7 @@ pub const WEB_SCAN_ROWS: i64 = 10_000;
 /// Rows that it looks through where no index helps; the page says so and leads on.
 pub const WEB_SCAN_FAR_ROWS: i64 = 30_000;
 /// Rows that an index may name to be judged one by one.
-pub const WEB_CANDIDATES_MAX: i64 = 8_000;
+pub const WEB_CANDIDATES_MAX: i64 = 4_000;
 /// Conditions on answers in one filter.
 pub const WEB_CONDITIONS_MAX: usize = 8;
 /// Values of a range that are spelled out as equalities, so that an index finds them.

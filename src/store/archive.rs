@@ -107,7 +107,7 @@ pub async fn unsettled(store: &Store, election: i32) -> Result<Unsettled, StoreE
                      (SELECT count(*) FROM request WHERE state = 'open') AS "requests!",
                      (SELECT count(*) FROM message WHERE outcome = 'held' AND election_id = $1) AS "held!",
                      (SELECT count(*) FROM outbox o JOIN message m ON m.reply_id = o.id
-                      WHERE o.state IN ('due', 'leased') AND m.election_id = $1) AS "replies!""#,
+                      WHERE (o.state = 'due' OR o.state = 'leased') AND m.election_id = $1) AS "replies!""#,
                 election
             )
             .fetch_one(conn)

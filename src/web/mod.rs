@@ -109,7 +109,8 @@ impl App {
             archives: cache::Cache::new("archives", 1),
             frozen: frozen::Pages::default(),
             elections: cache::Cache::new("elections", 1),
-            observer_counts: cache::Cache::new("observers", limits::WEB_CACHE_ENTRIES_MAX),
+            observer_counts: cache::Cache::new("observers", limits::WEB_CACHE_ENTRIES_MAX)
+                .keeping(limits::SUMMARY_CACHE_SECONDS),
         }))
     }
 

@@ -17,6 +17,7 @@ mod time;
 use super::election::{ChecklistName, Election, checklists_of};
 use super::{Moment, Place};
 use crate::domain::outcome::Outcome;
+use crate::limits::WEB_SCAN_ROWS;
 use crate::store::{Store, StoreError};
 
 /// How many observers' reports came.
@@ -117,7 +118,7 @@ pub async fn overview(store: &Store, election: &Election, area: Option<&Place>) 
         .with_tx(store.deadline(), async |conn: &mut PgConnection| {
             // Of one area few stations are looked at, of all none: a plan for either serves neither.
             conn.execute(
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off",
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'",
             )
             .await?;
             let mut all = checklists_of(conn, election.id).await?;
@@ -160,6 +161,20 @@ async fn totals(
         .await?;
         return Ok((row.incidents, row.broken, Moment::of(row.last_at, row.last_local)));
     };
+    if !area.is_station
+        && let Some(last) = lately(conn, election, area).await?
+    {
+        let row = sqlx::query!(
+            r#"SELECT coalesce(sum(t.submissions) FILTER (WHERE t.kind = 'incident'), 0)::bigint AS "incidents!",
+                 coalesce(sum(t.broken), 0)::bigint AS "broken!"
+             FROM tally t JOIN location l ON l.id = t.area_id WHERE t.election_id = $1 AND l.path @> ARRAY[$2::int]"#,
+            election.id,
+            area.id
+        )
+        .fetch_one(conn)
+        .await?;
+        return Ok((row.incidents, row.broken, Some(last)));
+    }
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE kind = 'incident') AS "incidents!",
              count(*) FILTER (WHERE broken_rules <> '{}') AS "broken!",
@@ -173,6 +188,24 @@ async fn totals(
     .fetch_one(conn)
     .await?;
     Ok((row.incidents, row.broken, Moment::of(row.last_at, row.last_local)))
+}
+
+/// The last report of an area, where it is among the newest of the election: only of areas that are silent
+/// are all reports looked at.
+async fn lately(conn: &mut PgConnection, election: &Election, area: &Place) -> Result<Option<Moment>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT max(at) AS "at?", max(at) AT TIME ZONE $3 AS "local?" FROM (
+             SELECT station_id, last_received_at AS at FROM submission WHERE election_id = $1
+             ORDER BY last_received_at DESC, id LIMIT $4) s
+         WHERE station_id IN (SELECT id FROM location WHERE path @> ARRAY[$2::int])"#,
+        election.id,
+        area.id,
+        election.timezone,
+        WEB_SCAN_ROWS
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Moment::of(row.at, row.local))
 }
 
 async fn outcomes(conn: &mut PgConnection, election: i32) -> Result<Vec<(Outcome, i64)>, StoreError> {

@@ -50,8 +50,11 @@ pub async fn election(database: &Database, number: u32, slug: &str, submissions:
 }
 
 fn all_statements(number: u32, slug: &str, submissions: u32) -> Vec<String> {
+    // A country as large as its election: an archive has figures of each of its areas.
+    let districts = if submissions < 10_000 { 10 } else { 60 };
     let sql = include_str!("scale.sql")
         .replace("{observers}", &(submissions / REPORTS_OF_ONE).max(1).to_string())
+        .replace("{districts}", &districts.to_string())
         .replace("{election}", &number.to_string())
         .replace("{base}", &(number * IDS).to_string())
         .replace("{slug}", slug);

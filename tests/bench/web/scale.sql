@@ -1,5 +1,5 @@
 -- An election of any size, made by row numbers, the same each time: {observers} observers (five a
--- station, in 12 regions of 5 districts), each of whom reported once to each of four checklists of
+-- station, in {districts} districts, five a region), each of whom reported once to each of four checklists of
 -- eleven questions, by a text of its own that was answered. Of a hundred reports two lack an answer,
 -- one breaks a rule, five have a comment and three were corrected. One observer of fifty reported an
 -- incident besides. Election {election}, `{slug}`.
@@ -11,14 +11,14 @@ INSERT INTO election (id, slug, name, state, timezone, language, opened_at)
 VALUES ({election}, '{slug}', 'An election of {observers} observers', 'open', 'Africa/Nairobi', 'en', '2026-02-20 17:00Z');
 
 INSERT INTO location (id, election_id, level, depth, code, name, path)
-SELECT {base} + r, {election}, 'region', 0, 'R' || r, 'Region ' || r, ARRAY[{base} + r] FROM generate_series(1, 12) r;
+SELECT {base} + r, {election}, 'region', 0, 'R' || r, 'Region ' || r, ARRAY[{base} + r] FROM generate_series(1, {districts} / 5) r;
 INSERT INTO location (id, election_id, parent_id, level, depth, code, name, path)
 SELECT {base} + 100 + d, {election}, {base} + (d - 1) / 5 + 1, 'district', 1, 'D' || d, 'District ' || d,
     ARRAY[{base} + (d - 1) / 5 + 1, {base} + 100 + d]
-FROM generate_series(1, 60) d;
+FROM generate_series(1, {districts}) d;
 INSERT INTO location (id, election_id, parent_id, level, depth, code, name, registered_voters, is_station, path)
-SELECT {base} + 1000 + s, {election}, {base} + 101 + s % 60, 'station', 2, 'PS' || s, 'Primary school ' || s,
-    200 + pg_temp.dice(s, 900), true, ARRAY[{base} + s % 60 / 5 + 1, {base} + 101 + s % 60, {base} + 1000 + s]
+SELECT {base} + 1000 + s, {election}, {base} + 101 + s % {districts}, 'station', 2, 'PS' || s, 'Primary school ' || s,
+    200 + pg_temp.dice(s, 900), true, ARRAY[{base} + s % {districts} / 5 + 1, {base} + 101 + s % {districts}, {base} + 1000 + s]
 FROM generate_series(1, greatest({observers} / 5, 1)) s;
 
 INSERT INTO observer (id, election_id, code, station_id)
