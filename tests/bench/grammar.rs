@@ -36,7 +36,7 @@ fn processor_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-fn measure(what: &str, seconds: f64, texts: &[String], run: &mut dyn FnMut(&[String])) {
+fn measure(what: &str, seconds: f64, texts: &[String], run: setting::Through<'_>) {
     run(texts);
     let (begun, worked, mut rounds, mut best) = (Instant::now(), processor_seconds(), 0usize, f64::MAX);
     while processor_seconds() - worked < seconds {

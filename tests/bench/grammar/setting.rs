@@ -11,8 +11,11 @@ use scrutineer::domain::roster::{Form, NewObserver, Register, Roster};
 use scrutineer::grammar::{Lexicon, Setting, read};
 use scrutineer::intake::decide::{Books, Incoming, PresentStates, Replies, settle, understand};
 
+/// Goes through some texts once.
+pub(super) type Through<'a> = &'a mut dyn FnMut(&[String]);
+
 /// Measures every way to go through the corpus: its name, the texts, and what is done with some of them.
-pub(super) fn each(measure: &mut dyn FnMut(&str, &[String], &mut dyn FnMut(&[String]))) {
+pub(super) fn each(measure: &mut dyn FnMut(&str, &[String], Through<'_>)) {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/corpus/");
     let checked = check(&std::fs::read_to_string(format!("{corpus}checklists.json")).unwrap()).unwrap();
     let messages: Vec<serde_json::Value> = std::fs::read_to_string(format!("{corpus}messages.jsonl"))
