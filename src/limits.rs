@@ -36,6 +36,10 @@ pub const PDU_BYTES_MAX: usize = 128 << 10;
 pub const LINKS_MAX: usize = 32;
 /// Binds of all links together: several of one link, two of a pair.
 pub const BINDS_MAX: usize = 32;
+/// Prefixes of one link.
+pub const PREFIXES_MAX: usize = 256;
+/// Groups that a gateway has known since it started, those that lost their links in a reload counted.
+pub const GROUPS_KNOWN_MAX: usize = 128;
 /// `deliver_sm` of one link that may wait for the spool's sync; past it the socket is not read.
 pub const RECEIVE_WINDOW_MAX: usize = 1_000;
 /// Bytes of `deliver_sm` of all links together that may wait for the spool's sync.
@@ -92,6 +96,27 @@ pub const READ_BYTES: usize = 64 << 10;
 pub const LINK_SOCKETS_BYTES_MAX: usize = 4 << 20;
 /// The greatest of one.
 pub const LINK_SOCKET_BYTES: usize = 256 << 10;
+
+// ---- Administration of the gateway -------------------------------------------------------------
+
+/// Connections to the gateway's local socket for its administration.
+pub const ADMIN_CONNECTIONS_MAX: usize = 4;
+/// Bytes of a request on it.
+pub const ADMIN_REQUEST_BYTES_MAX: usize = 4 << 10;
+/// Seconds for a request to come, and for each line of its answer to be taken.
+pub const ADMIN_SECONDS: u64 = 5;
+/// Requests that wait for the links.
+pub const ADMIN_QUEUE_MAX: usize = 8;
+/// Seconds that a trace may last.
+pub const TRACE_SECONDS_MAX: u32 = 3_600;
+/// Bytes of PDUs that one trace shows.
+pub const TRACE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of one PDU that a trace shows.
+pub const TRACE_PDU_BYTES_MAX: usize = 2 << 10;
+/// PDUs a second of one bind that a trace shows; further ones are counted.
+pub const TRACE_PDUS_PER_SECOND: u32 = 200;
+/// PDUs of one bind that wait for who looks on.
+pub const TRACE_QUEUE_MAX: usize = 64;
 
 // ---- Spool and handoff ------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ enum Command {
     Import(cli::import::Args),
     /// List messages that were set aside
     Message(cli::message::Args),
+    /// See and steer the links of the gateway that runs
+    Link(cli::link::Args),
     /// Look at the gateway's spool
     Spool(cli::spool::Args),
     /// Say what is wrong with this installation, and how to mend it
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::User(args) => cli::user::main(&config, args),
         Command::Import(args) => cli::import::main(&args),
         Command::Message(args) => cli::message::main(&config, args),
+        Command::Link(args) => cli::link::main(&config, args),
         Command::Spool(args) => cli::spool::main(&config, args),
         Command::Doctor(args) => cli::doctor::main(&config, args),
         Command::Rehearse(args) => cli::rehearse::main(&config, args),

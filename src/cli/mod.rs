@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod election;
 pub mod import;
+pub mod link;
 pub mod location;
 pub mod man;
 pub mod message;

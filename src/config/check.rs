@@ -69,6 +69,7 @@ impl<'a> Checker<'a> {
             self.error("link", format!("{binds} binds"), mend);
         }
         self.groups(config, link_numbers);
+        self.prefixes(config, link_numbers);
         let mut names: HashMap<String, usize> = HashMap::new();
         for (link, number) in config.link.iter_mut().zip(link_numbers) {
             self.link(&format!("link[{number}]"), link);
@@ -90,17 +91,20 @@ impl<'a> Checker<'a> {
 
     fn gateway(&mut self, config: &Config) {
         let gateway = &config.gateway;
-        for (key, path) in [("gateway.spool", &gateway.spool), ("gateway.socket", &gateway.socket)] {
+        let admin = gateway.admin();
+        let sockets = [("gateway.socket", &gateway.socket), ("gateway.admin_socket", &admin)];
+        for (key, path) in sockets.into_iter().chain([("gateway.spool", &gateway.spool)]) {
             if !path.is_absolute() {
                 self.error(key, "is not an absolute path", "begin it with /");
             }
         }
-        if gateway.socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-            self.error(
-                "gateway.socket",
-                "is too long for a Unix socket",
-                format!("at most {SOCKET_PATH_BYTES_MAX} bytes"),
-            );
+        for (key, path) in sockets {
+            if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+                self.error(key, "is too long for a Unix socket", format!("at most {SOCKET_PATH_BYTES_MAX} bytes"));
+            }
+        }
+        if gateway.socket == admin {
+            self.error("gateway.admin_socket", "is gateway.socket, too", "give each a path of its own");
         }
         self.range("gateway.keep_hours", gateway.keep_hours.into(), 1, 24 * 90);
         self.range("gateway.spool_megabytes_max", gateway.spool_megabytes_max.into(), 16, 1 << 20);
@@ -357,6 +361,37 @@ impl<'a> Checker<'a> {
             pem.read(&file, holds, |why| {
                 self.places.problem(&key, why, "name a PEM file that the gateway's user can read")
             });
+        }
+    }
+
+    /// A prefix leads to one group.
+    fn prefixes(&mut self, config: &Config, link_numbers: &[usize]) {
+        let mut taken: HashMap<&str, (usize, &str)> = HashMap::new();
+        for (link, number) in config.link.iter().zip(link_numbers) {
+            let key = format!("link[{number}].prefixes");
+            if link.prefixes.len() > limits::PREFIXES_MAX {
+                let mend = format!("at most {} of a link", limits::PREFIXES_MAX);
+                self.error(&key, format!("{} prefixes", link.prefixes.len()), mend);
+            }
+            if !link.prefixes.is_empty() && link.bind == BindMode::Receiver {
+                self.warn(&key, "this link sends nothing", "name the prefixes at a link that does");
+            }
+            for prefix in &link.prefixes {
+                let digits = prefix.strip_prefix('+').unwrap_or(prefix);
+                if !(1..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                    let mend = "write the first digits of international numbers, for example \"2547\"";
+                    self.error(&key, format!("`{prefix}` is not a prefix"), mend);
+                    continue;
+                }
+                let (first, group) = *taken.entry(digits).or_insert((*number, link.group()));
+                if group != link.group() {
+                    self.error(
+                        &key,
+                        format!("`{prefix}` stands at link {first} too, which is of group `{group}`"),
+                        "leave it to one of them; of two where one begins the other, the longer one wins",
+                    );
+                }
+            }
         }
     }
 

@@ -24,6 +24,9 @@ pub struct GatewayConfig {
     pub spool: PathBuf,
     /// Unix socket on which the worker is served.
     pub socket: PathBuf,
+    /// Unix socket for the administration of the links, for root and the gateway's user.
+    /// Beside `socket` when left out.
+    pub admin_socket: Option<PathBuf>,
     /// Address of the Prometheus endpoint; must be loopback. Port 0: any free one.
     pub metrics: Option<SocketAddr>,
     /// When to acknowledge.
@@ -36,11 +39,24 @@ pub struct GatewayConfig {
     pub stop_seconds: u32,
 }
 
+impl GatewayConfig {
+    /// The socket for administration: beside the other one, `-admin` in its name, when none is set.
+    pub fn admin(&self) -> PathBuf {
+        if let Some(path) = &self.admin_socket {
+            return path.clone();
+        }
+        let mut name = self.socket.file_stem().unwrap_or_default().to_owned();
+        name.push("-admin.sock");
+        self.socket.with_file_name(name)
+    }
+}
+
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             spool: "/var/lib/scrutineer-gateway".into(),
             socket: "/run/scrutineer/gateway.sock".into(),
+            admin_socket: None,
             metrics: Some(([127, 0, 0, 1], 9471).into()),
             acknowledge: Acknowledge::Spooled,
             keep_hours: 48,

@@ -122,6 +122,9 @@ pub struct LinkConfig {
     pub version: SmppVersion,
     /// Our own numbers on this link; the first is the source of texts that answer nothing.
     pub numbers: Vec<String>,
+    /// First digits of the numbers whose texts go by this link's group where they answer nothing.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
     /// What `data_coding` 0 means here.
     #[serde(default)]
     pub default_alphabet: DefaultAlphabet,

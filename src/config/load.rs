@@ -223,6 +223,7 @@ fn mend_type(key: &str) -> &'static str {
         "host" => "write a name, or several: [\"db1\", \"db2:5433\"]",
         "metrics" | "listen" => "write address and port as one string, for example \"127.0.0.1:9471\"",
         "numbers" => "write a list of strings, for example [\"15100\"]",
+        "prefixes" => "write a list of strings, for example [\"2547\"]",
         "port" => "write a whole number from 1 to 65535, without quotes",
         "lanes" => "write a whole number, without quotes",
         k if k.ends_with("_seconds") || k.ends_with("_hours") || k.contains("_max") || k.ends_with("_window") => {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::message::{Body, SubmitOutcome};
 use super::seal::Seal;
 
-/// Place of a link in the configuration.
+/// Place of a bind: that in the configuration at the start; a reload gives free ones to what it adds.
 pub type LinkIndex = u16;
 
 /// Kinds of records as the spool's table has them.
@@ -112,6 +112,14 @@ pub enum Op {
         /// This record alone; all unconfirmed ones of the link when `None`.
         only: Option<u64>,
     },
+    /// From now on this place is that of the link of this name. Answered by [`Done::Named`]: what the link
+    /// asks for may follow then.
+    Name {
+        /// Name of the bind.
+        name: String,
+        /// Its group.
+        group: String,
+    },
     /// Time to prune, to write the committed mark, and to measure. No [`Done`] follows.
     Housekeep,
 }
@@ -146,6 +154,11 @@ pub enum Done {
     },
     /// The disk failed past `give_up`; nothing is stored.
     Failed {
+        /// From the [`Append`].
+        tag: u64,
+    },
+    /// Answer to [`Op::Name`].
+    Named {
         /// From the [`Append`].
         tag: u64,
     },

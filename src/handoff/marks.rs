@@ -108,6 +108,17 @@ impl Marks {
         });
     }
 
+    /// This place is another link's from now on: nothing of it is confirmed.
+    pub fn confirm_nothing(&self, link: LinkIndex) {
+        self.confirmed.send_if_modified(|all| match all.get_mut(usize::from(link)) {
+            Some(confirmed) if *confirmed > 0 => {
+                *confirmed = 0;
+                true
+            }
+            _ => false,
+        });
+    }
+
     /// Up to where each link is confirmed, by its index; a link that is not there: to nothing.
     pub fn confirmed(&self) -> watch::Receiver<Vec<u64>> {
         self.confirmed.subscribe()

@@ -17,6 +17,7 @@ pub mod append;
 pub mod codec;
 pub mod dial;
 pub mod doubt;
+pub mod groups;
 pub mod marks;
 pub mod message;
 pub mod queue;

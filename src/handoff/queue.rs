@@ -181,39 +181,5 @@ impl SubmitQueue {
     }
 }
 
-/// Every group's queue, and where texts go that answer nothing.
-#[derive(Debug, Default)]
-pub struct Queues {
-    groups: Vec<(String, Arc<SubmitQueue>)>,
-    /// Prefixes of numbers with their groups.
-    prefixes: Vec<(String, String)>,
-}
-
-impl FromIterator<(String, Arc<SubmitQueue>)> for Queues {
-    fn from_iter<I: IntoIterator<Item = (String, Arc<SubmitQueue>)>>(groups: I) -> Self {
-        Self { groups: groups.into_iter().collect(), prefixes: Vec::new() }
-    }
-}
-
-impl Queues {
-    /// Texts that name no group go by the longest of these prefixes (group second) that their number has.
-    #[must_use]
-    pub fn routed(self, prefixes: Vec<(String, String)>) -> Self {
-        Self { prefixes, ..self }
-    }
-
-    /// The queue for this submit: its group's, or, where it names none, that of its number.
-    pub fn find(&self, submit: &Submit) -> Option<&Arc<SubmitQueue>> {
-        let number = submit.destination.trim_start_matches('+');
-        let group = if submit.group.is_empty() {
-            let fits = self.prefixes.iter().filter(|(prefix, _)| number.starts_with(prefix.trim_start_matches('+')));
-            fits.max_by_key(|(prefix, _)| prefix.len()).map(|(_, group)| group)?
-        } else {
-            &submit.group
-        };
-        self.groups.iter().find(|(name, _)| name == group).map(|(_, queue)| queue)
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 use super::codec::{HandoffError, decode, encode, framed};
 use super::dial::{Accept, Stream};
+use super::groups::Groups;
 use super::marks::Marks;
 use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Status, Submit, Vitals};
-use super::queue::Queues;
 use super::records::Reader;
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
 
@@ -40,6 +40,8 @@ pub struct LinkName {
     pub link: String,
     /// Its group.
     pub group: String,
+    /// Can replies go by it?
+    pub sends: bool,
 }
 
 /// What the server works with.
@@ -48,12 +50,12 @@ pub struct Server {
     pub marks: Arc<Marks>,
     /// Records.
     pub reader: Reader,
-    /// Links in the configuration's order.
-    pub links: Vec<LinkName>,
+    /// Links by their place.
+    pub links: watch::Receiver<Vec<Option<LinkName>>>,
     /// Which of them are bound.
     pub bound: watch::Receiver<Vec<bool>>,
-    /// The queue of each group.
-    pub queues: Queues,
+    /// Groups, with their queues.
+    pub groups: Arc<Groups>,
     /// Takes submits that no link can carry: of a group that does not exist.
     pub impossible: mpsc::Sender<Submit>,
     /// Name of this host.
@@ -199,20 +201,21 @@ impl Server {
 
     /// False when there is no place for it now.
     fn submit(&self, submit: Submit) -> bool {
-        match self.queues.find(&submit) {
-            Some(queue) => queue.push(submit),
+        match self.groups.of(&submit.group, &submit.destination) {
+            Some(group) => group.queue.push(submit),
             None => self.impossible.try_send(submit).is_ok(),
         }
     }
 
     fn status(&self) -> Status {
         let bound = self.bound.borrow().clone();
-        let link =
-            |(name, bound): (&LinkName, bool)| LinkStatus { link: name.link.clone(), group: name.group.clone(), bound };
+        let link = |(name, bound): (&Option<LinkName>, bool)| {
+            name.as_ref().map(|name| LinkStatus { link: name.link.clone(), group: name.group.clone(), bound })
+        };
         Status {
             host: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            links: self.links.iter().zip(bound).map(link).collect(),
+            links: self.links.borrow().iter().zip(bound).filter_map(link).collect(),
             newest: *self.marks.newest().borrow(),
             committed: *self.marks.committed().borrow(),
             oldest: self.marks.oldest(),
@@ -232,14 +235,16 @@ impl Server {
     ) -> Result<(), HandoffError> {
         let mut newest = self.marks.newest();
         let mut bound = self.bound.clone();
-        let mut told: Vec<Option<bool>> = vec![None; self.links.len()];
+        let mut links = self.links.clone();
+        let mut told: Vec<Option<(LinkName, bool)>> = Vec::new();
         let mut confirmed = self.marks.confirmed();
-        let mut confirmed_told: Vec<Option<u64>> = vec![None; self.links.len()];
+        let mut confirmed_told: Vec<Option<(String, u64)>> = Vec::new();
         let (mut sent, mut used, mut ended) = (None, 0u64, false);
         let mut refusals = Vec::new();
         let every = Duration::from_secs(HOST_STATUS_SECONDS);
         let mut timer = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        links.mark_changed();
         bound.mark_changed();
         confirmed.mark_changed();
         loop {
@@ -247,24 +252,31 @@ impl Server {
             let newest_now = *newest.borrow_and_update();
             let end = read.and_then(|r| r.end);
             let through = end.unwrap_or(newest_now);
-            if bound.has_changed().unwrap_or(false) {
-                let states = bound.borrow_and_update().clone();
-                for ((name, state), told) in self.links.iter().zip(states).zip(&mut told) {
-                    if *told != Some(state) {
-                        *told = Some(state);
-                        let LinkName { link, group } = name.clone();
-                        feed(&mut sink, encode(&FromGateway::Link { link, group, bound: state })?).await?;
+            let renamed = links.has_changed().unwrap_or(false);
+            if renamed || bound.has_changed().unwrap_or(false) {
+                let (names, states) = (links.borrow_and_update().clone(), bound.borrow_and_update().clone());
+                told.resize(names.len(), None);
+                for ((at, name), told) in names.into_iter().enumerate().zip(&mut told) {
+                    let now = name.map(|name| {
+                        let up = name.sends && states.get(at).copied().unwrap_or(false);
+                        (name, up)
+                    });
+                    for said in link_news(told.as_ref(), now.as_ref()) {
+                        feed(&mut sink, encode(&said)?).await?;
                     }
+                    *told = now;
                 }
             }
-            if confirmed.has_changed().unwrap_or(false) {
-                let marks = confirmed.borrow_and_update().clone();
-                for (at, (name, told)) in self.links.iter().zip(&mut confirmed_told).enumerate() {
-                    let through = marks.get(at).copied().unwrap_or(0);
-                    if *told != Some(through) {
-                        *told = Some(through);
-                        let link = name.link.clone();
-                        feed(&mut sink, encode(&FromGateway::Confirmed { link, through })?).await?;
+            if renamed || confirmed.has_changed().unwrap_or(false) {
+                let (names, marks) = (links.borrow().clone(), confirmed.borrow_and_update().clone());
+                confirmed_told.resize(names.len(), None);
+                for ((at, name), told) in names.into_iter().enumerate().zip(&mut confirmed_told) {
+                    let now = name.map(|name| (name.link, marks.get(at).copied().unwrap_or(0)));
+                    if *told != now {
+                        if let Some((link, through)) = now.clone() {
+                            feed(&mut sink, encode(&FromGateway::Confirmed { link, through })?).await?;
+                        }
+                        *told = now;
                     }
                 }
             }
@@ -304,12 +316,24 @@ impl Server {
                 changed = newest.changed(), if sent.is_some() && used < granted => closed(changed)?,
                 changed = demand.changed() => closed(changed)?,
                 changed = confirmed.changed() => { closed(changed)?; confirmed.mark_changed(); }
+                Ok(()) = links.changed() => links.mark_changed(),
                 changed = bound.changed() => { closed(changed)?; bound.mark_changed(); }
                 n = refused.recv_many(&mut refusals, 256) => if n == 0 { return Ok(()) },
                 _ = timer.tick() => feed(&mut sink, encode(&FromGateway::Status(Box::new(self.status())))?).await?,
             }
         }
     }
+}
+
+/// What there is to say of a place: of the link that was there, and of the one that is.
+fn link_news(told: Option<&(LinkName, bool)>, now: Option<&(LinkName, bool)>) -> Vec<FromGateway> {
+    if told == now {
+        return Vec::new();
+    }
+    let said = |name: &LinkName, bound| FromGateway::Link { link: name.link.clone(), group: name.group.clone(), bound };
+    let gone = told
+        .filter(|(old, was)| *was && now.is_none_or(|(name, _)| (&name.link, &name.group) != (&old.link, &old.group)));
+    gone.map(|(old, _)| said(old, false)).into_iter().chain(now.map(|(name, up)| said(name, *up))).collect()
 }
 
 #[derive(Debug, Clone, Copy, Default)]

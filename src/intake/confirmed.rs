@@ -34,6 +34,13 @@ impl Confirmed {
     /// The SMSC has our responses to what came by this link, up to here.
     pub fn say(&self, link: String, through: u64) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() >= BINDS_MAX
+            && !links.contains_key(&link)
+            && let Some(least) = links.iter().min_by_key(|(_, through)| **through).map(|(link, _)| link.clone())
+        {
+            // A reload of the gateway's configuration may have named others: what is said least of gives way.
+            links.remove(&least);
+        }
         if links.len() < BINDS_MAX || links.contains_key(&link) {
             links.insert(link, through);
         }

@@ -16,6 +16,10 @@ impl Links {
     /// The gateway says how a link is.
     pub fn set(&self, link: String, group: String, bound: bool) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() >= BINDS_MAX && !links.contains_key(&link) {
+            // A reload of the gateway's configuration may have named others: those that are gone give way.
+            links.retain(|_, (_, bound)| *bound);
+        }
         if links.len() < BINDS_MAX || links.contains_key(&link) {
             links.insert(link, (group, bound));
         }

@@ -2,8 +2,11 @@
 //!
 //! The early end of one task ends them all, and the process exits non-zero.
 
+pub mod admin;
+pub mod fleet;
 pub mod keep;
 pub mod parts;
+pub mod speech;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +25,12 @@ use crate::config::{Config, ConfigError, EXIT_CONFIG, Part};
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, SubmitOutcome};
 use crate::handoff::server;
-use crate::limits::GATEWAY_MEMORY_BYTES_MAX;
+use crate::limits::{ADMIN_QUEUE_MAX, GATEWAY_MEMORY_BYTES_MAX};
 use crate::spool::{Spool, SpoolError};
 use crate::telemetry;
 use crate::vitals::memory;
 use crate::world::World;
+use admin::Admin;
 use parts::Parts;
 
 /// Threads of the runtime; the spool has two more.
@@ -52,7 +57,7 @@ pub fn main(path: &Path) -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let result = runtime.context("starting the runtime").and_then(|runtime| {
-        let result = runtime.block_on(run(&config, spool));
+        let result = runtime.block_on(run(&config, path, spool));
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
     });
@@ -72,10 +77,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
+async fn run(config: &Config, file: &Path, mut spool: Spool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let metrics = match config.gateway.metrics {
         Some(address) => Some(telemetry::serve_metrics(address, "gateway").await?),
         None => None,
@@ -85,17 +91,26 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
         format!("listening on {}: its folder must exist and be writable for the gateway's user", socket.display())
     })?;
 
+    let desk = config.gateway.admin();
+    let admin_listener = admin::listen(&desk).with_context(|| {
+        format!("listening on {}: its folder must exist and be writable for the gateway's user", desk.display())
+    })?;
+
     let world = World::real();
     let parts = Parts::new(config, &mut spool, &world, stop.clone())?;
-    let Parts { links, server, keeper, queues, pressure } = parts;
+    let Parts { links, fleet, server, keeper, groups, pressure } = parts;
     let mut tasks: JoinSet<String> = JoinSet::new();
-    for link in links {
-        let name = format!("link {}", link.options.name);
-        tasks.spawn(async move {
-            link.run().await;
-            name
-        });
-    }
+    let (asks, asked) = mpsc::channel(ADMIN_QUEUE_MAX);
+    tasks.spawn(async move {
+        fleet.run(links, asked).await;
+        "links".to_owned()
+    });
+    let admin = Admin::new(asks, file);
+    let (served, path, token) = (admin.clone(), desk, stop.clone());
+    tasks.spawn(async move {
+        served.run(admin_listener, path, token).await;
+        "administration".to_owned()
+    });
     let (path, token) = (socket.clone(), stop.clone());
     tasks.spawn(async move {
         if let Err(error) = server.run(listener, path, token).await {
@@ -118,11 +133,18 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
     );
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 
-    let early = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        Some(ended) = tasks.join_next() => Some(ended),
+    let early = loop {
+        tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            Some(ended) = tasks.join_next() => break Some(ended),
+            Some(()) = hangup.recv() => {
+                // What came of it is logged.
+                admin.reload().await;
+            }
+        }
     };
+    drop(admin);
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     tracing::info!("stopping");
     stop.cancel();
@@ -139,8 +161,8 @@ async fn run(config: &Config, mut spool: Spool) -> anyhow::Result<()> {
         tasks.shutdown().await;
     }
     let queue = spool.queue();
-    for (link, submits) in queues {
-        give_back(&queue, link, &submits, world.now_us()).await;
+    for group in groups.all() {
+        give_back(&queue, group.link(), &group.queue, world.now_us()).await;
     }
     drop(queue);
     if let Some((_, task)) = metrics {

@@ -1,6 +1,7 @@
 //! Supervision of one link: connect, bind, serve, and again, with backoff.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusmpp::tlvs::TlvTag;
@@ -20,12 +21,13 @@ use super::pace::Pace;
 use super::session::{self, End};
 use super::shared::LinkStates;
 use super::tls::Tls;
+use super::trace::{Direction, Tap};
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
 use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::marks::Marks;
 use crate::handoff::queue::SubmitQueue;
-use crate::limits::OVERLOAD_CALM_SECONDS;
+use crate::limits::{LINK_SOCKET_BYTES, LINK_SOCKETS_BYTES_MAX, OVERLOAD_CALM_SECONDS, RECEIVE_BYTES_MAX};
 use crate::vitals::clock::Receipts;
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Work;
@@ -66,8 +68,12 @@ pub struct Link {
     pub world: World,
     /// Metrics.
     pub meters: Meters,
+    /// How many binds share what may wait for the disk, and the sockets' buffers.
+    pub binds: Arc<AtomicUsize>,
     /// The link's pace, which its binds share, and which outlives sessions.
     pub pace: Arc<Pace>,
+    /// Where one may look on.
+    pub tap: Arc<Tap>,
     /// Where it says how it fares, and is told what to do.
     pub desk: Arc<Desk>,
     /// Beats with each turn of its loop: the watchdog looks at it.
@@ -122,14 +128,26 @@ impl Link {
         self.doubt.bound(self.index, self.redelivery_until());
     }
 
+    /// Bytes of messages that may wait for the disk: this bind's share, which a reload may change.
+    pub(super) fn receive_bytes(&self) -> usize {
+        let share = RECEIVE_BYTES_MAX / self.binds.load(Ordering::Relaxed).max(1);
+        self.options.receive_bytes.min(share)
+    }
+
     /// A whole PDU came.
     pub(super) fn received(&mut self, pdu: &[u8]) {
         self.meters.passed("in", pdu);
+        if self.tap.is_open() {
+            self.tap.pass(self.world.now_us(), Direction::In, pdu);
+        }
     }
 
     /// A whole PDU was laid down to be written.
     pub(super) fn sent(&mut self, pdu: &[u8]) {
         self.meters.passed("out", pdu);
+        if self.tap.is_open() {
+            self.tap.pass(self.world.now_us(), Direction::Out, pdu);
+        }
     }
 
     /// When a redelivery of what is in doubt now is expected no more, if the link is bound now.
@@ -144,7 +162,7 @@ impl Link {
         let (host, port) = (self.options.host.clone(), self.options.port);
         match tls {
             Ok(tls) => {
-                let dial = Tcp { host, port, socket_bytes: self.options.socket_bytes, tls };
+                let dial = Tcp { host, port, binds: self.binds.clone(), tls };
                 self.run_over(&dial).await;
             }
             // Looked at before: the role makes one of each before it takes a configuration.
@@ -279,6 +297,31 @@ impl Link {
         self.stop.run_until_cancelled(timed).await
     }
 
+    /// Takes over a place in the spool that may have been another link's; false when told to stop before.
+    pub async fn take_over(&mut self) -> bool {
+        // What is left there was another's.
+        self.completions.take();
+        self.marks.confirm_nothing(self.index);
+        let tag = self.tag();
+        let (name, group) = (self.options.name.clone(), self.options.group.clone());
+        let mut append = Some(Append { link: self.index, tag, give_up: None, op: Op::Name { name, group } });
+        loop {
+            if let Some(asked) = append.take()
+                && let Err(error) = self.spool.try_send(asked)
+            {
+                append = Some(error.into_inner());
+            }
+            if self.completions.take().contains(&Done::Named { tag }) {
+                return true;
+            }
+            self.turned();
+            if self.stop.is_cancelled() || self.spool.is_closed() {
+                return false;
+            }
+            let _ = timeout(Duration::from_secs(1), self.completions.wait()).await;
+        }
+    }
+
     /// Asks the spool which records the SMSC may deliver again, and waits for it: before that no new
     /// session may begin.
     async fn enter_doubt(&mut self) {
@@ -356,7 +399,7 @@ fn is_wrong_password(status: u32) -> bool {
 struct Tcp {
     host: String,
     port: u16,
-    socket_bytes: usize,
+    binds: Arc<AtomicUsize>,
     tls: Option<Tls>,
 }
 
@@ -364,9 +407,10 @@ impl Dial for Tcp {
     type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
     async fn dial(&self) -> std::io::Result<Self::Stream> {
+        let share = LINK_SOCKETS_BYTES_MAX / self.binds.load(Ordering::Relaxed).max(1);
         let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
         for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
-            match open(address, self.socket_bytes).await {
+            match open(address, share.min(LINK_SOCKET_BYTES)).await {
                 Ok(stream) => {
                     return match &self.tls {
                         None => Ok(Either::Left(stream)),

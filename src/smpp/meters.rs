@@ -89,10 +89,7 @@ impl Meters {
         let key = if known { (direction, id, status) } else { (direction, u32::MAX, u32::MAX) };
         let counter = self.pdus.entry(key).or_insert_with(|| {
             let name = |number: u32, words: String| if number == u32::MAX { "other".to_owned() } else { words };
-            let pdu = match CommandId::from(id) {
-                CommandId::Other(id) => format!("{id:#010x}"),
-                id => snake(&format!("{id:?}")),
-            };
+            let pdu = name_of(CommandId::from(id));
             metrics::counter!("scrutineer_smpp_pdus_total", "link" => link.clone(), "bind" => bind.clone(),
                 "direction" => direction, "pdu" => name(key.1, pdu), "status" => name(key.2, format!("{status:#010x}")))
         });
@@ -117,6 +114,14 @@ impl Meters {
     pub(super) fn ended(&self, why: &'static str) {
         metrics::counter!("scrutineer_smpp_sessions_ended_total", "link" => self.link.clone(), "bind" => self.bind.clone(), "why" => why)
             .increment(1);
+    }
+}
+
+/// A PDU's name as the specification writes it; a number where it has none.
+pub(super) fn name_of(id: CommandId) -> String {
+    match id {
+        CommandId::Other(id) => format!("{id:#010x}"),
+        id => snake(&format!("{id:?}")),
     }
 }
 

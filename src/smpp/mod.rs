@@ -18,6 +18,7 @@ pub mod session;
 pub mod shared;
 pub mod statuses;
 pub mod tls;
+pub mod trace;
 
 pub use decode::{BadBody, decode};
 pub use encode::{encode, encode_nack};

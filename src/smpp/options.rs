@@ -48,10 +48,8 @@ pub struct LinkOptions {
     pub default_alphabet: DefaultAlphabet,
     /// Received messages that may wait for their acknowledgement.
     pub receive_window: usize,
-    /// Bytes of them, this link's share of what the gateway may hold.
+    /// Bytes of them, at most: its share of what the gateway may hold may be less.
     pub receive_bytes: usize,
-    /// Receive buffer asked of the kernel, bytes: this bind's share.
-    pub socket_bytes: usize,
     /// `submit_sm` that may wait for their response.
     pub submit_window: usize,
     /// Segments a second; 0: no limit.

@@ -16,10 +16,10 @@ use crate::handoff::append::{Append, Done, InDoubt, Kind, Op};
 use crate::handoff::doubt;
 use crate::handoff::message::{Body, SubmitOutcome, SubmitResult};
 use crate::handoff::seal::Seal;
-use crate::limits::{IN_DOUBT_MAX, IN_DOUBT_SECONDS};
+use crate::limits::{BINDS_MAX, IN_DOUBT_MAX, IN_DOUBT_SECONDS};
 use crate::world::World;
 
-/// Rows of the configured links in `link`.
+/// Rows in `link` of the links, by their place.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     pub(super) rows: Vec<i64>,
@@ -48,6 +48,8 @@ pub(super) struct Staged {
     pub(super) newest: u64,
     intents: Vec<((Uuid, u16), i64)>,
     results: Vec<((Uuid, u16), bool)>,
+    /// Places that were named, each with its row in `link`.
+    pub(super) named: Vec<(u16, i64, (String, String))>,
     /// For each link what is done.
     pub(super) done: Vec<Vec<Done>>,
     /// Records inserted.
@@ -59,13 +61,24 @@ impl Memory {
         Staged {
             chain: self.chain,
             newest: self.newest,
-            done: self.links.rows.iter().map(|_| Vec::new()).collect(),
+            done: (0..BINDS_MAX).map(|_| Vec::new()).collect(),
             ..Staged::default()
         }
     }
 
     pub(super) fn apply(&mut self, staged: &Staged) {
         (self.chain, self.newest) = (staged.chain, staged.newest);
+        for (place, row, name) in &staged.named {
+            let place = usize::from(*place);
+            if self.links.rows.len() <= place {
+                // Places between are named before anything is asked in their name.
+                self.links.rows.resize(place + 1, *row);
+            }
+            if let Some(known) = self.links.rows.get_mut(place) {
+                *known = *row;
+            }
+            self.links.names.insert(*row, name.clone());
+        }
         for &(key, number) in &staged.intents {
             self.remembered.insert(key.0, key.1, number);
             self.open.insert(key, number);
@@ -97,6 +110,12 @@ pub(super) fn execute(
     append: &Append,
 ) -> Result<(), SpoolError> {
     let tag = append.tag;
+    if let Op::Name { name, group } = &append.op {
+        let row = super::open::name_link(connection, name, group)?;
+        staged.named.push((append.link, row, (name.clone(), group.clone())));
+        staged.done(append, Done::Named { tag });
+        return Ok(());
+    }
     let Some(&link) = memory.links.rows.get(usize::from(append.link)) else { return Ok(()) };
     match &append.op {
         Op::Record { received_us, kind, body, seal, repeats } => {
@@ -153,7 +172,7 @@ pub(super) fn execute(
             };
             staged.done(append, Done::InDoubt { tag, records });
         }
-        Op::Housekeep => {}
+        Op::Name { .. } | Op::Housekeep => {}
     }
     Ok(())
 }

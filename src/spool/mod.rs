@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use crate::handoff::append::{Append, Completions, InDoubt, Op};
 use crate::handoff::marks::Marks;
 use crate::handoff::records::Reader;
-use crate::limits::SPOOL_QUEUE_MAX;
+use crate::limits::{BINDS_MAX, SPOOL_QUEUE_MAX};
 use crate::world::World;
 
 /// What can go wrong with a spool.
@@ -170,7 +170,7 @@ impl SpoolError {
 pub struct Options {
     /// Its folder; made when it isn't there, but not what is above it.
     pub folder: PathBuf,
-    /// Name and group of each link, in the configuration's order.
+    /// Name and group of each bind, in the configuration's order: its place. Others are named later.
     pub links: Vec<(String, String)>,
     /// Committed records are kept for so long.
     pub keep: Duration,
@@ -220,7 +220,7 @@ impl Spool {
     fn parts(options: &Options) -> Result<(Self, writer::Writer, mpsc::Receiver<Append>, read::Server), SpoolError> {
         let opened = open::open(options)?;
         let marks = Arc::new(Marks::new(opened.closed.clone(), opened.live(), opened.committed));
-        let completions: Vec<_> = options.links.iter().map(|_| Arc::<Completions>::default()).collect();
+        let completions: Vec<_> = (0..BINDS_MAX).map(|_| Arc::<Completions>::default()).collect();
         let (queue, appends) = mpsc::channel(SPOOL_QUEUE_MAX);
         let in_doubt = opened.in_doubt.clone();
         let newest_received_us = opened.newest_received_us()?;

@@ -208,18 +208,20 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), SpoolErro
 fn links(connection: &Connection, options: &Options) -> Result<Links, SpoolError> {
     let mut rows = Vec::with_capacity(options.links.len());
     for (name, group) in &options.links {
-        connection.execute("INSERT OR IGNORE INTO link (name, grp) VALUES (?1, ?2)", params![name, group])?;
-        rows.push(connection.query_row(
-            "SELECT id FROM link WHERE name = ?1 AND grp = ?2",
-            params![name, group],
-            |row| row.get(0),
-        )?);
+        rows.push(name_link(connection, name, group)?);
     }
     let names = connection
         .prepare("SELECT id, name, grp FROM link")?
         .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
         .collect::<Result<_, _>>()?;
     Ok(Links { rows, names })
+}
+
+/// The row of a link, made where there is none.
+pub(super) fn name_link(connection: &Connection, name: &str, group: &str) -> Result<i64, SpoolError> {
+    connection.execute("INSERT OR IGNORE INTO link (name, grp) VALUES (?1, ?2)", params![name, group])?;
+    let sql = "SELECT id FROM link WHERE name = ?1 AND grp = ?2";
+    Ok(connection.query_row(sql, params![name, group], |row| row.get(0))?)
 }
 
 impl Opened {
@@ -275,9 +277,20 @@ impl Unlocked {
 
     /// Everything not confirmed when the last run ended may come again.
     fn enter_doubt(&mut self, options: &Options) -> Result<(), SpoolError> {
+        let is_configured = |group: &String| options.links.iter().any(|(_, configured)| configured == group);
         let tx = self.connection.unchecked_transaction()?;
         tx.execute("DELETE FROM in_doubt WHERE until_us <= ?1", [options.world.steady_us()])?;
-        for &row in &self.memory.links.rows {
+        // Of a group's links those too that are configured no more, or are bound otherwise now.
+        let mut rows: Vec<i64> = self
+            .memory
+            .links
+            .names
+            .iter()
+            .filter(|(_, (_, group))| is_configured(group))
+            .map(|(row, _)| *row)
+            .collect();
+        rows.sort_unstable();
+        for row in rows {
             batch::doubt_unconfirmed(&tx, row, options.world.steady_us())?;
         }
         // By group: a link that is configured no more may have been replaced by one of its group.

@@ -162,6 +162,11 @@ impl Writer {
                 return Err(error);
             }
             self.memory.apply(&staged);
+            if !staged.named.is_empty()
+                && let Err(error) = super::recover::write_sidecar(&self.connection, &self.options.folder)
+            {
+                tracing::warn!(%error, "names of links could not be written down beside the spool; its next start does");
+            }
             if staged.records > 0 {
                 if self.marks.oldest() == 0 {
                     self.marks.set_oldest(staged.newest + 1 - staged.records);

@@ -79,6 +79,27 @@ pub async fn find(conn: &mut PgConnection, spool: Uuid, sequence: i64) -> Result
     .await?)
 }
 
+/// Puts what a record was decoded to in its place; false when it is not there as it was.
+pub async fn replace(
+    conn: &mut PgConnection,
+    spool: Uuid,
+    sequence: i64,
+    before: &[u8],
+    record: &[u8],
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE set_aside a SET record = $4 FROM spool s
+         WHERE s.id = a.spool_id AND s.uuid = $1 AND a.sequence = $2 AND a.record = $3",
+        spool,
+        sequence,
+        before,
+        record
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Takes a record out, as it was processed after all; false when it is not there any more.
 pub async fn take(conn: &mut PgConnection, spool_id: i32, sequence: i64) -> Result<bool, StoreError> {
     let done = sqlx::query!("DELETE FROM set_aside WHERE spool_id = $1 AND sequence = $2", spool_id, sequence)

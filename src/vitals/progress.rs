@@ -90,6 +90,11 @@ impl Progress {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).push(work);
     }
 
+    /// Looks at this place no more.
+    pub fn remove(&self, work: &Arc<Work>) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).retain(|place| !Arc::ptr_eq(place, work));
+    }
+
     /// A place that has been at one piece of work for too long, and for how long.
     pub fn hung(&self) -> Option<(String, Duration)> {
         self.hung_for(self.limit)

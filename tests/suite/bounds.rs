@@ -10,7 +10,7 @@ const SECTIONS: [&str; 7] = ["SMPP", "Spool and handoff", "Worker", "Database", 
 const NOT_NAMED: [(&str, &[&str]); 6] = [
     (
         "the greatest value that a setting may have: `config check` refuses more",
-        &["RECEIVE_WINDOW_MAX", "SUBMIT_WINDOW_MAX", "LANES_MAX", "DATABASE_HOSTS_MAX"],
+        &["PREFIXES_MAX", "RECEIVE_WINDOW_MAX", "SUBMIT_WINDOW_MAX", "LANES_MAX", "DATABASE_HOSTS_MAX"],
     ),
     (
         "a time or a pace, past which nothing piles up: tests of the fault that it is for wait for it",

@@ -1,7 +1,7 @@
 //! `scrutineer message`: the log of messages, those that were not understood, and those that were set aside.
 
 mod reread;
-mod retry;
+pub(in crate::cli) mod retry;
 mod trouble;
 
 use std::path::Path;

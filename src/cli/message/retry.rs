@@ -43,6 +43,11 @@ struct Asked {
     key: RecordKey,
 }
 
+/// Processes one message again, for another command.
+pub(in crate::cli) async fn again(config: &Config, key: String, wait: u32, json: bool) -> anyhow::Result<ExitCode> {
+    run(config, Args { key: Some(key), all: false, preview: false, wait, json }).await
+}
+
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     let store = support::open_owner(config).await?;
     let one = args.key.as_deref().map(parse).transpose()?;

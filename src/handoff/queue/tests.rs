@@ -106,19 +106,3 @@ async fn whoever_waits_hears_of_what_came_since_it_looked() {
     let pushes = async { assert!(queue.push(submit(2, 1))) };
     tokio::join!(waits, pushes);
 }
-
-#[test]
-fn texts_that_answer_nothing_go_by_the_longest_prefix_of_their_number() {
-    let (a, b) = (Arc::<SubmitQueue>::default(), Arc::<SubmitQueue>::default());
-    let queues: Queues = [("a".to_owned(), a.clone()), ("b".to_owned(), b.clone())].into_iter().collect();
-    let prefixes = [("355", "a"), ("+35569", "b"), ("44", "nobody")];
-    let queues = queues.routed(prefixes.map(|(p, g)| (p.to_owned(), g.to_owned())).to_vec());
-    let find = |group: &str, number: &str| {
-        let submit = Submit { group: group.into(), destination: number.into(), ..submit(1, 1) };
-        queues.find(&submit).map(|queue| if Arc::ptr_eq(queue, &a) { "a" } else { "b" })
-    };
-    assert_eq!(find("", "355681234567"), Some("a"));
-    assert_eq!(find("", "+355691234567"), Some("b"));
-    assert_eq!(find("a", "355691234567"), Some("a"), "a group that is named goes before");
-    assert_eq!((find("", "4479"), find("", "1"), find("c", "355")), (None, None, None));
-}

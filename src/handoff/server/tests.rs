@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handoff::message::{Body, Record, Run};
-use crate::handoff::queue::{SubmitCount, SubmitQueue};
+use crate::handoff::queue::SubmitQueue;
 use crate::handoff::records::{RecordsFrame, Slice};
 
 struct Rig {
@@ -43,15 +43,16 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
             let _ = request.answer.send(Ok(Slice { frame: frame.finish().unwrap(), bytes, last, records }));
         }
     });
-    let queue = Arc::new(SubmitQueue::new(Arc::<SubmitCount>::default()));
+    let groups = Arc::<Groups>::default();
+    let queue = groups.join("g", 0).unwrap().queue.clone();
     let (bound, watched) = watch::channel(vec![false]);
     let (impossible, unsendable) = mpsc::channel(1);
     let server = Server {
         marks: marks.clone(),
         reader,
-        links: vec![LinkName { link: "a".into(), group: "g".into() }],
+        links: watch::channel(vec![Some(LinkName { link: "a".into(), group: "g".into(), sends: true })]).1,
         bound: watched,
-        queues: [("g".into(), queue.clone())].into_iter().collect(),
+        groups,
         impossible,
         host: "host".into(),
         vitals: watch::channel(Default::default()).1,

@@ -11,9 +11,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::append::{Append, Op};
-use crate::handoff::doubt::DoubtSet;
+use crate::handoff::groups::Groups;
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome, Vitals};
-use crate::handoff::queue::{SubmitCount, SubmitQueue};
 use crate::limits::{DOUBT_FORGET_SLICE, GATEWAY_MEMORY_BYTES_MAX, HOST_STATUS_SECONDS};
 use crate::spool::Spool;
 use crate::vitals::clock::Receipts;
@@ -24,15 +23,13 @@ use crate::world::World;
 /// See the module.
 pub struct Keeper {
     pub(super) spool: mpsc::Sender<Append>,
-    pub(super) queues: Vec<(u16, Arc<SubmitQueue>)>,
-    pub(super) count: Arc<SubmitCount>,
-    pub(super) doubts: Vec<Arc<DoubtSet>>,
+    pub(super) groups: Arc<Groups>,
     /// Submits for groups that do not exist.
     pub(super) unsendable: mpsc::Receiver<Submit>,
     /// Times of receipt.
     pub(super) receipts: Arc<Receipts>,
     /// The spool's thread and the links.
-    pub(super) progress: Progress,
+    pub(super) progress: Arc<Progress>,
     pub(super) world: World,
     /// Figures for the operators' page.
     pub(super) vitals: watch::Sender<Vitals>,
@@ -63,24 +60,25 @@ impl Keeper {
             }
             Spool::housekeep(&self.spool);
             let now = self.world.steady_us();
-            for (link, queue) in &self.queues {
-                for submit in queue.expired(now) {
+            for group in self.groups.all() {
+                // A group that lost its links can send nothing any more.
+                let (until, why) =
+                    if group.is_configured() { (now, NotSent::Expired) } else { (i64::MAX, NotSent::Impossible) };
+                for submit in group.queue.expired(until) {
                     // The spool may take nothing now: the next turn is soon enough.
-                    if !self.settle(*link, &submit, NotSent::Expired) {
-                        queue.put_back(submit);
+                    if !self.settle(group.link(), &submit, why) {
+                        group.queue.put_back(submit);
                     }
                 }
-            }
-            for doubt in &self.doubts {
                 // Without a place in the spool's queue now, the next turn sees to it.
                 let Ok(place) = self.spool.try_reserve() else { break };
-                let sequences = doubt.expire(now, DOUBT_FORGET_SLICE);
+                let sequences = group.doubt.expire(now, DOUBT_FORGET_SLICE);
                 if !sequences.is_empty() {
                     place.send(Append { link: 0, tag: 0, give_up: None, op: Op::Forget { sequences } });
                 }
             }
             ahead.set(self.receipts.ahead_seconds());
-            waiting.set(self.count.get() as f64);
+            waiting.set(self.groups.waiting() as f64);
             if turns.is_multiple_of(HOST_STATUS_SECONDS) {
                 self.vitals.send_replace(self.look(begun.elapsed().as_secs()));
             }
@@ -100,7 +98,7 @@ impl Keeper {
         let bytes = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|m| m.len());
         Vitals {
             up_seconds,
-            submits_waiting: self.count.get() as u64,
+            submits_waiting: self.groups.waiting() as u64,
             spool_bytes: bytes.sum(),
             spool_bytes_max: self.folder.1,
             memory_bytes: memory.map_or(0, |m| m.used_bytes),

@@ -1,26 +1,22 @@
 //! The gateway's parts, made of the configuration.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::fleet::{Common, Fleet};
 use super::keep::Keeper;
 use crate::config::{Acknowledge, BindName, Config, ConfigError, LinkConfig, Problem};
-use crate::handoff::doubt::DoubtSet;
+use crate::handoff::groups::{Groups, Routes};
 use crate::handoff::message::Vitals;
-use crate::handoff::queue::{SubmitCount, SubmitQueue};
-use crate::handoff::server::{LinkName, Server};
+use crate::handoff::server::Server;
 use crate::limits::{
-    GATEWAY_HANG_SECONDS, LINK_SOCKET_BYTES, LINK_SOCKETS_BYTES_MAX, PDU_BYTES_MAX, RECEIVE_BYTES_MAX,
-    RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX,
+    BINDS_MAX, GATEWAY_HANG_SECONDS, RECEIVE_BYTES_MAX, RECEIVE_WINDOW_MAX, SUBMIT_QUEUE_MAX, SUBMIT_WINDOW_MAX,
 };
 use crate::smpp::link::Link;
-use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
-use crate::smpp::pace::Pace;
 use crate::smpp::shared::LinkStates;
 use crate::smpp::statuses::{Meaning, Statuses};
 use crate::smpp::tls::{Tls, TlsOptions};
@@ -33,14 +29,16 @@ use crate::world::World;
 
 /// What runs.
 pub struct Parts {
-    /// Each link of the configuration.
+    /// Each bind of the configuration.
     pub links: Vec<Link>,
+    /// Looks after them.
+    pub fleet: Fleet,
     /// Serves the worker.
     pub server: Server,
     /// What is done once a second.
     pub keeper: Keeper,
-    /// Each group's queue, with its first link.
-    pub queues: Vec<(u16, Arc<SubmitQueue>)>,
+    /// Groups, with what waits for their links.
+    pub groups: Arc<Groups>,
     /// Set by whoever looks at the memory.
     pub pressure: Pressure,
 }
@@ -58,7 +56,7 @@ pub fn spool_options(config: &Config) -> Options {
 }
 
 /// Every bind of every link, in the configuration's order.
-fn binds(config: &Config) -> impl Iterator<Item = (&LinkConfig, BindName)> {
+pub(super) fn binds(config: &Config) -> impl Iterator<Item = (&LinkConfig, BindName)> {
     config.link.iter().flat_map(|link| link.binds().into_iter().map(move |bind| (link, bind)))
 }
 
@@ -72,8 +70,8 @@ fn statuses(config: &LinkConfig) -> Statuses {
     Statuses::new(lists.into_iter().flat_map(|(meaning, list)| list.iter().map(move |status| (*status, meaning))))
 }
 
-/// `binds`: how many share what may be held.
-fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOptions {
+/// What a bind needs to know.
+pub(super) fn link_options(config: &LinkConfig, bind: BindName) -> LinkOptions {
     let seconds = |n: u32| Duration::from_secs(n.max(1).into());
     LinkOptions {
         name: bind.name,
@@ -89,8 +87,7 @@ fn link_options(config: &LinkConfig, bind: BindName, binds: usize) -> LinkOption
         system_type: config.system_type.clone(),
         default_alphabet: config.default_alphabet,
         receive_window: (config.receive_window.max(1) as usize).min(RECEIVE_WINDOW_MAX),
-        receive_bytes: (RECEIVE_BYTES_MAX / binds.max(1)).max(PDU_BYTES_MAX),
-        socket_bytes: (LINK_SOCKETS_BYTES_MAX / binds.max(1)).min(LINK_SOCKET_BYTES),
+        receive_bytes: RECEIVE_BYTES_MAX,
         submit_window: (config.submit_window.max(1) as usize).min(SUBMIT_WINDOW_MAX),
         submits_per_second: config.submits_per_second,
         enquire_link: seconds(config.enquire_link_seconds),
@@ -135,91 +132,78 @@ pub fn check_tls(config: &Config) -> Result<(), ConfigError> {
     if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
 }
 
-struct Group {
-    name: String,
-    first: u16,
-    queue: Arc<SubmitQueue>,
-    doubt: Arc<DoubtSet>,
+/// How texts that answer nothing find their group.
+pub(super) fn routes(config: &Config) -> Routes {
+    let sends = |link: &&LinkConfig| link.binds().iter().any(|bind| bind.role.submits());
+    let prefixes =
+        config.link.iter().filter(sends).flat_map(|link| {
+            link.prefixes.iter().map(|p| (p.trim_start_matches('+').to_owned(), link.group().to_owned()))
+        });
+    let prefixes: Vec<(String, String)> = prefixes.collect();
+    let has_none = |link: &&LinkConfig| !prefixes.iter().any(|(_, group)| group == link.group());
+    let rest = config.link.iter().filter(sends).find(has_none).map(|link| link.group().to_owned());
+    Routes { prefixes, rest }
 }
 
 impl Parts {
     /// Nothing runs yet.
     pub fn new(config: &Config, spool: &mut Spool, world: &World, stop: CancellationToken) -> anyhow::Result<Self> {
         let marks = spool.marks();
-        let count = Arc::<SubmitCount>::default();
+        let groups = Arc::<Groups>::default();
         let pressure = Pressure::default();
         let receipts = Arc::new(Receipts::after(spool.newest_received_us(), world.clone()));
-        let progress = Progress::new(Duration::from_secs(GATEWAY_HANG_SECONDS));
+        let progress = Arc::new(Progress::new(Duration::from_secs(GATEWAY_HANG_SECONDS)));
         progress.add(marks.work().clone());
-        let all = binds(config).count();
-        let states = Arc::new(LinkStates::new(all));
-        let in_doubt = spool.take_in_doubt();
-        let mut groups: Vec<Group> = Vec::new();
-        let (mut links, mut names) = (Vec::new(), Vec::new());
-        let mut paces: HashMap<&str, Arc<Pace>> = HashMap::new();
-        for (place, (link, bind)) in binds(config).enumerate() {
-            let index = u16::try_from(place)?;
-            let options = link_options(link, bind, all);
-            if !groups.iter().any(|g| g.name == options.group) {
-                let queue = Arc::new(SubmitQueue::new(count.clone()));
-                groups.push(Group { name: options.group.clone(), first: index, queue, doubt: Arc::default() });
-            }
-            let Some(group) = groups.iter().find(|g| g.name == options.group) else { continue };
-            group.doubt.add(index, in_doubt.get(place).map(Vec::as_slice).unwrap_or_default(), 0);
-            let completions = spool.completions(place).ok_or_else(|| anyhow::anyhow!("a link without a place"))?;
-            let work = progress.place(format!("link {}", options.name));
-            work.beat();
-            names.push(LinkName { link: options.name.clone(), group: options.group.clone() });
-            links.push(Link {
-                meters: Meters::new(&options.link, &options.name),
-                pace: paces.entry(&link.name).or_default().clone(),
-                desk: Arc::default(),
-                options,
-                index,
+        let states = Arc::new(LinkStates::new(BINDS_MAX));
+        let completions = (0..BINDS_MAX).filter_map(|place| spool.completions(place)).collect();
+        let mut fleet = Fleet::new(
+            config,
+            Common {
                 spool: spool.queue(),
                 completions,
-                doubt: group.doubt.clone(),
-                queue: group.queue.clone(),
+                groups: groups.clone(),
                 marks: marks.clone(),
                 pressure: pressure.clone(),
                 receipts: receipts.clone(),
                 states: states.clone(),
                 committed: (config.gateway.acknowledge == Acknowledge::Committed).then(|| marks.committed()),
-                stop: stop.clone(),
-                work,
-                last_tag: 0,
-                reference: u16::from_be_bytes([world.byte(), world.byte()]),
+                progress: progress.clone(),
                 world: world.clone(),
-                stored: 0,
-                overload: None,
-            });
+            },
+            stop,
+        );
+        let in_doubt = spool.take_in_doubt();
+        let mut links = Vec::new();
+        for (place, (link, bind)) in binds(config).enumerate() {
+            let options = link_options(link, bind);
+            let (made, group) = fleet.take_place(u16::try_from(place)?, options)?;
+            group.doubt.add(made.index, in_doubt.get(place).map(Vec::as_slice).unwrap_or_default(), 0);
+            links.push(made);
         }
+        groups.set_routes(routes(config));
         let (impossible, unsendable) = mpsc::channel(SUBMIT_QUEUE_MAX);
         let (vitals, told) = watch::channel(Vitals::default());
         let server = Server {
             marks,
             reader: spool.reader(),
-            links: names,
+            links: fleet.names(),
             bound: states.watch(),
-            queues: groups.iter().map(|g| (g.name.clone(), g.queue.clone())).collect(),
+            groups: groups.clone(),
             impossible,
             host: host_name(),
             vitals: told,
         };
-        let queues: Vec<_> = groups.iter().map(|g| (g.first, g.queue.clone())).collect();
         let keeper = Keeper {
             spool: spool.queue(),
             receipts,
-            queues: queues.clone(),
-            count,
-            doubts: groups.iter().map(|g| g.doubt.clone()).collect(),
+            groups: groups.clone(),
             unsendable,
             progress,
             world: world.clone(),
             vitals,
             folder: (config.gateway.spool.clone(), u64::from(config.gateway.spool_megabytes_max) << 20),
         };
-        Ok(Self { links, server, keeper, queues, pressure })
+        Ok(Self { links, fleet, server, keeper, groups, pressure })
     }
 }
 

@@ -181,6 +181,7 @@ impl Session<'_> {
             | Done::Intended { tag }
             | Done::Duplicate { tag }
             | Done::Failed { tag }
+            | Done::Named { tag }
             | Done::InDoubt { tag, .. }) = done;
             let Some(pending) = self.pending.remove(&tag) else { continue };
             self.intents -= usize::from(matches!(pending, Pending::Intent(_)));

@@ -17,11 +17,10 @@ use crate::smpp::{CommandId, decode};
 impl Session<'_> {
     /// Has the window room for one more message? One may overshoot the link's share of bytes.
     pub(super) fn has_room(&self) -> bool {
-        let options = &self.link.options;
         let withheld = self.ladder.is_short_of_memory() && self.ladder.rung() == Rung::Withhold;
         !withheld
-            && self.received + self.refused.len() < options.receive_window
-            && self.waiting_bytes < options.receive_bytes
+            && self.received + self.refused.len() < self.link.options.receive_window
+            && self.waiting_bytes < self.link.receive_bytes()
     }
 
     /// A `deliver_sm` or `data_sm`.

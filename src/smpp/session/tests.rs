@@ -66,7 +66,6 @@ fn options() -> LinkOptions {
         default_alphabet: Default::default(),
         receive_window: 4,
         receive_bytes: 1 << 20,
-        socket_bytes: 1 << 18,
         redelivery: Duration::from_secs(60),
         submit_window: 2,
         submits_per_second: 0,
@@ -112,8 +111,10 @@ impl Rig {
         let (marks, pressure) = (Arc::new(Marks::new(Vec::new(), Run::default(), 0)), Pressure::default());
         let link = Link {
             meters: Meters::new(&options.link, &options.name),
+            binds: Arc::default(),
             pace: pace.clone(),
             desk: Arc::default(),
+            tap: Arc::default(),
             options,
             index: 0,
             spool,

@@ -1,0 +1,43 @@
+//! What goes over a link's wire, as it comes.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::socket::Socket;
+use crate::role::gateway::speech::{Answer, Request, Traced};
+
+pub(super) async fn run(mut socket: Socket, request: Request, json: bool) -> anyhow::Result<ExitCode> {
+    let mut next = Some(socket.ask(&request).await?);
+    loop {
+        match next {
+            Some(Answer::Passed(pdu)) => {
+                let mut out = std::io::stdout().lock();
+                if json {
+                    serde_json::to_writer(&mut out, &pdu)?;
+                    out.write_all(b"\n")?;
+                } else {
+                    print(&mut out, &pdu)?;
+                }
+                out.flush()?;
+            }
+            Some(answer) => return super::done(answer, || {}),
+            None => anyhow::bail!("the gateway stopped"),
+        }
+        next = socket.next().await?;
+    }
+}
+
+fn print(out: &mut impl Write, pdu: &Traced) -> std::io::Result<()> {
+    if pdu.missed > 0 {
+        writeln!(out, "... {} PDUs are not shown: too many at a time", pdu.missed)?;
+    }
+    let arrow = if pdu.direction == "in" { "<-" } else { "->" };
+    let Traced { at, bind, pdu: name, status, sequence, says, hex, .. } = pdu;
+    writeln!(out, "{at} {bind} {arrow} {name} status {status:#010x} sequence {sequence} {says}")?;
+    // Four bytes a group, sixteen a line.
+    for line in hex.as_bytes().chunks(32) {
+        let groups: Vec<String> = line.chunks(8).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+        writeln!(out, "    {}", groups.join(" "))?;
+    }
+    Ok(())
+}
