@@ -25,11 +25,16 @@ impl Socket {
         Ok(Self(BufReader::new(io)))
     }
 
-    /// Asks, and gives the first line of the answer.
-    pub(super) async fn ask(&mut self, request: &Request) -> anyhow::Result<Answer> {
+    /// Asks.
+    pub(super) async fn send(&mut self, request: &Request) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        self.0.get_mut().write_all(&line).await?;
+        Ok(self.0.get_mut().write_all(&line).await?)
+    }
+
+    /// Asks, and gives the first line of the answer.
+    pub(super) async fn ask(&mut self, request: &Request) -> anyhow::Result<Answer> {
+        self.send(request).await?;
         match timeout(PATIENCE, self.next()).await?? {
             Some(answer) => Ok(answer),
             None => bail!("the gateway said nothing: too many ask at the same time, or it is stopping"),

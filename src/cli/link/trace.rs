@@ -2,14 +2,20 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 use super::socket::Socket;
 use crate::role::gateway::speech::{Answer, Request, Traced};
 
 pub(super) async fn run(mut socket: Socket, request: Request, json: bool) -> anyhow::Result<ExitCode> {
-    let mut next = Some(socket.ask(&request).await?);
+    let Request::Trace { seconds, .. } = request else { anyhow::bail!("no trace is asked for") };
+    let until = Instant::now() + Duration::from_secs(u64::from(seconds) + 30);
+    socket.send(&request).await?;
     loop {
-        match next {
+        // A link on which nothing goes by says nothing for as long.
+        match timeout_at(until, socket.next()).await?? {
             Some(Answer::Passed(pdu)) => {
                 let mut out = std::io::stdout().lock();
                 if json {
@@ -23,7 +29,6 @@ pub(super) async fn run(mut socket: Socket, request: Request, json: bool) -> any
             Some(answer) => return super::done(answer, || {}),
             None => anyhow::bail!("the gateway stopped"),
         }
-        next = socket.next().await?;
     }
 }
 

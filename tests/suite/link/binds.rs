@@ -2,11 +2,13 @@
 
 use scrutineer::limits::LINKS_MAX;
 use scrutineer::smpp::Pdu;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::smsc::{Smsc, asks, listener};
 use crate::support::handoff::Client;
-use crate::support::process;
 use crate::support::site::Site;
+use crate::support::{process, soon};
 
 #[tokio::test]
 async fn a_pair_receives_on_one_bind_and_submits_on_the_other_and_keeps_what_comes_by_either() {
@@ -52,34 +54,40 @@ async fn several_binds_of_a_link_share_its_pace_and_carry_on_when_one_goes() {
     for n in 1..=8 {
         worker.send(asks(n, "smsc", "355680000001")).await;
     }
-    let mut taken = 0;
-    let (tell, mut told) = tokio::sync::mpsc::channel(64);
-    for (at, mut smsc) in binds.into_iter().enumerate() {
-        let tell = tell.clone();
-        tokio::spawn(async move {
-            // The first one is gone at once.
-            while at > 0
-                && let Some((frame, pdu)) = smsc.next().await
-            {
-                match pdu {
-                    Pdu::SubmitSm(_) => {
-                        smsc.send(frame.sequence, Pdu::SubmitSmResp("m".into())).await;
-                        tell.send(()).await.unwrap();
-                    }
-                    Pdu::EnquireLink => smsc.send(frame.sequence, Pdu::EnquireLinkResp).await,
-                    _ => {}
-                }
-            }
-        });
+    let (tell, mut told) = mpsc::channel(64);
+    let mut stops = Vec::new();
+    for smsc in binds {
+        let stop = CancellationToken::new();
+        tokio::spawn(answer(smsc, tell.clone(), stop.clone()));
+        stops.push(stop);
     }
-    // What the one that went had taken is not written again; what waited goes by the others.
-    while taken < 7 {
-        told.recv().await.unwrap();
-        taken += 1;
+    for _ in 1..=8 {
+        soon("a submit_sm", told.recv()).await.unwrap();
     }
     assert!(begun.elapsed().as_secs_f64() > 1.0, "five a second by all three: {:?}", begun.elapsed());
+
+    stops[0].cancel();
     let mut again = Smsc::accept(&listener).await;
     again.deliver_acknowledged(1, "bound again").await;
+    tokio::spawn(answer(again, tell, CancellationToken::new()));
+    for n in 9..=12 {
+        worker.send(asks(n, "smsc", "355680000001")).await;
+        soon("a submit_sm", told.recv()).await.unwrap();
+    }
+}
+
+/// Answers what comes, until told to drop the connection.
+async fn answer(mut smsc: Smsc, tell: mpsc::Sender<()>, stop: CancellationToken) {
+    while let Some(Some((frame, pdu))) = stop.run_until_cancelled(smsc.next()).await {
+        match pdu {
+            Pdu::SubmitSm(_) => {
+                smsc.send(frame.sequence, Pdu::SubmitSmResp("m".into())).await;
+                tell.send(()).await.unwrap();
+            }
+            Pdu::EnquireLink => smsc.send(frame.sequence, Pdu::EnquireLinkResp).await,
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]

@@ -35,9 +35,14 @@ async fn a_link_is_bound_by_tls_only_when_certificates_and_names_are_right() {
         ("other-authority", open.port, keys("strange", "localhost", false)),
         ("other-name", open.port, keys("ours", "smpp.example.net", false)),
         ("too-old", late.port, keys("ours", "localhost", false)),
-        ("own-roots", open.port, "tls = true\nserver_name = \"localhost\"".to_owned()),
     ] {
         site = site.link_with(name, port, &keys);
+    }
+    let roots = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt").exists();
+    if roots {
+        site = site.link_with("own-roots", open.port, "tls = true\nserver_name = \"localhost\"");
+    } else {
+        println!("skipped: the system's roots: ca-certificates");
     }
     let gateway = site.start("gateway").await;
     peer.event("bound").await;
@@ -50,6 +55,9 @@ async fn a_link_is_bound_by_tls_only_when_certificates_and_names_are_right() {
         ("too-old", "expired"),
         ("own-roots", "UnknownIssuer"),
     ] {
+        if link == "own-roots" && !roots {
+            continue;
+        }
         let line = gateway.logged(&format!("link={link} ")).await;
         assert!(line.contains(why), "{link}: {line}");
     }
