@@ -94,7 +94,9 @@ impl<'a> Checker<'a> {
         let admin = gateway.admin();
         let sockets = [("gateway.socket", &gateway.socket), ("gateway.admin_socket", &admin)];
         for (key, path) in sockets.into_iter().chain([("gateway.spool", &gateway.spool)]) {
-            if !path.is_absolute() {
+            // One that is not set lies beside the other, which is named.
+            let is_set = key != "gateway.admin_socket" || gateway.admin_socket.is_some();
+            if is_set && !path.is_absolute() {
                 self.error(key, "is not an absolute path", "begin it with /");
             }
         }
