@@ -140,10 +140,10 @@ async fn only_root_and_the_gateways_user_may_ask_and_what_is_asked_is_bounded() 
     };
     open(&path, 0o666);
     open(site.path(), 0o755);
-    let script = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
-                  s.sendall(b'{\"command\":\"list\"}\\n'); print(s.makefile().readline())";
+    let script = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; \
+                  print $s \"{\\\"command\\\":\\\"list\\\"}\\n\"; $s->flush; print scalar <$s>;";
     let output = tokio::process::Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c", script])
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/perl", "-e", script])
         .arg(&path)
         .current_dir("/")
         .output()
