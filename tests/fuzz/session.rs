@@ -162,7 +162,6 @@ fn options() -> LinkOptions {
         default_alphabet: Default::default(),
         receive_window: WINDOW,
         receive_bytes: 1 << 20,
-        socket_bytes: 1 << 18,
         redelivery: Duration::from_secs(60),
         submit_window: 2,
         submits_per_second: 0,
@@ -203,8 +202,10 @@ impl<'a> Player<'a> {
         let options = LinkOptions { submits_per_second: if mode & 4 == 0 { 0 } else { 1 }, ..options() };
         let link = Link {
             meters: Meters::new(&options.link, &options.name),
+            binds: Arc::default(),
             pace: Arc::default(),
             desk: Arc::default(),
+            tap: Arc::default(),
             options,
             index: 0,
             spool,
