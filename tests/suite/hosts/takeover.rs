@@ -12,7 +12,7 @@ use sqlx::Row;
 
 use super::super::support::peer::{Delivery, Peer};
 use super::super::support::{pg, poll, torture, within};
-use super::{Host, LONG, answers, number, site, submissions, until};
+use super::{Host, LONG, number, site, submissions, until};
 
 /// Seconds of a lease here.
 const LEASE: u32 = 20;
@@ -92,10 +92,15 @@ async fn when_one_of_two_hosts_is_killed_for_good_nothing_is_lost_or_doubled_and
                FROM outbox o JOIN phone p ON p.id = o.phone_id GROUP BY p.msisdn";
     let rows = sqlx::query(sql).fetch_all(&mut database.admin().await).await.unwrap();
     assert_eq!(rows.len(), observers as usize);
+    // The journal is long: it is read once.
+    let mut answered = std::collections::HashMap::<String, i64>::new();
+    for event in peer.journal().iter().filter(|e| e["event"] == "submit") {
+        *answered.entry(event["destination"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
     let (mut over, mut doubled) = (0, 0);
     for row in &rows {
         let (phone, replies, attempts): (&str, i64, i64) = (row.get("msisdn"), row.get("replies"), row.get("attempts"));
-        let got = i64::try_from(answers(&peer, phone)).unwrap();
+        let got = answered.get(phone).copied().unwrap_or(0);
         assert!(row.get::<bool, _>("sent"), "{phone}");
         assert!((replies..=attempts).contains(&got), "{phone}: {got} of {replies} replies in {attempts} attempts");
         if attempts > replies {
