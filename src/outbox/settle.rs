@@ -52,8 +52,10 @@ pub fn results<'a>(records: &[ResultRecord<'a>], receipts: &mut Vec<ReceiptRecor
             rounds.push(ResultRows::default());
         }
         let Some(rows) = rounds.get_mut(*round) else { continue };
+        // A text of several segments waits for the receipts of all.
         if let SubmitOutcome::Accepted { message_ids } = &record.result.outcome
-            && let Some(first) = message_ids.first().filter(|id| !id.is_empty())
+            && let [first] = message_ids.as_slice()
+            && !first.is_empty()
         {
             named.insert((record.group, first), (*round, rows.id.len()));
         }
@@ -96,8 +98,8 @@ fn push<'a>(rows: &mut ResultRows<'a>, record: &ResultRecord<'a>) {
     if let SubmitOutcome::Accepted { message_ids } = &result.outcome {
         // An SMSC may leave ids empty: then there is nothing that a receipt could name.
         first = message_ids.first().map(String::as_str).filter(|id| usable(id));
-        for (place, id) in message_ids.iter().enumerate().skip(1).take(SUBMIT_SEGMENTS_MAX).filter(|(_, id)| usable(id))
-        {
+        let several = if message_ids.len() > 1 { message_ids.as_slice() } else { &[] };
+        for (place, id) in several.iter().enumerate().take(SUBMIT_SEGMENTS_MAX).filter(|(_, id)| usable(id)) {
             rows.segment_id.push(result.id);
             rows.segment_message_id.push(id);
             rows.segment_group.push(record.group);
@@ -176,7 +178,7 @@ mod tests {
         let rounds = results(&records, &mut receipts);
         assert_eq!(rounds.len(), 1);
         assert_eq!(rounds[0].state, ["sent", "delivered"]);
-        assert_eq!(rounds[0].segment_message_id, ["b"]);
+        assert_eq!(rounds[0].segment_message_id, ["a", "b"]);
         assert_eq!(receipts.len(), 1);
         assert_eq!(early(&receipts, &[])[0].message_id, "x");
     }

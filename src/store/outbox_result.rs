@@ -29,13 +29,13 @@ pub struct ResultRows<'a> {
     pub receipt: Vec<Option<&'a str>>,
     /// When it came.
     pub receipt_at: Vec<Option<OffsetDateTime>>,
-    /// Further segments: row.
+    /// Segments of texts that have several: row.
     pub segment_id: Vec<Uuid>,
-    /// Further segments: the SMSC's id.
+    /// Segments: the SMSC's id.
     pub segment_message_id: Vec<&'a str>,
-    /// Further segments: group of the link.
+    /// Segments: group of the link.
     pub segment_group: Vec<&'a str>,
-    /// Further segments: 2, 3 …
+    /// Segments: 1, 2, 3 …
     pub segment_place: Vec<i16>,
 }
 
@@ -87,7 +87,7 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
            AND CASE WHEN u.state IN ('sent', 'delivered', 'undelivered')
                     THEN o.state IN ('due', 'leased', 'unknown', 'expired') OR o.accepted & (1 << (u.attempt - 1)::int) = 0
                          OR (o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id)
-                    ELSE o.state = 'leased' AND o.attempt = u.attempt END
+                    ELSE (o.state = 'leased' OR (o.state = 'unknown' AND u.state = 'refused')) AND o.attempt = u.attempt END
          RETURNING u.state AS "state!", o.accepted & (o.accepted - 1) <> 0 AS "twice!""#,
         &rows.id,
         &rows.attempt,
@@ -153,8 +153,8 @@ pub struct ReceiptRows {
     pub at: Vec<OffsetDateTime>,
 }
 
-/// Applies receipts and returns the numbers of those that found their row. A further segment's
-/// receipt counts only when it failed: the row stands for the whole text.
+/// Applies receipts and returns the numbers of those that found their row. A text of several segments is
+/// delivered when all of them are, and undelivered when one is.
 pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Result<Vec<i32>, StoreError> {
     let found = sqlx::query_scalar!(
         r#"WITH f AS MATERIALIZED (
@@ -162,19 +162,33 @@ pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Resu
                  $8::timestamptz[]) AS f (no, form, rank, link_group, phone_id, receipt, state, at)),
            hit AS MATERIALIZED (
              SELECT DISTINCT ON (h.no) h.* FROM (
-                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, true AS first
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, 1::smallint AS place
                  FROM f JOIN outbox o ON o.message_id = f.form AND o.link_group = f.link_group
                       AND (f.rank = 0 OR o.phone_id = f.phone_id)
                  UNION ALL
-                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, false
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, s.place
                  FROM f JOIN outbox_segment s ON s.message_id = f.form AND s.link_group = f.link_group
                       JOIN outbox o ON o.id = s.outbox_id AND (f.rank = 0 OR o.phone_id = f.phone_id)) h
-             ORDER BY h.no, h.rank, h.first DESC),
+             ORDER BY h.no, h.rank, (h.place > 1)),
+           part AS MATERIALIZED (
+             SELECT DISTINCT ON (id, place) id, place, state FROM hit WHERE state IS NOT NULL
+             ORDER BY id, place, (state = 'undelivered') DESC, at DESC),
+           whole AS MATERIALIZED (
+             SELECT s.outbox_id AS id, bool_and(coalesce(
+                 CASE WHEN s.state = 'undelivered' THEN s.state ELSE coalesce(part.state, s.state) END = 'delivered', false)) AS delivered
+             FROM outbox_segment s LEFT JOIN part ON part.id = s.outbox_id AND part.place = s.place
+             WHERE s.outbox_id IN (SELECT id FROM hit) GROUP BY s.outbox_id),
+           noted AS (
+             UPDATE outbox_segment s SET state = part.state FROM part
+             WHERE s.outbox_id = part.id AND s.place = part.place AND s.state IS DISTINCT FROM 'undelivered'),
            last AS (
-             SELECT DISTINCT ON (id) * FROM hit WHERE first OR state = 'undelivered'
-             ORDER BY id, (state IS NOT NULL) DESC, (state = 'undelivered') DESC, at DESC),
+             SELECT DISTINCT ON (hit.id) hit.*, coalesce(whole.delivered, true) AS whole
+             FROM hit LEFT JOIN whole ON whole.id = hit.id
+             WHERE hit.place = 1 OR hit.state = 'undelivered' OR whole.delivered
+             ORDER BY hit.id, (hit.state IS NOT NULL) DESC, (hit.state = 'undelivered') DESC, hit.at DESC),
            done AS (
-             UPDATE outbox o SET state = coalesce(last.state, o.state), receipt = last.receipt, receipt_at = last.at
+             UPDATE outbox o SET receipt = last.receipt, receipt_at = last.at,
+                 state = CASE WHEN last.state = 'delivered' AND NOT last.whole THEN o.state ELSE coalesce(last.state, o.state) END
              FROM last WHERE o.id = last.id AND o.state IN ('sent', 'delivered', 'unknown')
                AND (o.state <> 'delivered' OR last.state = 'undelivered'))
            SELECT no AS "no!" FROM hit"#,

@@ -80,6 +80,8 @@ impl<L: Ledger> Work<'_, L> {
             let found = tx.apply_receipts(&settle::receipts(&receipts)).await?;
             let early = settle::early(&receipts, &found);
             if !early.is_empty() {
+                // Those whose response is not here yet, and those of texts that are not ours.
+                metrics::counter!("scrutineer_receipts_unmatched_total").increment(early.len() as u64);
                 tx.keep_early(&early).await?;
             }
         }

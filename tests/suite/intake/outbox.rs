@@ -119,6 +119,29 @@ async fn receipts_find_their_reply_late_early_or_in_another_form() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_of_several_segments_is_delivered_when_all_of_them_are() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|submit| {
+        let of = if submit.destination == phone(1) { "A" } else { "B" };
+        Some(SubmitOutcome::Accepted { message_ids: (1..=2).map(|n| format!("{of}{n}")).collect() })
+    });
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=2).map(|n| (phone(n), report(n, "AA1"))));
+    gateway.settled(2).await;
+    gateway.append(now_us(), receipt(1, "A1", "DELIVRD"));
+    let last = gateway.append(now_us(), receipt(2, "B2", "UNDELIV"));
+    gateway.committed(last).await;
+    let mut db = database.owner().await;
+    let states = |rows: Vec<(String, i16, i16, Option<String>)>| rows.into_iter().map(|r| r.0).collect::<Vec<_>>();
+    assert_eq!(states(replies(&mut db).await), ["sent", "undelivered"]);
+    gateway.append(now_us(), receipt(1, "A2", "DELIVRD"));
+    let last = gateway.append(now_us(), receipt(2, "B1", "DELIVRD"));
+    gateway.committed(last).await;
+    assert_eq!(states(replies(&mut db).await), ["delivered", "undelivered"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replies_past_the_limit_an_hour_are_withheld_and_the_reports_recorded() {
     let (database, gateway) = (database().await, Gateway::new());
     let mut db = database.owner().await;

@@ -91,8 +91,8 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
             vec![due, ago(r.expires_us), r.lease.map_or(0, |(_, until)| ago(until))],
         );
     }
-    for ((id, place), (message_id, group)) in &t.outbox_segments {
-        line(format!("further {id} {place} {message_id} {group}"), vec![]);
+    for ((id, place), (message_id, group, state)) in &t.outbox_segments {
+        line(format!("further {id} {place} {message_id} {group} {state:?}"), vec![]);
     }
     for ((group, id), r) in &t.early {
         let phone = r.phone_id.map(|p| keys.phone_of(p));
@@ -239,7 +239,8 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
     for r in rows("SELECT * FROM outbox_segment").await {
         let (id, place): (Uuid, i16) = (r.get("outbox_id"), r.get("place"));
         let (message_id, group): (String, String) = (r.get("message_id"), r.get("link_group"));
-        lines.push((format!("further {id} {place} {message_id} {group}"), vec![]));
+        let state: Option<String> = r.get("state");
+        lines.push((format!("further {id} {place} {message_id} {group} {state:?}"), vec![]));
     }
     for r in rows("SELECT * FROM early_receipt").await {
         let (group, id, receipt): (String, String, String) =

@@ -115,7 +115,7 @@ pub struct Tables {
     pub revisions: BTreeMap<RevisionKey, Arc<Answers>>,
     pub aside: BTreeMap<(i32, i64), Aside>,
     pub outbox: BTreeMap<Uuid, Arc<Reply>>,
-    pub outbox_segments: BTreeMap<(Uuid, i16), (String, String)>,
+    pub outbox_segments: BTreeMap<(Uuid, i16), (String, String, Option<&'static str>)>,
     pub early: BTreeMap<(String, String), EarlyReceipt>,
     pub early_results: BTreeMap<Uuid, EarlyResult>,
     /// Parts that were processed lately, and when.

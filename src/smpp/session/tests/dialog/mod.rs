@@ -58,7 +58,7 @@
 //! | ids in every form | `ids_come_as_hex_where_the_response_had_decimal_padded_upper_cased_and_as_uuids` |
 //! | before the `submit_sm_resp`, twice, unasked; always acknowledged | `a_receipt_before_the_submit_sm_resp_twice_or_unasked_is_spooled_and_acknowledged`, the suite's `receipts_find_their_reply_late_early_or_in_another_form` |
 //! | through `data_sm` | `a_receipt_through_data_sm_is_one` |
-//! | per part | `each_part_of_a_long_text_has_an_id_of_its_own` |
+//! | per part | `each_part_of_a_long_text_has_an_id_of_its_own`, the suite's `a_text_of_several_segments_is_delivered_when_all_of_them_are` |
 //! | intermediate notifications | `an_intermediate_notification_is_a_receipt_that_settles_nothing` |
 //!
 //! # Sessions

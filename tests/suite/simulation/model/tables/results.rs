@@ -22,7 +22,8 @@ impl Tables {
                 || row.accepted & bit == 0
                 || Self::is_second(row, result)
         } else {
-            row.state == "leased" && row.attempt == result.attempt
+            let refused_late = row.state == "unknown" && result.state == "refused";
+            (row.state == "leased" || refused_late) && row.attempt == result.attempt
         }
     }
 
@@ -62,7 +63,7 @@ impl Tables {
     pub fn apply_results(&mut self, rows: &[ResultRow], segments: &[(Uuid, i16, String, String)], now_us: i64) {
         for (id, place, message_id, group) in segments {
             if self.outbox.contains_key(id) {
-                let row = (message_id.clone(), group.clone());
+                let row = (message_id.clone(), group.clone(), None);
                 self.outbox_segments.entry((*id, *place)).or_insert(row);
             }
         }
@@ -99,9 +100,9 @@ impl Tables {
         }
     }
 
-    /// What receipts are about: number, row, and the form that named it.
-    pub fn hits<'a>(&self, forms: &'a [ReceiptForm]) -> Vec<(i32, Uuid, bool, &'a ReceiptForm)> {
-        let mut best: BTreeMap<i32, (i16, bool, Uuid, &ReceiptForm)> = BTreeMap::new();
+    /// What receipts are about: number, row, the part's place, and the form that named it.
+    pub fn hits<'a>(&self, forms: &'a [ReceiptForm]) -> Vec<(i32, Uuid, i16, &'a ReceiptForm)> {
+        let mut best: BTreeMap<i32, (i16, i16, Uuid, &ReceiptForm)> = BTreeMap::new();
         for f in forms {
             let phone_fits = |row: &Reply| f.rank == 0 || Some(row.phone_id) == f.phone_id;
             let named = |id: &Option<String>| id.as_deref() == Some(f.form.as_str());
@@ -109,34 +110,62 @@ impl Tables {
                 .outbox
                 .iter()
                 .filter(|(_, r)| named(&r.message_id) && r.link_group == f.link_group && phone_fits(r))
-                .map(|(id, _)| (*id, true));
+                .map(|(id, _)| (*id, 1));
             let further = self
                 .outbox_segments
                 .iter()
-                .filter(|(_, (id, group))| *id == f.form && *group == f.link_group)
+                .filter(|(_, (id, group, _))| *id == f.form && *group == f.link_group)
                 .filter(|((id, _), _)| self.outbox.get(id).is_some_and(|r| phone_fits(r)))
-                .map(|((id, _), _)| (*id, false));
-            for (id, is_first) in first.chain(further) {
-                let there = best.get(&f.no).map(|(rank, first, ..)| (*rank, !*first));
-                if there.is_none_or(|there| (f.rank, !is_first) < there) {
-                    best.insert(f.no, (f.rank, is_first, id, f));
+                .map(|((id, place), _)| (*id, *place));
+            for (id, place) in first.chain(further) {
+                let there = best.get(&f.no).map(|(rank, place, ..)| (*rank, *place > 1));
+                if there.is_none_or(|there| (f.rank, place > 1) < there) {
+                    best.insert(f.no, (f.rank, place, id, f));
                 }
             }
         }
-        best.into_iter().map(|(no, (_, first, id, f))| (no, id, first, f)).collect()
+        best.into_iter().map(|(no, (_, place, id, f))| (no, id, place, f)).collect()
+    }
+
+    /// What these receipts say of single parts.
+    pub fn parted(&self, forms: &[ReceiptForm]) -> BTreeMap<(Uuid, i16), &'static str> {
+        let mut said: BTreeMap<(Uuid, i16), &'static str> = BTreeMap::new();
+        for (_, id, place, f) in self.hits(forms) {
+            let Some(state) = f.state else { continue };
+            if said.get(&(id, place)).is_none_or(|there| *there != "undelivered") {
+                said.insert((id, place), state);
+            }
+        }
+        said
+    }
+
+    /// Are all parts of this text delivered, with what these receipts say? `None`: it has but one.
+    fn is_whole(&self, id: Uuid, said: &BTreeMap<(Uuid, i16), &'static str>) -> Option<bool> {
+        let mut parts = self.outbox_segments.range((id, i16::MIN)..=(id, i16::MAX)).peekable();
+        parts.peek()?;
+        Some(parts.all(|(key, (.., state))| match state {
+            Some("undelivered") => false,
+            there => said.get(key).copied().or(*there) == Some("delivered"),
+        }))
     }
 
     /// What receipts change: rows, each with the one that counts.
-    pub fn receipted<'a>(&self, forms: &'a [ReceiptForm]) -> BTreeMap<Uuid, &'a ReceiptForm> {
+    pub fn receipted(&self, forms: &[ReceiptForm]) -> BTreeMap<Uuid, ReceiptForm> {
+        let said = self.parted(forms);
         let mut last: BTreeMap<Uuid, &ReceiptForm> = BTreeMap::new();
         let weight = |f: &ReceiptForm| (f.state.is_some(), f.state == Some("undelivered"), f.at_us);
-        for (_, id, first, f) in self.hits(forms) {
-            if (first || f.state == Some("undelivered")) && last.get(&id).is_none_or(|l| weight(f) > weight(l)) {
+        for (_, id, place, f) in self.hits(forms) {
+            let counts = place == 1 || f.state == Some("undelivered") || self.is_whole(id, &said) == Some(true);
+            if counts && last.get(&id).is_none_or(|l| weight(f) > weight(l)) {
                 last.insert(id, f);
             }
         }
         last.retain(|id, f| self.outbox.get(id).is_some_and(|row| Self::is_receipted(row, f)));
-        last
+        let noted = |(id, f): (Uuid, &ReceiptForm)| {
+            let half = f.state == Some("delivered") && self.is_whole(id, &said) == Some(false);
+            (id, ReceiptForm { state: if half { None } else { f.state }, ..f.clone() })
+        };
+        last.into_iter().map(noted).collect()
     }
 
     fn is_receipted(row: &Reply, f: &ReceiptForm) -> bool {
@@ -145,7 +174,14 @@ impl Tables {
     }
 
     /// Those that were found to change something; a row that changed meanwhile may not any more.
-    pub fn apply_receipts(&mut self, found: &[(Uuid, ReceiptForm)]) {
+    pub fn apply_receipts(&mut self, found: &[(Uuid, ReceiptForm)], said: &BTreeMap<(Uuid, i16), &'static str>) {
+        for (key, state) in said {
+            if let Some((.., there)) = self.outbox_segments.get_mut(key)
+                && *there != Some("undelivered")
+            {
+                *there = Some(state);
+            }
+        }
         for (id, f) in found {
             self.change_reply(*id, |r| {
                 if Self::is_receipted(r, f) {

@@ -338,12 +338,12 @@ impl Tx for ModelTx {
     async fn apply_receipts(&mut self, rows: &ReceiptRows) -> Result<Vec<i32>> {
         self.ask().await?;
         let forms = owned::receipts(rows);
-        let (found, changed) = self.see(|t| {
+        let (found, changed, said) = self.see(|t| {
             let found: Vec<i32> = t.hits(&forms).into_iter().map(|(no, ..)| no).collect();
-            (found, t.receipted(&forms).into_iter().map(|(id, form)| (id, form.clone())).collect::<Vec<_>>())
+            (found, t.receipted(&forms).into_iter().collect::<Vec<_>>(), t.parted(&forms))
         })?;
         self.hold(changed.iter().map(|(id, _)| Lock::Reply(*id))).await?;
-        self.change(move |t| t.apply_receipts(&changed))?;
+        self.change(move |t| t.apply_receipts(&changed, &said))?;
         self.conn.leg().await?;
         Ok(found)
     }
