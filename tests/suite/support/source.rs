@@ -104,6 +104,11 @@ pub fn code_without_tests(text: &str) -> String {
     }
 }
 
+/// Is the whole file tests, as a module's `tests.rs` is and what stands in its folder?
+pub fn is_tests(name: &str) -> bool {
+    name.ends_with("/tests.rs") || name.contains("/tests/")
+}
+
 /// The line (from 1) on which a byte stands.
 pub fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
