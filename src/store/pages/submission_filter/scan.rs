@@ -62,6 +62,9 @@ macro_rules! looked {
     }};
 }
 
+/// A row that passes; or the last one that was looked at, with how many passed and were looked at.
+type Met = (Option<Cursor>, Option<(i64, i64)>);
+
 /// Looks through the next `rows` in the turn's direction, for `wanted` that pass.
 pub(super) async fn window(
     conn: &mut PgConnection,
@@ -75,7 +78,7 @@ pub(super) async fn window(
         Turn::After(c) => (Some(c), false),
         Turn::Before(c) => (Some(c), true),
     };
-    let found: Vec<(Option<Cursor>, Option<(i64, i64)>)> = match (f.prefix.is_some(), is_back) {
+    let found: Vec<Met> = match (f.prefix.is_some(), is_back) {
         (false, false) => looked!(conn, f, cursor, rows, wanted, "", "", " <", ">", " DESC, id", ", id DESC"),
         (false, true) => looked!(conn, f, cursor, rows, wanted, "", "", " >", "<", ", id DESC", " DESC, id"),
         (true, false) => {
