@@ -25,7 +25,8 @@ fn long(folder: &Path) -> PathBuf {
         "The integrity of the vote was in doubt, and complaints were made",
         "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk",
     ];
-    let letters: Vec<char> = ('A'..='Z').collect();
+    // AM and PM are halves of a day.
+    let letters: Vec<char> = ('A'..='Z').filter(|letter| *letter != 'M').collect();
     let questions: Vec<serde_json::Value> = (0..LONG)
         .map(|i| {
             let code = format!("{}{}", letters[i / 20], letters[i % 20]);
