@@ -76,13 +76,14 @@ impl Admin {
     async fn serve(&self, io: UnixStream) -> std::io::Result<()> {
         let user = io.peer_cred()?.uid();
         let (reader, mut writer) = io.into_split();
+        let mut lines = BufReader::new(reader.take(ADMIN_REQUEST_BYTES_MAX as u64));
+        let mut line = String::new();
+        timeout(PATIENCE, lines.read_line(&mut line)).await??;
+        // Not before the request is read: who writes to what is closed never sees why.
         if user != 0 && user != rustix::process::geteuid().as_raw() {
             tracing::warn!(user, "a user who may not is refused the administration");
             return say(&mut writer, &failed("only root and the gateway's own user may ask")).await;
         }
-        let mut lines = BufReader::new(reader.take(ADMIN_REQUEST_BYTES_MAX as u64));
-        let mut line = String::new();
-        timeout(PATIENCE, lines.read_line(&mut line)).await??;
         let request = match serde_json::from_str(&line) {
             Ok(request) => request,
             Err(error) => {
