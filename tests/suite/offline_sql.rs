@@ -79,12 +79,12 @@ fn no_offline_data_is_left_of_a_query_that_is_gone() {
     assert!(gone.is_empty(), "run `make sqlx`:\n{}", gone.join("\n"));
 }
 
-/// Does the text stand there, or in a few pieces? A macro may put its literal between others.
+/// Does the text stand there, or in a few pieces? A macro may put its literals between others.
 fn is_made_of(text: &str, sources: &str) -> bool {
-    const PIECES_MAX: usize = 12;
-    const PIECE_BYTES_MIN: usize = 2;
+    /// Of a piece on average, and of each.
+    const PIECE_BYTES: (usize, usize) = (40, 2);
     let mut rest = text;
-    for _ in 0..PIECES_MAX {
+    for _ in 0..=text.len() / PIECE_BYTES.0 {
         if sources.contains(rest) {
             return true;
         }
@@ -92,7 +92,7 @@ fn is_made_of(text: &str, sources: &str) -> bool {
         let ends: Vec<usize> = rest.char_indices().map(|(at, _)| at).skip(1).collect();
         let found = ends.partition_point(|end| sources.contains(&rest[..*end]));
         match found.checked_sub(1).map(|i| ends[i]) {
-            Some(end) if end >= PIECE_BYTES_MIN => rest = &rest[end..],
+            Some(end) if end >= PIECE_BYTES.1 => rest = &rest[end..],
             _ => return false,
         }
     }
