@@ -29,7 +29,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use tokio::sync::OwnedSemaphorePermit;
@@ -149,7 +149,8 @@ pub(super) async fn send(app: &App, table: Table, source: impl Source) -> Result
         },
         (None, _) => None,
     });
-    Ok((head, Body::from_stream(rest)).into_response())
+    // Whoever compresses it may ask once more after its end.
+    Ok((head, Body::from_stream(rest.fuse())).into_response())
 }
 
 impl<S: Source> Export<S> {

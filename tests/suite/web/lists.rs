@@ -109,6 +109,21 @@ async fn each_filter_that_is_set_can_be_taken_away_by_itself() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_made_while_it_is_sent_is_whole_compressed_too() {
+    let dashboard = Dashboard::start().await;
+    let mut browser = dashboard.person().await;
+    for form in ["csv", "json"] {
+        let path = format!("{LIST}.{form}");
+        let plain = browser.get(&path).await;
+        let packed = browser.send("GET", &path, &[("accept-encoding", "gzip")], String::new()).await;
+        assert_eq!(packed.header("content-encoding"), "gzip", "{path}");
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.bytes[..]), &mut text).unwrap();
+        assert!(text == plain.bytes && text.len() > 1_000, "{path}: {} bytes", text.len());
+    }
+}
+
+#[tokio::test]
 async fn what_is_rare_is_found_behind_many_and_what_no_index_names_says_how_far_it_looked() {
     let dashboard = Dashboard::start().await;
     let mut browser = dashboard.person().await;
