@@ -83,6 +83,8 @@ fn pages() -> Vec<Page> {
         page("/operators/workers.csv", Operate, get(pages::operators_file::workers)),
         page("/operators/workers.json", Operate, get(pages::operators_file::workers)),
         page("/account", Read, get(pages::account::page)),
+        page("/account/sessions.csv", Export, get(pages::account::file)),
+        page("/account/sessions.json", Export, get(pages::account::file)),
     ]
 }
 

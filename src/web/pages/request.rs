@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::question_table::{file_of, may_export};
 use crate::domain::outcome::Outcome;
 use crate::limits::TEXT_BYTES_MAX;
 use crate::store::pages::{Moment, reading};
@@ -19,6 +20,7 @@ use crate::store::request::Request;
 use crate::web::auth::Who;
 use crate::web::auth::rights::Right;
 use crate::web::error::PageError;
+use crate::web::export::{self, Table};
 use crate::web::layout::{Answer, Layout, render};
 use crate::web::list::Take;
 use crate::web::{App, format, text};
@@ -149,6 +151,7 @@ struct Page {
     result: Value,
     texts: Vec<Text>,
     outcomes: Vec<(String, i64)>,
+    take: Option<Take>,
     sent: Sent,
     may_ask: bool,
 }
@@ -222,10 +225,27 @@ pub(in crate::web) async fn page(
     Extension(who): Extension<Who>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
+    let (id, form) = file_of(&id);
     let id: i64 = id.parse().map_err(|_| PageError::NotFound)?;
     let it = reading::asked(app.store(), id).await?.ok_or(PageError::NotFound)?;
     let result = it.result.clone().unwrap_or_default();
     let open = it.state == "open";
+    let outcomes: Vec<(String, i64)> = result["outcomes"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(change, count)| (change.replace('_', " "), count.as_i64().unwrap_or(0)))
+        .collect();
+    if let Some(form) = form {
+        // The address is the page's, which asks for less.
+        may_export(&who)?;
+        let table = Table::new(form, &["request", &id.to_string()], ["before_and_after", "messages"]);
+        return export::whole(&app, table, |sheet| {
+            for (change, count) in &outcomes {
+                sheet.row([change.into(), (*count).into()]);
+            }
+        });
+    }
     let word = |key: &str| it.payload[key].as_str().unwrap_or_default().to_owned();
     // What a preview leads on to is the same, done.
     let sent = Sent {
@@ -248,12 +268,8 @@ pub(in crate::web) async fn page(
     };
     let page = Page {
         texts: result["texts"].as_array().into_iter().flatten().map(of_result).collect(),
-        outcomes: result["outcomes"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| (k.replace('_', " "), v.as_i64().unwrap_or(0)))
-            .collect(),
+        take: (!outcomes.is_empty() && who.may(Right::Export)).then(|| Take::of(&format!("/requests/{id}"), "")),
+        outcomes,
         may_ask: may_ask(&who),
         layout: Layout::new(format!("Request {id}"), Some(who)).at("requests"),
         it,

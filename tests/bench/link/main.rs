@@ -93,7 +93,7 @@ fn main() {
     }
     if let Some((_, ours)) = best.iter().find(|(side, _)| *side == Side::Ours).cloned() {
         for (side, theirs) in best.iter().filter(|(side, _)| *side != Side::Ours) {
-            println!("  ours to {:<26}{}", side.words(), ours.beside(theirs));
+            println!("  ours to {:<38}{}", side.words(), ours.beside(theirs));
         }
     }
     let all: serde_json::Map<_, _> = best.iter().map(|(side, f)| (side.name().to_owned(), f.json())).collect();

@@ -146,3 +146,51 @@ async fn more_files_at_once_than_the_bound_are_turned_away_until_a_reader_has_go
     })
     .await;
 }
+
+#[tokio::test]
+async fn small_tables_are_files_too_safe_and_for_those_only_who_may_take_them() {
+    let dashboard = Dashboard::start().await;
+    dashboard
+        .change(
+            "UPDATE message SET reading = '{\"reports\": [{\"prefix\": \"OP\", \"observer\": \"200007\", \"incident\": false, \"serial\": null,
+               \"answers\": {\"AB\": 5}, \"rejected\": [{\"code\": \"AC\", \"value\": \"=1+1\", \"reason\": \"unclear\"}],
+               \"comment\": null, \"leftover\": \"\", \"notes\": []}]}' WHERE sequence = 20 AND spool_id = 1",
+        )
+        .await;
+    dashboard
+        .change(
+            "INSERT INTO request (kind, made_by, state, done_at, result) VALUES ('reread', 'amina', 'done', now(),
+               '{\"looked\": 3, \"outcomes\": {\"unclear → unknown_observer\": 3}}')",
+        )
+        .await;
+    let mut browser = dashboard.person().await;
+    let message = "/messages/0190a0a0-0000-7000-8000-000000000001/20";
+    let of_message: [&[&str]; 2] = [&["1", "AB", "5", "true", ""], &["1", "AC", "'=1+1", "false"]];
+    let of_request: [&[&str]; 1] = [&["unclear → unknown observer", "3"]];
+    let files = [(message, message, &of_message[..]), ("/requests/1", "/requests/1", &of_request[..])];
+    for (page, file, wanted) in files.into_iter().chain([("/account", "/account/sessions", &[][..])]) {
+        let shown = browser.get(page).await;
+        for form in ["csv", "json"] {
+            assert!(!shown.links(&format!("{file}.{form}")).is_empty(), "{page}: {}", shown.body);
+        }
+        let csv = browser.get(&format!("{file}.csv")).await;
+        assert_eq!(csv.status, 200, "{file}: {}", csv.body);
+        let table = rows(&csv.body);
+        assert!(table.len() > 1 && table.iter().all(|r| r.len() == table[0].len()), "{file}: {}", csv.body);
+        for (row, wanted) in table.iter().skip(1).zip(wanted) {
+            assert_eq!(&row[..wanted.len()], *wanted, "{file}");
+        }
+        let json = browser.get(&format!("{file}.json")).await;
+        let json: Vec<serde_json::Value> = serde_json::from_str(&json.body).unwrap();
+        assert_eq!(json.len(), table.len() - 1, "{file}");
+    }
+    let sessions = browser.get("/account/sessions.json").await.body;
+    assert!(sessions.contains("\"this_one\":true"), "{sessions}");
+
+    dashboard.change("UPDATE web_user SET role = 'viewer'").await;
+    soon("the new role", async { while !browser.get("/elections").await.body.contains(">viewer<") {} }).await;
+    for (page, file) in [(message, message), ("/requests/1", "/requests/1"), ("/account", "/account/sessions")] {
+        assert!(browser.get(page).await.links(".csv").is_empty(), "{page}");
+        assert_eq!(browser.get(&format!("{file}.csv")).await.status, 403, "{file}");
+    }
+}
