@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusmpp::tlvs::TlvTag;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
-use tokio_rustls::client::TlsStream;
-use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandStatus;
 use super::desk::{Desk, State, Wanted};
+use super::dial::Smsc;
 use super::meters::Meters;
 use super::options::LinkOptions;
 use super::overload::{Reason, Rung};
@@ -27,7 +25,7 @@ use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
 use crate::handoff::marks::Marks;
 use crate::handoff::queue::SubmitQueue;
-use crate::limits::{LINK_SOCKET_BYTES, LINK_SOCKETS_BYTES_MAX, OVERLOAD_CALM_SECONDS, RECEIVE_BYTES_MAX};
+use crate::limits::{OVERLOAD_CALM_SECONDS, RECEIVE_BYTES_MAX};
 use crate::vitals::clock::Receipts;
 use crate::vitals::pressure::Pressure;
 use crate::vitals::progress::Work;
@@ -162,7 +160,7 @@ impl Link {
         let (host, port) = (self.options.host.clone(), self.options.port);
         match tls {
             Ok(tls) => {
-                let dial = Tcp { host, port, binds: self.binds.clone(), tls };
+                let dial = Smsc { host, port, binds: self.binds.clone(), tls };
                 self.run_over(&dial).await;
             }
             // Looked at before: the role makes one of each before it takes a configuration.
@@ -302,31 +300,32 @@ impl Link {
         // What is left there was another's.
         self.completions.take();
         self.marks.confirm_nothing(self.index);
-        let tag = self.tag();
         let (name, group) = (self.options.name.clone(), self.options.group.clone());
-        let mut append = Some(Append { link: self.index, tag, give_up: None, op: Op::Name { name, group } });
-        loop {
-            if let Some(asked) = append.take()
-                && let Err(error) = self.spool.try_send(asked)
-            {
-                append = Some(error.into_inner());
-            }
-            if self.completions.take().contains(&Done::Named { tag }) {
-                return true;
-            }
-            self.turned();
-            if self.stop.is_cancelled() || self.spool.is_closed() {
-                return false;
-            }
-            let _ = timeout(Duration::from_secs(1), self.completions.wait()).await;
-        }
+        let named = |tag, done| (done == Done::Named { tag }).then_some(());
+        self.ask_spool(Op::Name { name, group }, Duration::ZERO, named).await.is_some()
     }
 
     /// Asks the spool which records the SMSC may deliver again, and waits for it: before that no new
     /// session may begin.
     async fn enter_doubt(&mut self) {
+        let in_doubt = |tag, done| match done {
+            Done::InDoubt { tag: of, records } if of == tag => Some(records),
+            _ => None,
+        };
+        let Some(records) = self.ask_spool(Op::Doubt { only: None }, Duration::from_secs(2), in_doubt).await else {
+            return;
+        };
+        if !records.is_empty() {
+            tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
+        }
+        self.doubt.add(self.index, &records, self.redelivery_until());
+    }
+
+    /// Asks the spool, between two sessions, and waits for its answer; `None` when the spool is closed, or this
+    /// is to stop and has lasted for `patience`.
+    async fn ask_spool<R>(&mut self, op: Op, patience: Duration, answer: impl Fn(u64, Done) -> Option<R>) -> Option<R> {
         let tag = self.tag();
-        let mut append = Some(Append { link: self.index, tag, give_up: None, op: Op::Doubt { only: None } });
+        let mut append = Some(Append { link: self.index, tag, give_up: None, op });
         let begun = Instant::now();
         loop {
             if let Some(asked) = append.take()
@@ -334,21 +333,12 @@ impl Link {
             {
                 append = Some(error.into_inner());
             }
-            for done in self.completions.take() {
-                if let Done::InDoubt { tag: of, records } = done
-                    && of == tag
-                {
-                    if !records.is_empty() {
-                        tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
-                    }
-                    self.doubt.add(self.index, &records, self.redelivery_until());
-                    return;
-                }
+            if let Some(found) = self.completions.take().into_iter().find_map(|done| answer(tag, done)) {
+                return Some(found);
             }
             self.turned();
-            let stopping = self.stop.is_cancelled() && begun.elapsed() > Duration::from_secs(2);
-            if self.spool.is_closed() || stopping {
-                return;
+            if self.spool.is_closed() || (self.stop.is_cancelled() && begun.elapsed() >= patience) {
+                return None;
             }
             let _ = timeout(Duration::from_secs(1), self.completions.wait()).await;
         }
@@ -393,41 +383,4 @@ fn is_wrong_password(status: u32) -> bool {
         CommandStatus::from(status),
         CommandStatus::EsmeRbindfail | CommandStatus::EsmeRinvpaswd | CommandStatus::EsmeRinvsysid
     )
-}
-
-/// An SMSC by its name or address.
-struct Tcp {
-    host: String,
-    port: u16,
-    binds: Arc<AtomicUsize>,
-    tls: Option<Tls>,
-}
-
-impl Dial for Tcp {
-    type Stream = Either<TcpStream, TlsStream<TcpStream>>;
-
-    async fn dial(&self) -> std::io::Result<Self::Stream> {
-        let share = LINK_SOCKETS_BYTES_MAX / self.binds.load(Ordering::Relaxed).max(1);
-        let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
-        for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await? {
-            match open(address, share.min(LINK_SOCKET_BYTES)).await {
-                Ok(stream) => {
-                    return match &self.tls {
-                        None => Ok(Either::Left(stream)),
-                        Some(tls) => Ok(Either::Right(tls.secure(stream).await?)),
-                    };
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
-
-async fn open(address: std::net::SocketAddr, socket_bytes: usize) -> std::io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Before the connection, as it sets the window that is offered.
-    socket.set_recv_buffer_size(u32::try_from(socket_bytes).unwrap_or(u32::MAX))?;
-    socket.set_nodelay(true)?;
-    socket.connect(address).await
 }

@@ -6,6 +6,7 @@
 
 mod decode;
 pub mod desk;
+mod dial;
 mod encode;
 pub mod frame;
 pub mod link;

@@ -1,5 +1,8 @@
 //! The PDUs that Scrutineer and its simulated SMSC exchange, as plain owned values.
 
+use crate::domain::alphabet::DefaultAlphabet;
+use crate::handoff::message::{Body, Mobile};
+
 /// A party of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Address {
@@ -95,6 +98,26 @@ impl ShortMessage {
     /// its text looks like is no matter. A user's own acknowledgement (0x10) is a message.
     pub fn is_receipt(&self) -> bool {
         matches!(self.esm_class & 0x3C, 0x04 | 0x08 | 0x20 | 0x24)
+    }
+
+    /// What the spool keeps of one that came: a receipt or a message. `data_coding` 0 means `default_alphabet`.
+    pub fn into_body(self, default_alphabet: DefaultAlphabet) -> Body {
+        let is_receipt = self.is_receipt();
+        let mobile = Mobile {
+            source: self.source.number,
+            source_ton: self.source.ton,
+            source_npi: self.source.npi,
+            destination: self.destination.number,
+            esm_class: self.esm_class,
+            data_coding: self.data_coding,
+            default_alphabet,
+            short_message: self.short_message,
+            payload: self.payload,
+            sar: self.sar,
+            receipted_message_id: self.receipted_message_id,
+            message_state: self.message_state,
+        };
+        if is_receipt { Body::Receipt(mobile) } else { Body::Message(mobile) }
     }
 }
 

@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::domain::alphabet::DefaultAlphabet;
 use crate::domain::bind::link_of;
 use crate::domain::order::RecordKey;
-use crate::handoff::message::{Body, Mobile, Record};
+use crate::handoff::message::{Body, Record};
 use crate::limits::RETRY_ALL_MAX;
 use crate::role::support;
-use crate::smpp::{Pdu, ShortMessage, decode, split, trace};
+use crate::smpp::{Pdu, decode, split, trace};
 use crate::store::{PgConnection, Store, set_aside};
 
 /// Arguments.
@@ -71,28 +71,10 @@ impl Letter {
             Err(error) => return Err(error.to_string()),
         };
         match decode(&frame) {
-            Ok(Pdu::DeliverSm(m) | Pdu::DataSm(m)) if m.is_receipt() => Ok(Body::Receipt(mobile(m, alphabet))),
-            Ok(Pdu::DeliverSm(m) | Pdu::DataSm(m)) => Ok(Body::Message(mobile(m, alphabet))),
+            Ok(Pdu::DeliverSm(m) | Pdu::DataSm(m)) => Ok(m.into_body(alphabet)),
             Ok(_) => Err("it is no deliver_sm or data_sm".to_owned()),
             Err(error) => Err(error.to_string()),
         }
-    }
-}
-
-fn mobile(m: ShortMessage, default_alphabet: DefaultAlphabet) -> Mobile {
-    Mobile {
-        source: m.source.number,
-        source_ton: m.source.ton,
-        source_npi: m.source.npi,
-        destination: m.destination.number,
-        esm_class: m.esm_class,
-        data_coding: m.data_coding,
-        default_alphabet,
-        short_message: m.short_message,
-        payload: m.payload,
-        sar: m.sar,
-        receipted_message_id: m.receipted_message_id,
-        message_state: m.message_state,
     }
 }
 

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::state::{Pending, Phase, Received, Session};
 use crate::handoff::append::{Append, Kind, Op};
 use crate::handoff::doubt;
-use crate::handoff::message::{Body, Mobile};
+use crate::handoff::message::Body;
 use crate::limits::{BEFORE_BIND_MAX, OVERLOAD_ANSWER_SECONDS};
 use crate::smpp::frame::Frame;
 use crate::smpp::overload::{Change, Reason, Rung, Sight};
-use crate::smpp::pdu::{Pdu, ShortMessage};
+use crate::smpp::pdu::Pdu;
 use crate::smpp::{CommandId, decode};
 
 impl Session<'_> {
@@ -41,16 +41,15 @@ impl Session<'_> {
             self.refused.push_back((self.now, frame.sequence, data));
             return;
         }
+        let alphabet = self.link.options.default_alphabet;
         let (mut kind, mut body) = match decode(frame) {
             Ok(Pdu::DeliverSm(message) | Pdu::DataSm(message)) => {
-                let receipt = message.is_receipt();
-                let mobile = self.mobile(message);
-                if receipt {
+                if message.is_receipt() {
                     self.link.meters.receipts.increment(1);
-                    (Kind::Receipt, Body::Receipt(mobile))
+                    (Kind::Receipt, message.into_body(alphabet))
                 } else {
                     self.link.meters.messages.increment(1);
-                    (Kind::Message, Body::Message(mobile))
+                    (Kind::Message, message.into_body(alphabet))
                 }
             }
             Ok(_) => return,
@@ -104,23 +103,6 @@ impl Session<'_> {
         let give_up = Some((self.now + self.link.options.withhold).into_std());
         let link = self.index();
         self.ask(Append { link, tag, give_up, op });
-    }
-
-    fn mobile(&self, m: ShortMessage) -> Mobile {
-        Mobile {
-            source: m.source.number,
-            source_ton: m.source.ton,
-            source_npi: m.source.npi,
-            destination: m.destination.number,
-            esm_class: m.esm_class,
-            data_coding: m.data_coding,
-            default_alphabet: self.link.options.default_alphabet,
-            short_message: m.short_message,
-            payload: m.payload,
-            sar: m.sar,
-            receipted_message_id: m.receipted_message_id,
-            message_state: m.message_state,
-        }
     }
 
     /// A record is durable: acknowledge it, or wait for the worker's commit.

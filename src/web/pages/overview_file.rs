@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -14,28 +15,49 @@ use crate::web::export::{self, Form, Table};
 
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::web) struct Asked {
+struct Asked {
     /// Code of an area.
     #[serde(default)]
     area: String,
 }
 
-async fn figures(app: &App, slug: &str, asked: &Asked) -> Result<Arc<Overview>, PageError> {
-    let election = super::election(app, slug).await?;
-    let trail = super::area(app, &election, &asked.area).await?;
-    super::overview::figures(app, &election, trail.last()).await
+/// The figures that the page at this address shows, whatever table of them is asked for.
+pub(in crate::web) struct Shown {
+    slug: String,
+    area: String,
+    figures: Arc<Overview>,
+}
+
+impl Shown {
+    fn table<const N: usize>(&self, form: Form, name: &str, columns: [&str; N]) -> Table {
+        Table::new(form, &[&self.slug, name, &self.area], columns)
+    }
+}
+
+impl FromRequestParts<App> for Shown {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        let bad = |_| PageError::NotFound;
+        let Path(slug): Path<String> = Path::from_request_parts(parts, app).await.map_err(bad)?;
+        let query = Query::<Asked>::from_request_parts(parts, app).await;
+        let Query(asked) = query.map_err(|_| PageError::NotFound)?;
+        let election = super::election(app, &slug).await?;
+        let trail = super::area(app, &election, &asked.area).await?;
+        let figures = super::overview::figures(app, &election, trail.last()).await?;
+        Ok(Self { slug, area: asked.area, figures })
+    }
 }
 
 /// `GET /elections/{slug}/checklists.csv`, `.json`
 pub(in crate::web) async fn checklists(
     State(app): State<App>,
-    Path(slug): Path<String>,
     form: Form,
-    Query(asked): Query<Asked>,
+    shown: Shown,
 ) -> Result<Response, PageError> {
-    let figures = figures(&app, &slug, &asked).await?;
+    let figures = &shown.figures;
     let columns = ["checklist", "state", "expected", "complete", "partial", "missing"];
-    export::whole(&app, Table::new(form, &[&slug, "checklists", &asked.area], columns), |sheet| {
+    export::whole(&app, shown.table(form, "checklists", columns), |sheet| {
         for (index, checklist) in figures.checklists.iter().enumerate() {
             let tally = figures.of_checklist(index);
             sheet.row([
@@ -51,16 +73,11 @@ pub(in crate::web) async fn checklists(
 }
 
 /// `GET /elections/{slug}/growth.csv`, `.json`
-pub(in crate::web) async fn growth(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    form: Form,
-    Query(asked): Query<Asked>,
-) -> Result<Response, PageError> {
-    let figures = figures(&app, &slug, &asked).await?;
+pub(in crate::web) async fn growth(State(app): State<App>, form: Form, shown: Shown) -> Result<Response, PageError> {
+    let figures = &shown.figures;
     let columns = ["from", "seconds", "checklist", "new", "in_all"];
     let mut sums = vec![0; figures.checklists.len()];
-    export::whole(&app, Table::new(form, &[&slug, "growth", &asked.area], columns), |sheet| {
+    export::whole(&app, shown.table(form, "growth", columns), |sheet| {
         for step in &figures.steps {
             let Some((checklist, sum)) = figures.checklists.get(step.checklist).zip(sums.get_mut(step.checklist))
             else {
@@ -79,30 +96,19 @@ pub(in crate::web) async fn growth(
 }
 
 /// `GET /elections/{slug}/outcomes.csv`, `.json`
-pub(in crate::web) async fn outcomes(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    form: Form,
-) -> Result<Response, PageError> {
-    let figures = figures(&app, &slug, &Asked::default()).await?;
-    export::whole(&app, Table::new(form, &[&slug, "outcomes"], ["outcome", "messages"]), |sheet| {
-        for (outcome, count) in &figures.outcomes {
+pub(in crate::web) async fn outcomes(State(app): State<App>, form: Form, shown: Shown) -> Result<Response, PageError> {
+    export::whole(&app, shown.table(form, "outcomes", ["outcome", "messages"]), |sheet| {
+        for (outcome, count) in &shown.figures.outcomes {
             sheet.row([outcome.as_str().into(), (*count).into()]);
         }
     })
 }
 
 /// `GET /elections/{slug}/overview.csv`, `.json`
-pub(in crate::web) async fn file(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    form: Form,
-    Query(asked): Query<Asked>,
-) -> Result<Response, PageError> {
-    let figures = figures(&app, &slug, &asked).await?;
+pub(in crate::web) async fn file(State(app): State<App>, form: Form, shown: Shown) -> Result<Response, PageError> {
+    let figures = &shown.figures;
     let columns = ["area", "name", "level", "observers", "checklist", "expected", "complete", "partial", "missing"];
-    let table = Table::new(form, &[&slug, "overview", &asked.area], columns);
-    export::whole(&app, table, |sheet| {
+    export::whole(&app, shown.table(form, "overview", columns), |sheet| {
         for area in &figures.areas {
             let place = area.place.as_ref();
             for (checklist, tally) in figures.checklists.iter().zip(&area.tallies) {
