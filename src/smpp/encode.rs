@@ -84,9 +84,13 @@ fn bind(out: &mut BytesMut, bind: &Bind, id: CommandId) -> CommandId {
     id
 }
 
+/// What the simulated SMSC says that it speaks: 3.4.
+const SC_INTERFACE_VERSION: u8 = 0x34;
+
 fn bind_resp(out: &mut BytesMut, status: u32, system_id: &str, id: CommandId) -> CommandId {
     if status == 0 {
         string(out, system_id, 15);
+        tlv(out, TlvTag::ScInterfaceVersion, &[SC_INTERFACE_VERSION]);
     }
     id
 }

@@ -20,6 +20,7 @@ use super::session::{self, End};
 use super::shared::LinkStates;
 use super::tls::Tls;
 use super::trace::{Direction, Tap};
+use crate::domain::alphabet::LongMessages;
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
 use crate::handoff::dial::Dial;
 use crate::handoff::doubt::DoubtSet;
@@ -33,6 +34,8 @@ use crate::world::World;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// `sc_interface_version` from which on a peer may be sent TLVs; one that says none is older (SMPP 3.4, 5.3.2.25).
+const FIRST_WITH_TLVS: u8 = 0x34;
 /// First pause before a new bind.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -84,6 +87,8 @@ pub struct Link {
     pub stored: u64,
     /// Why the session that ended was unbound by the overload ladder.
     pub overload: Option<Reason>,
+    /// Did the SMSC say, when it took the bind, that it knows TLVs?
+    pub tlvs: bool,
 }
 
 /// Waits for a change; for ever where there is nothing to change.
@@ -108,8 +113,15 @@ impl Link {
         self.work.beat();
     }
 
-    pub(super) fn bound(&self, body: &[u8]) {
+    pub(super) fn bound(&mut self, body: &[u8]) {
         let (peer, version) = peer_of(body);
+        self.tlvs = version.is_some_and(|version| version >= FIRST_WITH_TLVS);
+        if !self.tlvs && self.options.sending.long != LongMessages::Udh {
+            tracing::warn!(
+                link = %self.options.name, version = version.map(tracing::field::debug),
+                "the SMSC does not say that it knows TLVs (sc_interface_version 0x34 or more): long texts go with headers"
+            );
+        }
         tracing::info!(
             link = %self.options.name, bind = self.options.role.word(), system_id = %self.options.system_id,
             peer = %peer, version = version.map(tracing::field::debug), "bound"

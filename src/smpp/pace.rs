@@ -17,8 +17,10 @@ struct Inner {
     next: Option<Instant>,
     /// Nothing is written before then.
     paused_until: Option<Instant>,
-    /// Length of the last pause; zero once a segment was accepted after it.
+    /// Length of the last pause; zero once a segment was accepted that was written after it began.
     pause: Duration,
+    /// When the SMSC asked for it.
+    throttled_at: Option<Instant>,
 }
 
 /// See the module.
@@ -69,14 +71,19 @@ impl Pace {
         if inner.paused_until.is_some_and(|until| until > now) {
             return None;
         }
+        inner.throttled_at = Some(now);
         inner.pause = (inner.pause * 2).clamp(PAUSE.0, PAUSE.1);
         inner.paused_until = Some(now + inner.pause);
         Some(inner.pause)
     }
 
-    /// A segment was accepted: the next pause is a short one again.
-    pub fn accepted(&self) {
-        self.lock().pause = Duration::ZERO;
+    /// A segment was accepted, that was written then: the next pause is a short one again. One that was under way
+    /// when the SMSC asked for the last pause says nothing of how the SMSC is since.
+    pub fn accepted(&self, written: Instant) {
+        let mut inner = self.lock();
+        if inner.throttled_at.is_none_or(|at| written > at) {
+            inner.pause = Duration::ZERO;
+        }
     }
 }
 
@@ -97,8 +104,21 @@ mod tests {
         let over = later + Duration::from_secs(1);
         assert_eq!(pace.paused_until(over), None);
         assert_eq!(pace.throttled(over), Some(Duration::from_secs(2)), "each pause is twice as long");
-        pace.accepted();
-        assert_eq!(pace.throttled(over + Duration::from_secs(2)), Some(Duration::from_secs(1)));
+        let over = over + Duration::from_secs(2);
+        pace.accepted(over);
+        assert_eq!(pace.throttled(over), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_was_written_before_the_smsc_throttled_does_not_shorten_the_next_pause() {
+        let (pace, written) = (Pace::default(), Instant::now());
+        let throttled = written + Duration::from_millis(10);
+        assert_eq!(pace.throttled(throttled), Some(Duration::from_secs(1)));
+        pace.accepted(written);
+        let again = throttled + Duration::from_secs(1);
+        assert_eq!(pace.throttled(again), Some(Duration::from_secs(2)));
+        pace.accepted(again + Duration::from_secs(2));
+        assert_eq!(pace.throttled(again + Duration::from_secs(3)), Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -222,10 +222,11 @@ pub struct Measure {
     pub units_left: usize,
 }
 
-/// Do so many units fit so many segments on a link that is set up as links are by default? `pairs`: some
-/// characters take two units, of which a segment's last place may stay empty.
+/// Do so many units fit so many segments, by whichever link they go: also by one whose long texts have references
+/// of 16 bits, and a byte less room in each segment? `pairs`: some characters take two units, of which a
+/// segment's last place may stay empty.
 pub fn fits(alphabet: Alphabet, units: usize, pairs: bool, segments: usize) -> bool {
-    let (single, each) = Sending::default().room(alphabet);
+    let (single, each) = Sending { wide: true, ..Sending::default() }.room(alphabet);
     let waste = if pairs { segments.saturating_sub(1) } else { 0 };
     units <= single || units + waste <= each * segments
 }

@@ -224,6 +224,7 @@ impl<'a> Player<'a> {
             world,
             stored: 0,
             overload: None,
+            tlvs: false,
         };
         let (pipe, pipes) = mpsc::channel(1);
         let task = tokio::spawn(async move { link.run_over(&Pipes(pipe)).await });

@@ -171,6 +171,7 @@ impl Fleet {
             reference: u16::from_be_bytes([world.byte(), world.byte()]),
             stored: 0,
             overload: None,
+            tlvs: false,
             options,
         };
         self.given += 1;

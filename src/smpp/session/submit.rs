@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::{Pending, Phase, Session};
+use crate::domain::alphabet::LongMessages;
 use crate::handoff::append::{Append, Op};
 use crate::handoff::message::{NotSent, Submit, SubmitOutcome};
 use crate::handoff::queue::Waiting;
@@ -14,6 +15,7 @@ use crate::smpp::frame::Frame;
 use crate::smpp::pdu::{Address, ESM_UDH, Pdu, ShortMessage};
 use crate::smpp::statuses::Meaning;
 use crate::smpp::{CommandId, CommandStatus, decode};
+use crate::text::alphabets::Sending;
 use crate::text::segments::{Segment, split_for};
 
 /// A submit whose intent is durable.
@@ -83,10 +85,17 @@ impl Session<'_> {
         }
     }
 
+    /// How this session sends texts: an SMSC that did not say that it knows TLVs gets none, and long texts go with
+    /// headers (SMPP 3.4, 3.4.2 and 5.2.25).
+    fn sending(&self) -> Sending {
+        let sending = self.link.options.sending;
+        if self.link.tlvs { sending } else { Sending { long: LongMessages::Udh, ..sending } }
+    }
+
     /// A submit's intent is durable: its segments may be written.
     pub(super) fn intended(&mut self, tag: u64, submit: Submit) {
         self.link.reference = self.link.reference.wrapping_add(1);
-        let split = split_for(&self.link.options.sending, &submit.text, self.link.reference, SUBMIT_SEGMENTS_MAX);
+        let split = split_for(&self.sending(), &submit.text, self.link.reference, SUBMIT_SEGMENTS_MAX);
         match split {
             Ok(segments) if self.bound() => {
                 let open = segments.len();
@@ -176,7 +185,7 @@ impl Session<'_> {
                 *place = Some(id);
             }
             active.open -= 1;
-            self.link.pace.accepted();
+            self.link.pace.accepted(at);
             self.link.meters.accepted.increment(1);
             self.complete(order);
             return;

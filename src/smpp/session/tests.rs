@@ -133,6 +133,7 @@ impl Rig {
             world: crate::world::World::real(),
             stored: 0,
             overload: None,
+            tlvs: false,
         };
         let task = start(link, ours);
         Self {

@@ -137,14 +137,16 @@ fn what_is_said_to_fit_does() {
     for n in [1, 69, 70, 71, 134, 135, 153, 159, 160, 161, 305, 306, 307, 459, 460] {
         for text in ["a".repeat(n), "€".repeat(n), "م".repeat(n), "😀".repeat(n), format!("{}€", "a".repeat(n - 1))]
         {
-            let measure = measure(&text);
-            let units = text.chars().map(|c| Sending::default().cost(measure.alphabet, c).unwrap()).sum();
-            for segments in 1..=4 {
-                if fits(measure.alphabet, units, text.chars().any(|c| "€😀".contains(c)), segments) {
-                    assert!(measure.segments <= segments, "{n} {text}");
+            for wide in [false, true] {
+                let measure = Sending { wide, ..Sending::default() }.choose(&text).unwrap();
+                let units = text.chars().map(|c| Sending::default().cost(measure.alphabet, c).unwrap()).sum();
+                for segments in 1..=4 {
+                    if fits(measure.alphabet, units, text.chars().any(|c| "€😀".contains(c)), segments) {
+                        assert!(measure.segments <= segments, "{n} {text}, references of 16 bits: {wide}");
+                    }
                 }
+                assert!(!wide || fits(measure.alphabet, units, false, measure.segments));
             }
-            assert!(fits(measure.alphabet, units, false, measure.segments));
         }
     }
 }

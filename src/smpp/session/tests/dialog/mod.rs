@@ -76,7 +76,8 @@
 //! | responses by sequence number alone, in any order | `responses_match_by_sequence_number_alone_in_any_order` |
 //! | the wrap, and any 32-bit value from the peer | `our_sequence_numbers_wrap_at_0x7fffffff`, `any_32_bit_sequence_number_is_taken_from_the_peer` |
 //! | unknown outcomes, settled late; the second attempt | `a_response_after_its_timeout_settles_what_was_unknown`, `a_session_that_ends_leaves_what_was_written_unknown`, `a_late_response_keeps_the_second_attempt_from_going_out`, the suite's `an_unknown_outcome_is_retried_once_and_then_stays_unknown` |
-//! | throttling pauses the whole link, in order | `throttling_pauses_the_link_and_goes_on_in_order`, `a_pause_survives_a_reconnect_and_what_waited_goes_first`; all binds: `pace` |
+//! | throttling pauses the whole link, in order | `throttling_pauses_the_link_and_goes_on_in_order`, `a_pause_survives_a_reconnect_and_what_waited_goes_first`, `an_acceptance_of_what_was_written_before_the_smsc_throttled_does_not_shorten_the_next_pause`; all binds: `pace` |
+//! | no TLVs to an SMSC that doesn't say that it knows them | `an_smsc_that_does_not_say_that_it_speaks_3_4_is_sent_no_tlvs` |
 //! | pace by segment | `segments_are_paced_one_by_one` |
 //! | `alert_notification`, `data_sm`, `outbind` | `alert_notification_has_no_response`, `data_sm_is_a_message_like_deliver_sm`, `outbind_is_not_used` |
 //! | redeliveries, and genuine resends | `receiving::a_redelivery_of_what_is_in_doubt_is_recorded_as_one_and_only_once`, `an_observers_genuine_resend_is_a_message_of_its_own` |

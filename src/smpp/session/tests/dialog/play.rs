@@ -54,6 +54,9 @@ pub(super) const BIND: &str = "< 00000021 00000009 00000000 00000001 'esme' 00 '
 /// The SMSC takes it.
 pub(super) const BOUND: &str = "> 00000015 80000009 00000000 00000001 'smsc' 00";
 
+/// It takes it, and says that it speaks 3.4: TLVs may be sent to it.
+pub(super) const BOUND_34: &str = "> LEN 80000009 00000000 00000001 'smsc' 00 0210 0001 34";
+
 /// A dialog under way or at its end.
 pub(super) struct Dialog {
     pub(super) rig: Rig,
@@ -68,8 +71,13 @@ pub(super) async fn play(script: &str) -> Dialog {
 
 /// The same on another link.
 pub(super) async fn play_with(options: LinkOptions, script: &str) -> Dialog {
+    play_bound(options, BOUND, script).await
+}
+
+/// The same, with an SMSC that takes the bind so.
+pub(super) async fn play_bound(options: LinkOptions, bound: &str, script: &str) -> Dialog {
     let mut dialog = Dialog::begin(options, false);
-    dialog.go_on(&format!("{BIND}\n{BOUND}")).await;
+    dialog.go_on(&format!("{BIND}\n{bound}")).await;
     dialog.rig.states.watch().wait_for(|states| states[0]).await.unwrap();
     dialog.go_on(script).await;
     dialog

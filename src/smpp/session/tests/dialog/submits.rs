@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::submit;
-use super::play::{BIND, BOUND, Dialog, hex, play, play_with};
+use super::play::{BIND, BOUND, BOUND_34, Dialog, hex, play, play_bound, play_with};
 use super::{LinkOptions, options};
 use crate::domain::alphabet::{DefaultAlphabet, LongMessages, SendAlphabet};
 use crate::handoff::message::Submit;
@@ -112,6 +112,45 @@ async fn throttling_pauses_the_link_and_goes_on_in_order() {
         .await;
         assert!(begun.elapsed() < Duration::from_secs(4), "1 s, then 2 s: {:?}", begun.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acceptance_of_what_was_written_before_the_smsc_throttled_does_not_shorten_the_next_pause() {
+    let options = LinkOptions { submit_window: 3, ..options() };
+    play_with(
+        options,
+        &format!(
+            "submit 1 \"a\"
+             submit 2 \"b\"
+             intend
+             intend
+             {}
+             {}
+             > LEN 80000004 00000058 00000002
+             wait 500ms
+             > $ACCEPT 00000003 'b' 00
+             result 2 accepted b
+             {}
+             > LEN 80000004 00000058 00000004
+             quiet 1900ms
+             {}
+             > $ACCEPT 00000005 'a' 00
+             result 1 accepted a
+             submit 3 \"c\"
+             intend
+             {}
+             > LEN 80000004 00000058 00000006
+             wait 1100ms
+             {}",
+            one(2, "a"),
+            one(3, "b"),
+            one(4, "a"),
+            one(5, "a"),
+            one(6, "c"),
+            one(7, "c"),
+        ),
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,11 +284,16 @@ async fn a_late_response_keeps_the_second_attempt_from_going_out() {
 
 /// The submit of a text on a link that sends so, to the end of its script.
 async fn sent(sending: Sending, text: &str, expected: &[&str]) {
+    sent_to(BOUND_34, sending, text, expected).await;
+}
+
+/// The same to an SMSC that takes the bind so.
+async fn sent_to(bound: &str, sending: Sending, text: &str, expected: &[&str]) {
     let mut script = format!("submit 1 {}\nintend", serde_json::to_string(text).unwrap());
     for (n, body) in expected.iter().enumerate() {
         script += &format!("\n< $SUBMIT {:08X} $REPLY {body}", n + 2);
     }
-    play_with(LinkOptions { sending, submit_window: 10, ..options() }, &script).await;
+    play_bound(LinkOptions { sending, submit_window: 10, ..options() }, bound, &script).await;
 }
 
 const NATIONAL: [SendAlphabet; 2] = [SendAlphabet::Default, SendAlphabet::Ucs2];
@@ -289,6 +333,22 @@ async fn a_long_text_goes_as_one_payload_where_the_link_wants_it() {
     let payload = Sending { long: LongMessages::Payload, ..Sending::default() };
     sent(payload, &"x".repeat(161), &["00 0000 00 00 01 00 00 00 00 0424 00A1 78*161"]).await;
     sent(payload, "x", &["00 0000 00 00 01 00 00 00 01 78"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_smsc_that_does_not_say_that_it_speaks_3_4_is_sent_no_tlvs() {
+    let text = "x".repeat(161);
+    let headers =
+        ["40 0000 00 00 01 00 00 00 9F 050003010201 78*153", "40 0000 00 00 01 00 00 00 0E 050003010202 78*8"];
+    let says = |version: &str| format!("> LEN 80000009 00000000 00000001 'smsc' 00 0210 0001 {version}");
+    for long in [LongMessages::Sar, LongMessages::Payload] {
+        let sending = Sending { long, ..Sending::default() };
+        for bound in [BOUND, &says("33"), "> 00000010 80000009 00000000 00000001"] {
+            sent_to(bound, sending, &text, &headers).await;
+        }
+    }
+    let payload = Sending { long: LongMessages::Payload, ..Sending::default() };
+    sent_to(&says("50"), payload, &text, &["00 0000 00 00 01 00 00 00 00 0424 00A1 78*161"]).await;
 }
 
 #[tokio::test(start_paused = true)]
