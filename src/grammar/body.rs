@@ -53,14 +53,19 @@ impl Code<'_> {
 }
 
 /// Codes in the order sent, each once.
-type Entries<'a> = SmallVec<[Entry<'a>; 12]>;
+#[derive(Default)]
+struct Entries<'a> {
+    list: SmallVec<[Entry<'a>; 12]>,
+    /// A bit for each code, which few share: a code whose bit is not set is new.
+    seen: u64,
+}
 
 /// Stretches of the clean text.
 type Quotes = SmallVec<[(usize, usize); 1]>;
 
 /// Writes the pieces of a body into a report.
 pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
-    let mut entries = Entries::new();
+    let mut entries = Entries::default();
     found.spans.reserve_exact(pieces.len());
     let mut remarks = false;
     let mut at = 0;
@@ -96,10 +101,10 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
         }
     }
     if values_first(book, source, pieces) {
-        entries.iter_mut().filter(|e| e.result.is_ok()).for_each(|e| e.result = Err(Reason::Unclear));
+        entries.list.iter_mut().filter(|e| e.result.is_ok()).for_each(|e| e.result = Err(Reason::Unclear));
     }
-    let mut answers = Vec::with_capacity(entries.iter().filter(|e| e.result.is_ok()).count());
-    for entry in entries {
+    let mut answers = Vec::with_capacity(entries.list.iter().filter(|e| e.result.is_ok()).count());
+    for entry in entries.list {
         let code = match entry.code {
             Code::Known(code) => code.clone(),
             Code::Sent(code) => SmolStr::new(code),
@@ -193,8 +198,12 @@ fn enter<'a>(
     value: (usize, usize),
 ) {
     let head = four(code.as_str().as_bytes());
-    let Some(known) = entries.iter_mut().find(|e| e.head == head && e.code.as_str() == code.as_str()) else {
-        entries.push(Entry { code, head, result, values: smallvec![value] });
+    let bit = 1 << (head.wrapping_mul(0x9E37_79B1) >> 26);
+    let seen = entries.seen & bit != 0;
+    entries.seen |= bit;
+    let known = entries.list.iter_mut().filter(|_| seen).find(|e| e.head == head && e.code.as_str() == code.as_str());
+    let Some(known) = known else {
+        entries.list.push(Entry { code, head, result, values: smallvec![value] });
         return;
     };
     if known.result == result {
@@ -268,7 +277,7 @@ fn answer<'a>(
             _ => {}
         }
     }
-    if sent.bare && remarks && entries.iter().any(|e| e.code.as_str() == question.code && e.result.is_ok()) {
+    if sent.bare && remarks && entries.list.iter().any(|e| e.code.as_str() == question.code && e.result.is_ok()) {
         return next;
     }
     if sent.bare && remarks {

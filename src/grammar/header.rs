@@ -19,6 +19,8 @@ use tail::tail;
 const OBSERVER_CODE_MAX: usize = 20;
 /// Letters that are looked through for codes that run together.
 const RUN_MAX: usize = 64;
+/// Digits of the shortest observer code that is known as such after a prefix which is nobody's.
+const SURE_DIGITS: usize = 4;
 /// Letters of a word that may be the prefix of a checklist which does not exist.
 const PREFIX_MAX: usize = 8;
 
@@ -67,6 +69,16 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
     let mut current: (Option<&Book>, usize, bool) = (None, 0, false);
     let reading =
         |head: &Head| (head.book.and_then(|i| lexicon.books.get(i)), head.body().unwrap_or(usize::MAX), head.keyed);
+    // What may be the observer code of an unknown checklist's report, here or further on: mostly there is none.
+    let shortest = lexicon.shortest.filter(|least| *least >= SURE_DIGITS);
+    let mut run = 0;
+    let mut observer_ahead = |at: usize| {
+        let Some(shortest) = shortest else { return false };
+        if run < at {
+            run = next_run(bytes, at, shortest);
+        }
+        run < bytes.len()
+    };
     let mut at = 0;
     while heads.len() <= REPORTS_PER_TEXT_MAX {
         let Some(&here) = bytes.get(at) else { break };
@@ -74,8 +86,10 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
             break;
         }
         let letter = is_letter(here);
-        let begins_word = letter && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_letter(*b));
-        let begins_prefix = lexicon.starts.get(usize::from(here)).is_some_and(|any| *any);
+        let begins_word = letter
+            && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_letter(*b))
+            && observer_ahead(at);
+        let begins_prefix = lexicon.may_begin(here, bytes.get(at + 1).copied());
         if !begins_prefix && !begins_word && !(current.2 && (letter || here.is_ascii_digit())) {
             at += 1;
             continue;
@@ -132,6 +146,20 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
         heads.push(head);
     }
     (heads, end)
+}
+
+/// Where a run of at least so many digits begins, at `from` or further on; the text's end where none does.
+fn next_run(text: &[u8], from: usize, digits: usize) -> usize {
+    let is_digit = |i: usize| text.get(i).is_some_and(u8::is_ascii_digit);
+    let mut begin = from;
+    // The last digit that the run needs is looked at first: where it is none, no run begins before it.
+    while begin + digits <= text.len() {
+        match (begin..begin + digits).rev().find(|i| !is_digit(*i)) {
+            None => return begin,
+            Some(other) => begin = other + 1,
+        }
+    }
+    text.len()
 }
 
 /// Does a key follow, whatever separators stand before it?
@@ -240,7 +268,7 @@ fn senders(lexicon: &Lexicon, book: &Book, text: &str, from: usize) -> SmallVec<
 /// A word, which begins at `at`, of another checklist's making, with what must be an observer code.
 fn unknown_head(lexicon: &Lexicon, text: &str, at: usize, last: Option<&Head>) -> Option<Head> {
     let bytes = text.as_bytes();
-    let shortest = lexicon.shortest.filter(|least| *least >= 4)?;
+    let shortest = lexicon.shortest.filter(|least| *least >= SURE_DIGITS)?;
     let rest = bytes.get(at..)?;
     let letters = rest.iter().take(PREFIX_MAX + 1).take_while(|b| is_letter(**b)).count();
     if !(2..=PREFIX_MAX).contains(&letters) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::clean::Clean;
@@ -38,8 +39,8 @@ pub struct Lexicon {
     pub(super) searches_all: bool,
     /// For each byte the books whose prefix may begin with it, typed as the digit it looks like or not.
     starting: Vec<Vec<u16>>,
-    /// For each byte whether there are such books.
-    pub(super) starts: [bool; 256],
+    /// For each byte what may stand second in a prefix that it begins: a bit for the lowest six bits of each.
+    seconds: [u64; 256],
     /// Length of the shortest observer code, where lengths are known.
     pub(super) shortest: Option<usize>,
 }
@@ -53,6 +54,8 @@ pub(super) struct Book {
     pub questions: Vec<Ready>,
     /// For each letter the questions whose code begins with it.
     by_letter: [Vec<Coded>; 26],
+    /// The same by what stands second too, see [`pair`]: mostly one code, found without a look at the others.
+    by_pair: Vec<SmallVec<[Coded; 1]>>,
     /// Length of every code, when all have the same.
     pub code_length: Option<usize>,
     /// Length of the longest code.
@@ -72,6 +75,29 @@ struct Coded {
     mask: u32,
 }
 
+/// What may stand second in a code, as far as it is told apart: a capital, or anything else.
+const SECONDS: usize = 27;
+
+/// Where a text's first two bytes stand in [`Book::by_pair`]; beyond its end where the first is no capital.
+fn pair(text: &[u8]) -> usize {
+    let capital = |b: Option<&u8>| usize::from(b.map_or(u8::MAX, |b| b.wrapping_sub(b'A')));
+    capital(text.first()) * SECONDS + capital(text.get(1)).min(SECONDS - 1)
+}
+
+/// The codes by their first two letters; one of a single letter stands with each second.
+fn pairs(by_letter: &[Vec<Coded>; 26], questions: &[Ready]) -> Vec<SmallVec<[Coded; 1]>> {
+    let mut out = vec![SmallVec::new(); by_letter.len() * SECONDS];
+    for (first, list) in by_letter.iter().enumerate() {
+        for coded in list {
+            let code = questions.get(usize::from(coded.question)).map_or(&[][..], |q| q.code.as_bytes());
+            let alone = first * SECONDS..(first + 1) * SECONDS;
+            let places = if code.len() == 1 { alone } else { pair(code)..pair(code) + 1 };
+            out.get_mut(places).unwrap_or_default().iter_mut().for_each(|slot: &mut SmallVec<_>| slot.push(*coded));
+        }
+    }
+    out
+}
+
 /// The first four bytes of a text, zeros where it ends.
 pub(super) fn four(text: &[u8]) -> u32 {
     let mut bytes = [0; 4];
@@ -88,6 +114,8 @@ pub(super) struct Ready {
     pub code: SmolStr,
     pub kind: Type,
     pub null_value: Option<i64>,
+    /// No other code begins with this one, which is of letters alone.
+    pub stands_alone: bool,
 }
 
 /// A question's type, ready.
@@ -128,15 +156,28 @@ impl Lexicon {
             }
         }
         let shortest = setting.observer_lengths.iter().min().copied();
-        let mut starts = [false; 256];
-        starts.iter_mut().zip(&starting).for_each(|(any, books)| *any = !books.is_empty());
-        Self { books, setting, searches_all: false, starting, starts, shortest }
+        let mut seconds = [0; 256];
+        for (slot, places) in seconds.iter_mut().zip(&starting) {
+            for book in places.iter().filter_map(|i| books.get(usize::from(*i))) {
+                *slot |= match book.checklist.prefix.as_bytes().get(1) {
+                    Some(&b) => std::iter::once(b).chain(looks(b)).fold(0, |bits, b| bits | 1 << (b & 63)),
+                    None => u64::MAX,
+                };
+            }
+        }
+        Self { books, setting, searches_all: false, starting, seconds, shortest }
     }
 
     /// The same without the short way for bodies in which nothing is left to doubt, to measure and to compare.
     #[must_use]
     pub fn searching_all(self) -> Self {
         Self { searches_all: true, ..self }
+    }
+
+    /// May a prefix begin with these bytes? `false` is sure.
+    pub(super) fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        let seconds = self.seconds.get(usize::from(first)).copied().unwrap_or(0);
+        seconds & second.map_or(u64::MAX, |b| 1 << (b & 63)) != 0
     }
 
     /// Places of the books whose prefix may begin with this byte.
@@ -152,10 +193,16 @@ impl Lexicon {
 
 impl Book {
     fn new(checklist: Arc<Checklist>, setting: &Setting) -> Self {
+        let begins = |code: &str| checklist.questions.iter().filter(|q| q.code.starts_with(code)).count();
         let questions: Vec<Ready> = checklist
             .questions
             .iter()
-            .map(|q| Ready { code: SmolStr::new(&q.code), kind: Type::new(&q.kind, setting), null_value: q.null_value })
+            .map(|q| Ready {
+                code: SmolStr::new(&q.code),
+                kind: Type::new(&q.kind, setting),
+                null_value: q.null_value,
+                stands_alone: q.code.bytes().all(|b| b.is_ascii_uppercase()) && begins(&q.code) == 1,
+            })
             .collect();
         let mut by_letter: [Vec<Coded>; 26] = Default::default();
         for (i, question) in questions.iter().enumerate() {
@@ -165,6 +212,7 @@ impl Book {
                 slot.push(Coded { question: i, key: four(question.code.as_bytes()), mask });
             }
         }
+        let by_pair = pairs(&by_letter, &questions);
         let first = questions.first().map_or(0, |q| q.code.len());
         Self {
             code_length: questions.iter().all(|q| q.code.len() == first).then_some(first),
@@ -173,17 +221,18 @@ impl Book {
             has_flags: questions.iter().any(|q| matches!(q.kind, Type::Flag { .. })),
             questions,
             by_letter,
+            by_pair,
             prefix: SmolStr::new(&checklist.prefix),
             checklist,
         }
     }
 
     /// The codes that stand at the beginning of `text`, each with the letters that were typed as
-    /// digits. Those are mended only when `mend`, and only in a code that has a true letter too.
-    pub(super) fn codes_at<'a>(&'a self, text: &'a [u8], mend: bool) -> impl Iterator<Item = (u16, &'a Ready, u32)> {
+    /// digits. Those are mended only in a code that has a true letter too.
+    pub(super) fn codes_at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (u16, &'a Ready, u32)> {
         let letters: [u8; 2] = match text.first() {
-            Some(b'0') if mend => [b'O', 0],
-            Some(b'1') if mend => [b'I', b'L'],
+            Some(b'0') => [b'O', 0],
+            Some(b'1') => [b'I', b'L'],
             Some(&b) => [b, 0],
             None => [0, 0],
         };
@@ -192,16 +241,15 @@ impl Book {
                 let question = self.questions.get(usize::from(coded.question))?;
                 let typed = text.get(..question.code.len())?;
                 let mended = spelled(question.code.as_bytes(), typed)?;
-                (mended == 0 || (mend && (mended as usize) < typed.len())).then_some((coded.question, question, mended))
+                ((mended as usize) < typed.len()).then_some((coded.question, question, mended))
             },
         )
     }
 
     /// The codes that stand at the beginning of `text` letter by letter.
     pub(super) fn exact_codes_at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (u16, &'a Ready)> {
-        let first = text.first().map(|b| usize::from(b.wrapping_sub(b'A')));
         let word = four(text);
-        first.and_then(|i| self.by_letter.get(i)).into_iter().flatten().filter_map(move |coded| {
+        self.by_pair.get(pair(text)).into_iter().flatten().filter_map(move |coded| {
             if word & coded.mask != coded.key {
                 return None;
             }

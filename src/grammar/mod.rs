@@ -203,7 +203,12 @@ fn report(
     };
     let mut best: Option<(u64, &Sender, Vec<Piece>)> = None;
     let mut tied = false;
-    for sender in head.senders.iter().filter(|s| s.body <= to) {
+    // The longest observer code first: it mostly leaves a body that is understood, so that the others need no search.
+    for sender in head.senders.iter().rev().filter(|s| s.body <= to) {
+        let understood = best.as_ref().is_some_and(|(least, ..)| *least < search::UNEXPLAINED);
+        if understood && !book.keyed && search::begins_unexplained(book, text.as_bytes(), sender.body) {
+            continue;
+        }
         let Some(cost) = body_of(lexicon, book, text, sender.body, steps, scratch) else {
             if *steps > GRAMMAR_STEPS_MAX {
                 // Not all readings could be compared: none is sure.
@@ -258,8 +263,9 @@ fn body_of(
     if book.keyed {
         return keyed::parse(book, text, from, steps, scratch);
     }
-    let short = if lexicon.searches_all { None } else { sure(book, text, from, steps, scratch) };
-    short.or_else(|| search(book, text, from, steps, scratch))
+    let whole = lexicon.searches_all;
+    let short = if whole { None } else { sure(book, text, from, steps, scratch) };
+    short.or_else(|| search(book, text, from, whole, steps, scratch))
 }
 
 /// Is this observer code as long as every observer code is?

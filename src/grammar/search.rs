@@ -10,7 +10,7 @@
 
 use super::lexicon::{Book, Type};
 use super::scratch::Scratch;
-use super::value::{Candidate, Judged, Meant, candidates, is_letter, is_separator};
+use super::value::{Candidate, Judged, Meant, candidates, is_letter, is_separator, plain};
 use crate::domain::report::Reason;
 use crate::limits::GRAMMAR_STEPS_MAX;
 
@@ -70,49 +70,130 @@ pub(super) struct Edge {
 
 /// Costs, each in an order of its own: unexplained, then the two others.
 pub(super) fn cost(unexplained: usize, no_value: u32, mended: u32) -> (u64, u64) {
-    let (u, n, m) = ((unexplained as u64) << 40, u64::from(no_value), u64::from(mended));
+    let (u, n, m) = (unexplained as u64 * UNEXPLAINED, u64::from(no_value), u64::from(mended));
     (u | n << 20 | m, u | m << 20 | n)
+}
+
+/// What is not explained costs this much at the least.
+pub(super) const UNEXPLAINED: u64 = 1 << 40;
+
+/// Does every reading of `text[from..]` begin with what is not explained? It costs [`UNEXPLAINED`] or more then.
+pub(super) fn begins_unexplained(book: &Book, text: &[u8], from: usize) -> bool {
+    let rest = text.get(from..).unwrap_or_default();
+    let gap = rest.iter().take_while(|b| is_separator(**b)).count();
+    let rest = rest.get(gap..).unwrap_or_default();
+    // Any code that may be mended is one, to be on the safe side.
+    !rest.is_empty() && book.exact_codes_at(rest).next().is_none() && book.codes_at(rest).next().is_none()
 }
 
 /// Reads `text[from..]` into `scratch.pieces`; the cost. `steps` counts work over all bodies of one text;
 /// `None` when it runs out.
-pub(super) fn search(book: &Book, text: &[u8], from: usize, steps: &mut usize, scratch: &mut Scratch) -> Option<u64> {
-    let n = text.len();
+///
+/// The body is read stretch by stretch, each up to a place which no step passes over: all readings meet there,
+/// so the best reading of the whole is made of the best ones of the stretches. `whole`: it is one stretch all
+/// the same, to measure and to compare.
+pub(super) fn search(
+    book: &Book,
+    text: &[u8],
+    from: usize,
+    whole: bool,
+    steps: &mut usize,
+    scratch: &mut Scratch,
+) -> Option<u64> {
+    scratch.pieces.clear();
+    let (mut at, mut total) = (from, 0);
+    while at < text.len() {
+        if !whole && let Some(piece) = alone(book, text, at) {
+            *steps += 1;
+            at = piece.to;
+            scratch.pieces.push(piece);
+            continue;
+        }
+        let (to, cost) = stretch(book, text, at, whole, steps, scratch)?;
+        (at, total) = (to, total + cost);
+    }
+    Some(total)
+}
+
+/// Reads from `from` to the next place where all readings meet; that place, and the cost.
+fn stretch(
+    book: &Book,
+    text: &[u8],
+    from: usize,
+    whole: bool,
+    steps: &mut usize,
+    scratch: &mut Scratch,
+) -> Option<(usize, u64)> {
     let Scratch { edges, reach, values, .. } = &mut *scratch;
     edges.clear();
     reach.clear();
-    reach.resize(n.checked_sub(from)? + 1, (u64::MAX, u64::MAX));
-    *reach.first_mut()? = (0, 0);
-    for at in from..n {
-        let here = *reach.get(at - from)?;
-        if here.0 == u64::MAX {
-            continue;
+    reach.push((0, 0));
+    let (mut at, mut end) = (from, from);
+    while at < text.len() && (whole || at == from || at < end) {
+        if let Some(&here) = reach.get(at - from).filter(|here| here.0 != u64::MAX) {
+            let first = edges.len();
+            edges_at(book, text, at, values, edges);
+            let new = edges.get(first..)?;
+            end = new.iter().map(|e| e.to as usize).fold(end, usize::max);
+            if reach.len() <= end - from {
+                reach.resize(end - from + 1, (u64::MAX, u64::MAX));
+            }
+            for edge in new {
+                let to = reach.get_mut(edge.to as usize - from)?;
+                to.0 = to.0.min(here.0 + edge.by_law);
+                to.1 = to.1.min(here.1 + edge.by_mending);
+            }
+            *steps += new.len() + 1;
+            if *steps > GRAMMAR_STEPS_MAX {
+                return None;
+            }
         }
-        let first = edges.len();
-        edges_at(book, text, at, values, edges);
-        for edge in edges.get(first..)? {
-            let to = reach.get_mut(edge.to as usize - from)?;
-            to.0 = to.0.min(here.0 + edge.by_law);
-            to.1 = to.1.min(here.1 + edge.by_mending);
-        }
-        *steps += edges.len() - first + 1;
-        if *steps > GRAMMAR_STEPS_MAX {
-            return None;
-        }
+        at += 1;
     }
-    let total = *reach.last()?;
-    if total.0 == u64::MAX {
+    if end == from || (whole && end < text.len()) {
         return None;
     }
-    choose(scratch, from, n)?;
-    Some(total.0)
+    let total = *reach.last()?;
+    choose(scratch, from, end)?;
+    Some((end, total.0))
 }
 
-/// Keeps the steps of the best readings and says where they agree.
+/// The step at `at`, where all readings meet, if nothing else is as good and all readings meet again where it
+/// ends: separators, or a code with a plain number of which no other step takes a part and more.
+fn alone(book: &Book, text: &[u8], at: usize) -> Option<Piece> {
+    let rest = text.get(at..)?;
+    let separators = rest.iter().take_while(|b| is_separator(**b)).count();
+    if separators > 0 {
+        return Some(Piece { from: at, to: at + separators, step: Step::Separators });
+    }
+    let mut codes = book.exact_codes_at(rest);
+    let (index, question) = codes.next().filter(|(_, question)| question.stands_alone)?;
+    if codes.next().is_some() {
+        return None;
+    }
+    let end = at + question.code.len();
+    // No code begins within this one.
+    if (at + 1..end).any(|i| text.get(i..).is_some_and(|rest| book.exact_codes_at(rest).next().is_some())) {
+        return None;
+    }
+    let value_from = end + text.get(end..)?.iter().take_while(|b| is_separator(**b)).count();
+    let (to, result) = plain(question, text, value_from)?;
+    // Nor does a code whose first letters were typed as the digits they look like: `AA 1O5`.
+    if value_from > end && text.get(to).is_some_and(|b| is_letter(*b)) {
+        return None;
+    }
+    let sent = Sent { question: index, value_from, result, mended: 0, wordy: false, bare: false };
+    Some(Piece { from: at, to, step: Step::Sent(sent) })
+}
+
+/// Adds the steps of the best readings, as far as they agree.
 fn choose(scratch: &mut Scratch, from: usize, n: usize) -> Option<()> {
     let Scratch { pieces, edges, reach, rest, over, best, .. } = scratch;
+    if let [_] = edges.as_slice() {
+        pieces.extend(edges.pop().map(|e| Piece { from: e.from as usize, to: e.to as usize, step: e.step }));
+        return Some(());
+    }
     let total = *reach.last()?;
-    pieces.clear();
     rest.clear();
     rest.resize(n - from + 1, (u64::MAX, u64::MAX));
     *rest.last_mut()? = (0, 0);
@@ -209,7 +290,9 @@ fn edges_at(book: &Book, text: &[u8], at: usize, values: &mut Vec<Candidate>, ou
     }
     let token_start = !before.is_some_and(|b| is_letter(b) || b.is_ascii_digit());
     let mut known = false;
-    for (index, question, mended_code) in book.codes_at(rest, token_start) {
+    let exact = (!token_start).then(|| book.exact_codes_at(rest).map(|(index, question)| (index, question, 0)));
+    let typed = token_start.then(|| book.codes_at(rest));
+    for (index, question, mended_code) in exact.into_iter().flatten().chain(typed.into_iter().flatten()) {
         known = true;
         let end = at + question.code.len();
         let value_from = end + text.get(end..).unwrap_or_default().iter().take_while(|b| is_separator(**b)).count();

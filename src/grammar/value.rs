@@ -54,6 +54,9 @@ impl Meant {
     }
 }
 
+/// Digits of a number that is read without care for overflow.
+const PLAIN_DIGITS_MAX: usize = 17;
+
 /// What became of a value: the answer (`None` withdraws it), or why it is none.
 pub(super) type Judged = Result<Option<Meant>, Reason>;
 
@@ -107,6 +110,10 @@ pub(super) fn candidates(question: &Ready, text: &[u8], code_end: usize, from: u
         out.push(Candidate { end: from + 1, mended: 0, result: Ok(None), wordy: false });
         return;
     }
+    if let Some((end, result)) = plain(question, text, from) {
+        out.push(Candidate { end, mended: 0, result, wordy: false });
+        return;
+    }
     match &question.kind {
         Type::Count { min, max } => number::counts(question, (*min, *max), text, code_end, from, out),
         Type::Decimal { min, max } => number::decimals(question, (*min, *max), text, code_end, from, out),
@@ -128,6 +135,46 @@ pub(super) fn candidates(question: &Ready, text: &[u8], code_end: usize, from: u
         Type::Flag { words } => flag(words, text, from, out),
         Type::Text => {}
     }
+}
+
+/// The value at `from` where it is a number of digits alone, and what follows can be no part of it: most are, and
+/// there is no other way to read them. `None` where that is not plain.
+pub(super) fn plain(question: &Ready, text: &[u8], from: usize) -> Option<(usize, Judged)> {
+    if !matches!(question.kind, Type::Count { min: 0.., .. } | Type::YesNo { .. } | Type::Choice { .. }) {
+        return None;
+    }
+    let rest = text.get(from..)?;
+    let mut number = 0i64;
+    let mut length = 0;
+    while let Some(digit) = rest.get(length).filter(|b| b.is_ascii_digit()) {
+        number = number * 10 + i64::from(digit - b'0');
+        length += 1;
+        // More are judged with care.
+        if length > PLAIN_DIGITS_MAX {
+            return None;
+        }
+    }
+    // A mark may join another group of digits to it (`1,200`, `1 200`), a letter be a digit.
+    let next = rest.get(length).copied().unwrap_or(b';');
+    let after = rest.get(length + 1).copied().unwrap_or(b';');
+    let ends = length > 0
+        && !is_digit_like(next)
+        && (is_letter(next) || !(is_digit_like(after) || (next == b' ' && after == b' ')));
+    if !ends {
+        return None;
+    }
+    let result = match &question.kind {
+        Type::Count { min, max } if (*min..=*max).contains(&number) => Ok(Some(Meant::Number(number))),
+        _ if is_null(question, number) => Ok(Some(Meant::NotAvailable(number))),
+        Type::YesNo { yes, .. } if number == i64::from(*yes) => Ok(Some(Meant::Bool(true))),
+        Type::YesNo { no, .. } if number == i64::from(*no) => Ok(Some(Meant::Bool(false))),
+        Type::Choice { options, .. } if options.iter().any(|o| i64::from(*o) == number) => {
+            Ok(Some(Meant::Number(number)))
+        }
+        Type::Count { .. } => Err(Reason::OutOfRange),
+        _ => Err(Reason::NotAnOption),
+    };
+    Some((from + length, result))
 }
 
 /// A flag's value: 1 or yes; any other is unclear.

@@ -5,6 +5,8 @@ use unicode_normalization::char::canonical_combining_class;
 
 /// Bytes of a text that may be a command.
 const COMMAND_BYTES_MAX: usize = 60;
+/// Letters of the shortest command in ASCII.
+const ASCII_WORD_MIN: usize = 4;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +109,10 @@ const WORDS: &[(&str, Command, &str)] = &[
 /// The command that a text is: its word, and at most an observer code after it, whatever stands around
 /// that is no letter or digit.
 pub(super) fn find(raw: &str) -> Option<Called> {
-    if raw.len() > COMMAND_BYTES_MAX || raw.contains('@') || (raw.is_ascii() && has_words(raw, 3)) {
+    if raw.len() > COMMAND_BYTES_MAX || begins_otherwise(raw) {
+        return None;
+    }
+    if raw.contains('@') || (raw.is_ascii() && has_words(raw, 3)) {
         return None;
     }
     let mut parts =
@@ -125,6 +130,22 @@ pub(super) fn find(raw: &str) -> Option<Called> {
         first.nfkd().filter(|c| canonical_combining_class(*c) == 0).flat_map(char::to_uppercase).collect();
     let (_, command, language) = WORDS.iter().find(|(known, ..)| *known == word)?;
     Some(Called { command: *command, language: Some(*language).filter(|l| !l.is_empty()), observer, word })
+}
+
+/// Is the first word none of a command, by its beginning alone? So are most reports: the digits of an observer
+/// code stand straight after a prefix, or the prefix is shorter than any command.
+fn begins_otherwise(raw: &str) -> bool {
+    let mut rest = raw.bytes().skip_while(|b| b.is_ascii() && !b.is_ascii_alphanumeric()).peekable();
+    let mut letters = 0;
+    while rest.next_if(u8::is_ascii_alphabetic).is_some() {
+        letters += 1;
+    }
+    match rest.next() {
+        Some(b) if b.is_ascii_digit() => true,
+        // The word may go on.
+        Some(b) if !b.is_ascii() => false,
+        _ => letters < ASCII_WORD_MIN,
+    }
 }
 
 /// Has an ASCII text so many words or numbers?
@@ -170,6 +191,7 @@ mod tests {
     fn each_word_is_written_as_texts_are_compared() {
         for (word, ..) in WORDS {
             let found = find(word).unwrap();
+            assert!(!word.is_ascii() || word.len() >= ASCII_WORD_MIN, "{word}");
             assert_eq!(WORDS.iter().find(|(w, c, _)| w == word && *c == found.command).map(|w| w.0), Some(*word));
         }
     }

@@ -35,11 +35,11 @@ pub(super) fn named<'a>(book: &'a Book, found: &Found, phone: &str) -> Option<&'
     }
 }
 
-/// See the module.
-pub(super) fn who<'a>(book: &'a Book, found: &Found, phone: &str) -> Who<'a> {
+/// See the module. `named` is what [`named`] says of the report.
+pub(super) fn who<'a>(book: &'a Book, named: Option<&'a Observer>, phone: &str) -> Who<'a> {
     let register = &book.register;
     let policy = register.election.identify;
-    let Some(observer) = named(book, found, phone) else {
+    let Some(observer) = named else {
         return Who { observer: None, verified: false, refused: None };
     };
     let verified = register.phone_belongs(phone, observer);

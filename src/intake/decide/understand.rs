@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::authenticate::{self, Tried, Verdict, verdict};
@@ -15,6 +16,7 @@ use crate::domain::election::AuthPolicy;
 use crate::domain::outcome::Outcome;
 use crate::domain::phone::normalised;
 use crate::domain::report::{Note, Reason, Rejected, Report};
+use crate::domain::roster::Observer;
 use crate::domain::submission::SubmissionKey;
 use crate::grammar::{self, Found, Reading};
 
@@ -24,6 +26,9 @@ const PHONE_DIGITS_MIN: usize = 7;
 const TON_ALPHANUMERIC: u8 = 5;
 /// Checklists that one answer to STATUS looks up.
 const STATUS_CHECKLISTS_MAX: usize = 8;
+
+/// Whom each report of a text names: looked up once, as the roster is long.
+type Named<'a> = SmallVec<[Option<&'a Observer>; 2]>;
 
 /// What a text means, and which submissions it touches.
 pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
@@ -58,12 +63,13 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         return out;
     }
     // The election that knows prefix and observer, else one that knows the prefix, else the newest open one.
-    let mut best: Option<(u8, &Book, Reading)> = None;
+    let mut best: Option<(u8, &Book, Reading, Named<'_>)> = None;
     for book in &books.books {
         let opened = book.register.election.was_open(now);
         let reading = grammar::read(&book.lexicon, incoming.text, &incoming.gaps);
+        let senders: Named<'_> = reading.reports.iter().map(|f| named(book, f, phone)).collect();
         let prefix = reading.reports.iter().any(|f| f.checklist.is_some());
-        let observer = reading.reports.iter().any(|f| f.checklist.is_some() && named(book, f, phone).is_some());
+        let observer = reading.reports.iter().zip(&senders).any(|(f, s)| f.checklist.is_some() && s.is_some());
         let worth = match (opened, prefix, observer) {
             (true, true, true) => 5,
             (true, true, false) => 4,
@@ -73,13 +79,13 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
             (false, false, _) => 0,
         };
         if best.as_ref().is_none_or(|(least, ..)| worth > *least) {
-            best = Some((worth, book, reading));
+            best = Some((worth, book, reading, senders));
         }
         if worth == 5 {
             break;
         }
     }
-    let Some((worth, book, reading)) = best else {
+    let Some((worth, book, reading, senders)) = best else {
         out.refused = Some(Outcome::UnknownChecklist);
         out.leftover = incoming.text.chars().take(60).collect();
         return out;
@@ -94,11 +100,10 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     let hidden = if book.register.election.auth == AuthPolicy::Off && reading.reports.iter().all(|f| f.code.is_none()) {
         None
     } else {
-        let senders: Vec<_> = reading.reports.iter().map(|f| named(book, f, phone)).collect();
         authenticate::hidden(incoming.text, book, &reading.reports, &senders)
     };
-    for (place, found) in reading.reports.into_iter().enumerate() {
-        report(&mut out, &at, place, found);
+    for (place, (found, named)) in reading.reports.into_iter().zip(senders).enumerate() {
+        report(&mut out, &at, place, found, named);
     }
     if let Some(hidden) = hidden {
         hidden.hide(&mut out.leftover);
@@ -198,8 +203,8 @@ pub(super) fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
         || phone == normalised(incoming.destination)
 }
 
-fn report(out: &mut Understanding, at: &Context<'_>, place: usize, found: Found) {
-    let mut who = who(at.book, &found, at.phone);
+fn report<'a>(out: &mut Understanding, at: &Context<'a>, place: usize, found: Found, named: Option<&'a Observer>) {
+    let mut who = who(at.book, named, at.phone);
     let verdict = if at.vouched { Verdict::NotAsked } else { verdict(at.book, &found, &who) };
     let place = u16::try_from(place).unwrap_or(u16::MAX);
     let proven = verdict == Verdict::Right && at.book.register.election.auth == AuthPolicy::UnknownPhones;

@@ -177,7 +177,8 @@ impl<'a> Draft<'a> {
     /// Chooses what is said and writes it.
     pub(super) fn compose(&mut self) -> String {
         let least = self.total();
-        let segments = (1..REPLY_SEGMENTS_MAX).find(|n| least.fits(*n)).unwrap_or(REPLY_SEGMENTS_MAX);
+        let fitting = (1..=REPLY_SEGMENTS_MAX).find(|n| least.fits(*n));
+        let segments = fitting.unwrap_or(REPLY_SEGMENTS_MAX);
         let spaces = Length::SPACE.times(self.parts.len());
         let most = self.parts.iter().fold(spaces, |sum, part| sum.and(self.longest(part)));
         if most.fits(segments) {
@@ -201,7 +202,8 @@ impl<'a> Draft<'a> {
         if self.words.capacity() <= WORDS_KEPT_BYTES_MAX {
             WORDS.set(std::mem::take(&mut self.words));
         }
-        cut(out)
+        // What was added to what must be said was measured.
+        if fitting.is_some() { out } else { cut(out) }
     }
 
     /// All there is fits.

@@ -42,8 +42,14 @@ impl Length {
     pub(super) const SPACE: Self = Self { septets: 1, units: 1, plain: true, pairs: false };
 
     pub(super) fn of(text: &str) -> Self {
+        let units = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        // Letters, digits and common marks, which most texts are: looked at many at a time.
+        let one = |b: u8| (b' '..=b'Z').contains(&b) | b.is_ascii_lowercase();
+        if text.bytes().fold(true, |all, b| all & one(b)) {
+            return Self { septets: units, units, ..Self::default() };
+        }
         if text.is_ascii() {
-            let mut length = Self { units: u32::try_from(text.len()).unwrap_or(u32::MAX), ..Self::default() };
+            let mut length = Self { units, ..Self::default() };
             for byte in text.bytes() {
                 let septets = ASCII_SEPTETS.get(usize::from(byte)).copied().unwrap_or(0);
                 length.septets += u32::from(septets);
