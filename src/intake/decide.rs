@@ -88,6 +88,8 @@ pub struct KnownReport {
 pub struct Refused {
     /// Which report of the text, from 0.
     pub place: u16,
+    /// Its checklist, where the text names one.
+    pub checklist: Option<Arc<Checklist>>,
     /// As read.
     pub report: Arc<Report>,
     /// Why.
@@ -141,7 +143,9 @@ pub struct Understanding {
 pub struct Ask {
     /// Which one.
     pub key: SubmissionKey,
-    /// Its checklist's conditions.
+    /// Its checklist.
+    pub checklist: Arc<Checklist>,
+    /// Its conditions.
     pub logic: Arc<Logic>,
     /// See [`KnownReport::figures`].
     pub figures: Vec<(Box<str>, i64)>,

@@ -115,10 +115,11 @@ pub fn admit(out: &mut Understanding, phone: i64, locks: &mut Locks) {
 fn lock(out: &mut Understanding, place: u16, minutes: u32, quiet: bool) {
     if let Some(at) = out.known.iter().position(|k| k.place == place) {
         let known = out.known.remove(at);
-        let mut report = known.report;
+        let (checklist, mut report) = (Some(known.checklist), known.report);
         // Nothing of a right code's report may differ from a wrong one's.
         Arc::make_mut(&mut report).notes.retain(|n| n.kind != "unverified_phone");
-        let refused = super::Refused { place, report, outcome: Outcome::Locked, instead: None, minutes, quiet };
+        let refused =
+            super::Refused { place, checklist, report, outcome: Outcome::Locked, instead: None, minutes, quiet };
         out.unknown.push(refused);
     } else if let Some(refused) = out.unknown.iter_mut().find(|u| u.place == place) {
         refused.outcome = Outcome::Locked;

@@ -13,7 +13,7 @@ mod write;
 mod tests;
 
 pub use templates::{Longest, Replies, RepliesError};
-pub(super) use write::{Told, command, set_aside, status, write};
+pub(super) use write::{Told, command, named, set_aside, status, write};
 
 use crate::domain::checklist::{Checklist, QuestionType};
 use crate::domain::report::{Reason, Rejected};
@@ -34,7 +34,8 @@ fn why(set: &Set, out: &mut String, checklist: Option<&Checklist>, rejected: &Re
         Reason::NoValue => set.fill(out, Key::ReasonEmpty, &[]),
         Reason::NotAnOption => set.fill(out, Key::ReasonOption, &one),
         Reason::Rule => set.fill(out, Key::ReasonRule, &one),
-        Reason::WrongType | Reason::Unclear | Reason::Cut => set.fill(out, Key::ReasonUnclear, &one),
+        Reason::WrongType | Reason::Unclear => set.fill(out, Key::ReasonUnclear, &one),
+        Reason::Cut => set.fill(out, Key::ReasonCut, &one),
         Reason::OutOfRange => {
             let range = match checklist.and_then(|c| c.question(&rejected.code)).map(|q| &q.kind) {
                 Some(QuestionType::Count { min, max }) => Some((format_smolstr!("{min}"), format_smolstr!("{max}"))),

@@ -38,7 +38,7 @@ pub fn settle(understanding: &Understanding, present: &mut PresentStates, replie
     told.extend(understanding.unknown.iter().filter(|u| !u.quiet).map(|u| Told {
         outcome: u.outcome,
         report: &u.report,
-        checklist: None,
+        checklist: u.checklist.as_deref(),
         instead: u.instead.as_deref(),
         minutes: u.minutes,
         missing: &[],
@@ -155,7 +155,7 @@ fn answer(understanding: &Understanding, command: Command, present: &PresentStat
             let state = present.get(&ask.key).filter(|p| p.revisions > 0);
             let missing = state.map(|p| {
                 let facts = Facts { answers: &p.submission.answers, figures: &ask.figures };
-                ask.logic.missing(facts).cloned().collect()
+                ask.logic.missing(facts).map(|code| reply::named(Some(&ask.checklist), code).into()).collect()
             });
             (ask.key.prefix.as_str(), missing)
         })

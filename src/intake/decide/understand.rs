@@ -164,6 +164,7 @@ fn called_for(out: &mut Understanding, books: &Books, phone: &str, called: Calle
                     serial: None,
                     incident: None,
                 },
+                checklist: Arc::clone(&entry.checklist),
                 logic: Arc::clone(&entry.logic),
                 figures: figures.unwrap_or_default(),
             }
@@ -249,8 +250,9 @@ fn report<'a>(out: &mut Understanding, at: &Context<'a>, place: usize, found: Fo
     };
     let (Some(entry), Some(observer), None) = (entry, who.observer, refused) else {
         let instead = entry.and_then(|e| e.instead.clone());
+        let checklist = entry.map(|e| Arc::clone(&e.checklist));
         let (report, outcome) = (Arc::new(report), refused.unwrap_or(Outcome::Unclear));
-        out.unknown.push(super::Refused { place, report, outcome, instead, minutes: 0, quiet: false });
+        out.unknown.push(super::Refused { place, checklist, report, outcome, instead, minutes: 0, quiet: false });
         return;
     };
     if !who.verified {

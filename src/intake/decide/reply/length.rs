@@ -158,6 +158,8 @@ fn plain(c: char) -> Option<&'static str> {
         '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}' => "",
         '\u{2022}' | '\u{B7}' => "*",
         '\u{D7}' => "x",
+        // What came and can't be read.
+        char::REPLACEMENT_CHARACTER => "?",
         'á' | 'â' | 'ã' | 'ā' | 'ă' | 'ą' | 'ª' => "a",
         'Á' | 'Â' | 'Ã' | 'À' | 'Ā' => "A",
         'ç' | 'ć' | 'č' => "c",

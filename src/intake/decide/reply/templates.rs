@@ -129,6 +129,7 @@ templates! {
     ReasonUnknown "reason_unknown" [];
     ReasonEmpty "reason_empty" [];
     ReasonUnclear "reason_unclear" [Value];
+    ReasonCut "reason_cut" [Value];
     ReasonRule "reason_rule" [Value];
 }
 

@@ -57,16 +57,77 @@ fn templates_with_unknown_keys_placeholders_or_no_text_are_refused() {
 
 #[test]
 fn a_template_that_passes_a_segment_at_its_longest_is_named() {
-    let long = format!("closed = \"{{prefix}} {}\"", "x".repeat(160));
+    let long = format!("closed = \"{{prefix}} {}\"", "x".repeat(158));
     let replies = Replies::new(&[("xx".into(), long), ("yy".into(), "stop = \"d\u{2019}accord\"".into())]).unwrap();
     let named = replies.too_long(&Longest::default());
     assert_eq!(
         named,
-        ["replies/xx.toml, `closed`: 165 characters at its longest, and one segment has 160: shorten it"]
+        ["replies/xx.toml, `closed`: 163 characters at its longest, and one segment has 160: shorten it"]
     );
     assert_eq!(command(&replies, "yy", "STOP", None), "d'accord", "an apostrophe does not change the alphabet");
     assert_eq!(replies.message_over("en", &"x".repeat(200), &Longest::default()), 88);
     assert_eq!(replies.message_over("en", "short", &Longest::default()), 0);
+}
+
+#[test]
+fn a_warning_says_which_letter_makes_a_segment_short_what_never_fits_and_what_is_cut() {
+    let files = [
+        // Small letters of its own script: 70 characters a segment.
+        ("ru", format!("closed = \"{{prefix}}: {}\"", "ж".repeat(65))),
+        // `ğ` has a letter that stands for it, `ъ` has none.
+        ("tr", format!("paused = \"{{prefix}} ğ {}\"", "x".repeat(60))),
+        ("xx", format!("held = \"{{report}} {}\"\nstop = \"{}\"", "x".repeat(146), "y".repeat(161))),
+        ("yy", format!("start = \"{}\"", "€".repeat(300))),
+        // The clause that follows brings the letter.
+        ("zz", format!("missing = \"ъ {{list}}\"\naccepted = \"{{report}} {}\"", "x".repeat(55))),
+    ];
+    let files = files.map(|(language, text)| (language.to_owned(), text));
+    let named = Replies::new(&files).unwrap().too_long(&Longest::default());
+    let own = |language: &str| -> Vec<&str> {
+        let file = format!("replies/{language}.toml, ");
+        named.iter().filter_map(|w| w.strip_prefix(&file)).collect()
+    };
+    assert_eq!(
+        own("ru"),
+        ["`closed`: 71 characters at its longest, and one segment has 70 (`ж` is not in the GSM alphabet): shorten it"]
+    );
+    assert_eq!(own("tr"), Vec::<&str>::new());
+    assert_eq!(
+        own("xx"),
+        ["`stop`: 161 characters before anything is filled in, and one segment has 160: it never fits: shorten it"],
+        "`held` fills one segment to the last character"
+    );
+    assert_eq!(
+        own("yy"),
+        [
+            "`start`: 600 characters before anything is filled in, and one segment has 160: it never fits, and its end is cut off: shorten it"
+        ]
+    );
+    let accepted = own("zz").into_iter().find(|w| w.starts_with("`accepted`")).unwrap_or_default();
+    assert!(accepted.ends_with("and one segment has 70 (`ъ` is not in the GSM alphabet): shorten it"), "{named:?}");
+}
+
+#[test]
+fn every_language_has_words_of_its_own_for_a_value_that_arrived_cut() {
+    let replies = Replies::built_in();
+    let rejected = Rejected { code: "AA".into(), reason: Reason::Cut, value: "13".to_owned() };
+    let said = replies.languages().map(|language| {
+        let mut out = String::new();
+        let (from, to) = why(replies.set(language), &mut out, None, &rejected);
+        (language.to_owned(), out[from..to].to_owned())
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            ("ar", "13 وصل ناقصا"),
+            ("en", "13 arrived cut"),
+            ("es", "13 llego cortado"),
+            ("fr", "13 recu coupé"),
+            ("pt", "13 chegou cortado"),
+            ("sw", "13 imefika pungufu"),
+        ]
+        .map(|(language, words)| (language.to_owned(), words.to_owned()))
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What there is to say about a text, the most useful first.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 use smol_str::{SmolStr, format_smolstr};
 
@@ -8,7 +10,7 @@ use super::compose::{Draft, cut};
 use super::length::spelled;
 use super::templates::{Filled, Key, Place, Replies, Slot};
 use super::why;
-use crate::domain::checklist::Checklist;
+use crate::domain::checklist::{Checklist, GrammarKind};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 
@@ -98,7 +100,7 @@ pub(in crate::intake::decide) fn status(
             None => Key::StatusNothing,
             Some([]) => Key::StatusComplete,
             Some(codes) => {
-                let first = bare(&mut draft, codes.iter().map(SmolStr::as_str));
+                let first = bare(&mut draft, codes.iter().map(|code| Cow::Borrowed(code.as_str())));
                 let from = draft.word(lead).0;
                 let (before, after) = set.around(&mut draft.words, Key::StatusMissing, Slot::List, &values);
                 let to = draft.word(end).1;
@@ -115,11 +117,18 @@ pub(in crate::intake::decide) fn status(
     draft.compose()
 }
 
+/// What observers know a question by: its code, or its number where they send numbers.
+pub(in crate::intake::decide) fn named<'a>(checklist: Option<&Checklist>, code: &'a str) -> Cow<'a, str> {
+    let keyed = checklist.filter(|c| c.grammar == GrammarKind::Keyed);
+    let place = keyed.and_then(|c| c.questions.iter().position(|q| q.code == code));
+    place.map_or(Cow::Borrowed(code), |place| Cow::Owned((place + 1).to_string()))
+}
+
 /// Codes as items without reasons; where they begin.
-fn bare<'a>(draft: &mut Draft<'_>, codes: impl Iterator<Item = &'a str>) -> usize {
+fn bare<'a>(draft: &mut Draft<'_>, codes: impl Iterator<Item = Cow<'a, str>>) -> usize {
     let first = draft.mark();
     for code in codes.take(NAMED_MAX) {
-        let place = draft.word(code);
+        let place = draft.word(&code);
         draft.item(place, None);
     }
     first
@@ -193,8 +202,8 @@ fn say(draft: &mut Draft<'_>, told: &Told<'_>) {
     if !report.rejected.is_empty() {
         let first = draft.mark();
         for rejected in report.rejected.iter().take(NAMED_MAX) {
-            let code = spelled(&rejected.code);
-            let bare = draft.word(&code);
+            let code = named(told.checklist, &rejected.code);
+            let bare = draft.word(&spelled(&code));
             let reason = why(draft.set, &mut draft.words, told.checklist, rejected);
             let full = draft.fill(Key::Item, &[(Slot::Code, Filled::Said(bare)), (Slot::Reason, Filled::Said(reason))]);
             draft.item(bare, Some(full));
@@ -215,7 +224,7 @@ fn say(draft: &mut Draft<'_>, told: &Told<'_>) {
             if i == 0 { draft.say(said) } else { draft.say_too(said) }
         }
         if !told.uncalled.is_empty() {
-            let first = bare(draft, told.uncalled.iter().copied());
+            let first = bare(draft, told.uncalled.iter().map(|code| named(told.checklist, code)));
             let around = around(draft, Key::Uncalled);
             draft.list(around, first, told.uncalled.len(), true);
         }
@@ -226,7 +235,7 @@ fn say(draft: &mut Draft<'_>, told: &Told<'_>) {
     let refused = |code: &str| report.rejected.iter().any(|r| r.code == code);
     let missing: SmallVec<[&str; 16]> = told.missing.iter().map(SmolStr::as_str).filter(|m| !refused(m)).collect();
     if !missing.is_empty() {
-        let first = bare(draft, missing.iter().copied());
+        let first = bare(draft, missing.iter().map(|code| named(told.checklist, code)));
         let around = around(draft, Key::Missing);
         draft.list(around, first, missing.len(), false);
     }

@@ -168,3 +168,37 @@ fn the_same_comment_again_is_a_duplicate_and_another_is_not() {
     assert_eq!(world.text("RC 123450 OP1").0, Outcome::Duplicate);
     assert_eq!(world.text("RC 123450 OP1 @ sun").0, Outcome::Accepted);
 }
+
+const NUMBERED: &str = r#"{"prefix":"NUM","title":"Numbered","grammar":"keyed","questions":[
+    {"code":"QA","type":"count","max":50,"text":"a"},
+    {"code":"QB","type":"yes_no","text":"b"},
+    {"code":"QC","type":"text","required":false,"text":"c"},
+    {"code":"QD","type":"choice","options":{"1":"Good","2":"Bad"},"text":"d"}]}"#;
+
+#[test]
+fn questions_that_are_sent_by_number_are_named_by_it_and_a_number_that_nobody_asked_for_too() {
+    let mut world = forms(vec![check(NUMBERED).unwrap().checklists.remove(0).into()]);
+    let (outcome, reply) = world.text("NUM 123450 1.99 2.1 9.4");
+    assert_eq!(outcome, Outcome::Partial);
+    assert_eq!(
+        reply,
+        "NUM 123450: 1 answer recorded. Please send again: 1 (99 is not 0-50), 9 (unknown code). Still missing: 4."
+    );
+    assert_eq!(world.text("NUM 123450 9.4").1, "NUM 123450: nothing recorded. Please send again: 9 (unknown code).");
+    assert_eq!(
+        world.text("NUM 123450 1.99 4.c").1,
+        "NUM 123450: nothing recorded. Please send again: 1 (99 is not 0-50), 4 (c is no option)."
+    );
+    assert_eq!(
+        world.text("STATUS 123450").1,
+        "This number is working. Please send your report as usual.",
+        "a stranger"
+    );
+}
+
+#[test]
+fn a_text_of_which_nothing_is_recorded_says_which_range_its_values_miss() {
+    let (outcome, reply) = World::new().text("PS 123450 AA51");
+    assert_eq!(outcome, Outcome::Unclear);
+    assert_eq!(reply, "PS 123450: nothing recorded. Please send again: AA (51 is not 0-50).");
+}

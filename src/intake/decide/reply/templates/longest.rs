@@ -2,6 +2,8 @@
 
 use super::super::length::{Length, spelled};
 use super::{Filled, Key, Replies, Set, Slot, TEMPLATES};
+use crate::limits::REPLY_SEGMENTS_MAX;
+use crate::text::gsm7;
 
 /// How long what is filled in can be, in characters.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +30,8 @@ impl Replies {
         let mut out = Vec::new();
         for (language, set) in &self.by_language {
             for (key, name, _) in TEMPLATES.iter().filter(|t| (t.0 as usize) < Key::AnswersOne as usize) {
-                let (length, room) = worst(set, *key, longest).of_one_segment();
-                if length > room {
-                    out.push(format!(
-                        "replies/{language}.toml, `{name}`: {length} characters at its longest, and one segment has {room}: shorten it"
-                    ));
+                if let Some(why) = beyond(set, *key, longest) {
+                    out.push(format!("replies/{language}.toml, `{name}`: {why}"));
                 }
             }
         }
@@ -46,6 +45,37 @@ impl Replies {
         let own = Length::of(&spelled(message)).and(Length::of(" "));
         let (length, room) = worst_head(set, Key::Accepted, longest).and(own).of_one_segment();
         length.saturating_sub(room)
+    }
+}
+
+/// By how much a template's reply passes one segment, and why; `None` when it fits.
+fn beyond(set: &Set, key: Key, longest: &Longest) -> Option<String> {
+    let worst = worst(set, key, longest);
+    let (length, room) = worst.of_one_segment();
+    if length <= room {
+        return None;
+    }
+    let bare = |key: Key| set.text(key, &[]);
+    let words = std::iter::once(key).chain(clauses(key).iter().copied()).map(bare).collect::<String>();
+    let foreign = words.chars().find(|c| gsm7::septets(*c).is_none());
+    let alphabet = foreign.map_or_else(String::new, |c| format!(" (`{c}` is not in the GSM alphabet)"));
+    let (least, of) = Length::of(&bare(key)).of_one_segment();
+    let what = if least > of {
+        format!("{least} characters before anything is filled in, and one segment has {of}{alphabet}: it never fits")
+    } else {
+        format!("{length} characters at its longest, and one segment has {room}{alphabet}")
+    };
+    let cut = if worst.fits(REPLY_SEGMENTS_MAX) { "" } else { ", and its end is cut off" };
+    Some(format!("{what}{cut}: shorten it"))
+}
+
+/// What is said after a head, at its longest.
+fn clauses(key: Key) -> &'static [Key] {
+    match key {
+        Key::Partial => &[Key::Wrong, Key::Missing],
+        Key::Accepted | Key::Corrected => &[Key::Missing],
+        Key::Unclear => &[Key::Wrong],
+        _ => &[],
     }
 }
 
@@ -72,13 +102,6 @@ fn worst_head(set: &Set, key: Key, longest: &Longest) -> Length {
 
 /// The longest that a reply of this outcome becomes when its lists are cut to one code each.
 fn worst(set: &Set, key: Key, longest: &Longest) -> Length {
-    let space = Length::of(" ");
-    let clause = |key: Key| space.and(worst_head(set, key, longest));
     let head = worst_head(set, key, longest);
-    match key {
-        Key::Partial => head.and(clause(Key::Wrong)).and(clause(Key::Missing)),
-        Key::Accepted | Key::Corrected => head.and(clause(Key::Missing)),
-        Key::Unclear => head.and(clause(Key::Wrong)),
-        _ => head,
-    }
+    clauses(key).iter().fold(head, |sum, clause| sum.and(Length::SPACE).and(worst_head(set, *clause, longest)))
 }
