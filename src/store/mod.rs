@@ -29,6 +29,7 @@ pub mod past;
 pub mod phone;
 pub mod reading;
 pub mod request;
+pub mod reread;
 pub mod roster;
 pub mod segment;
 pub mod sender;

@@ -5,12 +5,10 @@
 
 use serde_json::Value;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::domain::order::{OrderKey, RecordKey};
 
 /// Which messages are to be read.
 #[derive(Debug, Clone, Default)]
@@ -331,96 +329,5 @@ pub async fn write(conn: &mut PgConnection, it: &ReadAnew<'_>) -> Result<(), Sto
         .execute(&mut *conn)
         .await?;
     }
-    Ok(())
-}
-
-/// Brings what the reports of these submissions say together anew: comment, first report, how many
-/// there are. Those of which none is left go.
-pub async fn refresh(conn: &mut PgConnection, elections: &[i32], ids: &[Uuid]) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE submission s SET revisions = n.revisions, first_received_at = n.first,
-             comment = (SELECT r.comment FROM revision r WHERE r.election_id = s.election_id AND r.submission_id = s.id
-                          AND r.superseded IS NULL AND r.comment IS NOT NULL
-                        ORDER BY r.received_at DESC, r.spool DESC, r.sequence DESC LIMIT 1)
-         FROM (SELECT r.election_id, r.submission_id, count(*)::int AS revisions, min(r.received_at) AS first
-               FROM UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)
-               JOIN revision r ON r.election_id = u.election_id AND r.submission_id = u.id
-               WHERE r.superseded IS NULL GROUP BY r.election_id, r.submission_id) n
-         WHERE s.election_id = n.election_id AND s.id = n.submission_id",
-        elections,
-        ids
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "DELETE FROM submission s USING UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)
-         WHERE s.election_id = u.election_id AND s.id = u.id
-           AND NOT EXISTS (SELECT FROM revision r WHERE r.election_id = s.election_id AND r.submission_id = s.id
-                             AND r.superseded IS NULL)",
-        elections,
-        ids
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Sets a submission's answers where its checklist is not known any more: what is missing stays as it was.
-pub async fn set_answers(
-    conn: &mut PgConnection,
-    election: i32,
-    id: Uuid,
-    answers: &crate::domain::value::Answers,
-    last: OrderKey,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE submission SET answers = $3, last_received_at = $4, last_spool = $5, last_sequence = $6
-         WHERE election_id = $1 AND id = $2",
-        election,
-        id,
-        Json(answers) as _,
-        super::instant(last.received_us),
-        last.record.spool,
-        last.record.sequence.cast_signed()
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Comments of these submissions that count: submission, order key, comment.
-pub async fn comments(
-    conn: &mut PgConnection,
-    elections: &[i32],
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, OrderKey, String)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT r.submission_id, r.received_at, r.spool, r.sequence, r.comment AS "comment!"
-           FROM UNNEST($1::int[], $2::uuid[]) AS u (election_id, id)
-           JOIN revision r ON r.election_id = u.election_id AND r.submission_id = u.id
-           WHERE r.superseded IS NULL AND r.comment IS NOT NULL"#,
-        elections,
-        ids
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| {
-            let record = RecordKey { spool: r.spool, sequence: r.sequence.cast_unsigned() };
-            (r.submission_id, OrderKey { received_us: super::micros(r.received_at), record }, r.comment)
-        })
-        .collect())
-}
-
-/// How far a request is, and when it was made.
-pub async fn progress(conn: &mut PgConnection, id: i64) -> Result<(Option<Value>, OffsetDateTime), StoreError> {
-    let row = sqlx::query!("SELECT result, made_at FROM request WHERE id = $1", id).fetch_one(conn).await?;
-    Ok((row.result, row.made_at))
-}
-
-/// Notes how far an open request is.
-pub async fn set_progress(conn: &mut PgConnection, id: i64, progress: &Value) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE request SET result = $2 WHERE id = $1 AND state = 'open'", id, progress).execute(conn).await?;
     Ok(())
 }

@@ -125,3 +125,15 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Request>, S
     .fetch_optional(conn)
     .await?)
 }
+
+/// How far a request is, and when it was made.
+pub async fn progress(conn: &mut PgConnection, id: i64) -> Result<(Option<Value>, OffsetDateTime), StoreError> {
+    let row = sqlx::query!("SELECT result, made_at FROM request WHERE id = $1", id).fetch_one(conn).await?;
+    Ok((row.result, row.made_at))
+}
+
+/// Notes how far an open request is.
+pub async fn set_progress(conn: &mut PgConnection, id: i64, progress: &Value) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE request SET result = $2 WHERE id = $1 AND state = 'open'", id, progress).execute(conn).await?;
+    Ok(())
+}

@@ -13,7 +13,7 @@ use crate::domain::order::OrderKey;
 use crate::domain::value::Answers;
 use crate::store::reading::{self, RawPart, ReadAnew, TextRow, Which};
 use crate::store::request::{self, Closed};
-use crate::store::set_aside;
+use crate::store::{reread, set_aside};
 
 /// What stands open to a transaction that carries out a request.
 pub trait StaffTx {
@@ -41,7 +41,7 @@ pub trait StaffTx {
     /// [`reading::write`].
     fn write_reading(&mut self, it: &ReadAnew<'_>) -> impl Future<Output = Result<()>> + Send;
 
-    /// [`reading::set_answers`].
+    /// [`reread::set_answers`].
     fn set_answers(
         &mut self,
         election: i32,
@@ -50,20 +50,20 @@ pub trait StaffTx {
         last: OrderKey,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// [`reading::refresh`].
+    /// [`reread::refresh`].
     fn refresh_submissions(&mut self, elections: &[i32], ids: &[Uuid]) -> impl Future<Output = Result<()>> + Send;
 
-    /// [`reading::comments`].
+    /// [`reread::comments`].
     fn comments(
         &mut self,
         elections: &[i32],
         ids: &[Uuid],
     ) -> impl Future<Output = Result<Vec<(Uuid, OrderKey, String)>>> + Send;
 
-    /// [`reading::progress`].
+    /// [`request::progress`].
     fn progress(&mut self, id: i64) -> impl Future<Output = Result<(Option<Value>, OffsetDateTime)>> + Send;
 
-    /// [`reading::set_progress`].
+    /// [`request::set_progress`].
     fn set_progress(&mut self, id: i64, progress: &Value) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -101,22 +101,22 @@ impl StaffTx for PgConnection {
     }
 
     async fn set_answers(&mut self, election: i32, id: Uuid, answers: &Answers, last: OrderKey) -> Result<()> {
-        reading::set_answers(self, election, id, answers, last).await
+        reread::set_answers(self, election, id, answers, last).await
     }
 
     async fn refresh_submissions(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<()> {
-        reading::refresh(self, elections, ids).await
+        reread::refresh(self, elections, ids).await
     }
 
     async fn comments(&mut self, elections: &[i32], ids: &[Uuid]) -> Result<Vec<(Uuid, OrderKey, String)>> {
-        reading::comments(self, elections, ids).await
+        reread::comments(self, elections, ids).await
     }
 
     async fn progress(&mut self, id: i64) -> Result<(Option<Value>, OffsetDateTime)> {
-        reading::progress(self, id).await
+        request::progress(self, id).await
     }
 
     async fn set_progress(&mut self, id: i64, progress: &Value) -> Result<()> {
-        reading::set_progress(self, id, progress).await
+        request::set_progress(self, id, progress).await
     }
 }

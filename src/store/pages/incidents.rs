@@ -69,14 +69,13 @@ impl Row {
 
 impl From<Detail> for Row {
     fn from(it: Detail) -> Self {
-        let mut above = it.trail.into_iter().rev();
-        let station = above.next().filter(|p| p.is_station);
+        let (station, area) = super::station_of(it.trail);
         Self {
             id: it.id,
             prefix: it.prefix,
             serial: it.serial,
             observer: it.observer,
-            area: station.as_ref().and_then(|_| above.next()).map(|p| p.name),
+            area,
             station: station.map(|p| (p.code, p.name)),
             answers: it.answers,
             missing: it.missing,

@@ -55,3 +55,11 @@ pub struct Place {
     /// A polling station.
     pub is_station: bool,
 }
+
+/// The station at the end of a trail of places, each within the one before, and the name of the area right above it.
+fn station_of(trail: Vec<Place>) -> (Option<Place>, Option<String>) {
+    let mut above = trail.into_iter().rev();
+    let station = above.next().filter(|place| place.is_station);
+    let area = station.as_ref().and_then(|_| above.next()).map(|place| place.name);
+    (station, area)
+}

@@ -50,15 +50,14 @@ pub struct Exported {
 
 impl From<Detail> for Exported {
     fn from(it: Detail) -> Self {
-        let mut above = it.trail.into_iter().rev();
-        let station = above.next().filter(|p| p.is_station);
+        let (station, area) = super::station_of(it.trail);
         Self {
             id: it.id,
             prefix: it.prefix,
             kind: it.kind,
             serial: it.serial,
             observer: it.observer,
-            area: station.as_ref().and_then(|_| above.next()).map(|p| p.name),
+            area,
             station: station.as_ref().map(|p| p.code.clone()),
             station_name: station.map(|p| p.name),
             answers: it.answers,
