@@ -123,6 +123,10 @@ async function visit(page, bad, session, address, budget) {
     await page.emulateMedia({ colorScheme: 'light' });
     await shot(page, `${address} phone light`);
   }
+  // Mirrored, as a page in a language from right to left is.
+  await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+  await noOverflow(page);
+  await shot(page, `${address} phone mirrored`);
   check(bad.length === 0, bad.join('; '));
   return { bytes };
 }
@@ -141,6 +145,15 @@ function focused(page) {
       seen: box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
     };
   });
+}
+
+/** Tabs on until what has the focus is what is sought. */
+async function tabTo(page, sought, most = 400) {
+  for (let n = 0; n < most; n += 1) {
+    await page.keyboard.press('Tab');
+    if (await sought()) return;
+  }
+  throw new Error('the keyboard does not reach it');
 }
 
 /** Tabs through a page from its top to its end. */
@@ -282,6 +295,17 @@ async function tabThrough(page, most = 400) {
       await page.keyboard.type(text);
     }
     await Promise.all([page.waitForURL('**/elections'), page.keyboard.press('Enter')]);
+  });
+  await step('keyboard: from there to a file of an archived election', async () => {
+    await tabTo(page, () => page.evaluate(() => document.activeElement.matches('.archived a')));
+    await Promise.all([page.waitForURL('**/elections/*-*'), page.keyboard.press('Enter')]);
+    await tabTo(page, async () => (await focused(page))?.what.endsWith('Submissions'));
+    await Promise.all([page.waitForURL('**/submissions'), page.keyboard.press('Enter')]);
+    await tabTo(page, async () => (await focused(page))?.what === 'a CSV');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+    const text = readFileSync(await download.path(), 'utf8');
+    check(text.split('\r\n').length > 2, text.slice(0, 80));
+    return { file: download.suggestedFilename() };
   });
   await step('keyboard: the first stop skips to the content', async () => {
     await page.goto(plan.keyboard[0]);
