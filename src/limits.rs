@@ -314,6 +314,8 @@ pub const WEB_EXPORT_SECONDS_MAX: u64 = WEB_CONNECTION_SECONDS;
 pub const WEB_SCAN_ROWS: i64 = 10_000;
 /// Rows that it looks through where no index helps; the page says so and leads on.
 pub const WEB_SCAN_FAR_ROWS: i64 = 30_000;
+/// Rows in a state that an index names which it looks through in that index.
+pub const WEB_SCAN_STATE_ROWS: i64 = 40_000;
 /// Rows that an index may name to be judged one by one.
 pub const WEB_CANDIDATES_MAX: i64 = 4_000;
 /// Conditions on answers in one filter.
@@ -348,6 +350,10 @@ pub const HOST_STATUS_DAYS: i32 = 14;
 pub const HOST_STATUS_SHOWN: i64 = 200;
 /// Observers in one statement, and in one page of the list.
 pub const WEB_OBSERVER_ROWS: i64 = 100;
+/// Observers that a filtered list looks up one by one, at first...
+pub const WEB_OBSERVERS_LOOKED_FIRST: i64 = 2_000;
+/// ... and in all, before what came is put together of all.
+pub const WEB_OBSERVERS_LOOKED: i64 = 20_000;
 /// Seconds for which a session that was asked for is not asked for again.
 pub const WEB_SESSION_FRESH_SECONDS: u64 = 3;
 /// Seconds for which a session counts while the database can't be asked.

@@ -57,7 +57,7 @@ impl Filter {
             || self.link.is_some()
             || self.answered.is_some()
             || self.replies.is_some()
-            || self.is_trouble
+            || (self.is_trouble && scan::by(self) != scan::By::Misread)
     }
 
     fn pattern(&self) -> Option<String> {

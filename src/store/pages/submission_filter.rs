@@ -1,20 +1,23 @@
 //! Which submissions a list, a count or a file holds: any filters at once, found within a bounded time
 //! however many submissions there are.
 //!
-//! The newest [`limits::WEB_SCAN_ROWS`] are looked through in their order: a filter that many pass has
-//! filled its page by then. Where it has not, what is asked for is rare, and an index of one of the
-//! filters names all that can be meant; they are then judged by all filters. Where no index names few
-//! enough, more are looked through in their order, and the page says how far it looked.
+//! What is in a rare state is read from an index that has only such ([`in_state`]). Of all else the newest
+//! [`limits::WEB_SCAN_ROWS`] are looked through in their order: a filter that many pass has filled its page by
+//! then. Where it has not, what is asked for is rare, and an index of one of the filters names all that can be
+//! meant; they are then judged by all filters. Where no index names few enough, more are looked through in their
+//! order, and the page says how far it looked.
 
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use time::{OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
+use self::scan::Window;
 use super::submissions::Cursor;
 use crate::limits;
 use crate::store::StoreError;
 
 mod candidates;
+mod in_state;
 mod scan;
 
 /// Bits of [`Filter::states`].
@@ -57,10 +60,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.prefix.is_none()
-            && self.area.is_none()
+    /// Nothing is asked for but a checklist, if that: each one in the order passes.
+    fn takes_all(&self) -> bool {
+        self.area.is_none()
             && self.observer.is_none()
             && self.states == 0
             && self.from.is_none()
@@ -124,6 +126,8 @@ pub enum Count {
     Exact(i64),
     /// So many of the newest ones looked at (second), and there are more.
     Of(i64, i64),
+    /// More than so many.
+    Over(i64),
 }
 
 /// A query with the judgement of a row called `w` by the filter, between `$head` and `$tail` (each pieces of
@@ -165,28 +169,74 @@ pub(super) use judged;
 
 /// What [`Filter`] asks of the submissions in their order, and how to look on.
 pub async fn find(conn: &mut PgConnection, f: &Filter, turn: Turn) -> Result<Found, StoreError> {
+    // The order is that of an index, also behind a cursor, where statistics would have all the rest sorted first.
+    conn.execute("SET LOCAL enable_sort = off").await?;
+    let found = look(conn, f, turn).await?;
+    conn.execute("SET LOCAL enable_sort = on").await?;
+    Ok(found)
+}
+
+async fn look(conn: &mut PgConnection, f: &Filter, turn: Turn) -> Result<Found, StoreError> {
     let wanted = limits::WEB_PAGE_ROWS + 1;
+    if let Some(bit) = in_state::of(f).filter(|bit| in_state::covers(f, *bit)) {
+        let rows = limits::WEB_SCAN_STATE_ROWS;
+        let window = in_state::window(conn, f, bit, turn, wanted).await?;
+        let count = match counted(&window, turn, rows) {
+            Count::Of(0, _) => Count::Unknown,
+            Count::Of(passing, _) => Count::Over(passing),
+            count => count,
+        };
+        return Ok(found(window, count, rows));
+    }
+    if f.takes_all() {
+        let window = scan::window(conn, f, turn, wanted, wanted).await?;
+        let count = if turn == Turn::First { Count::Exact(tallied(conn, f).await?) } else { Count::Unknown };
+        return Ok(found(window, count, wanted));
+    }
     let mut window = scan::window(conn, f, turn, limits::WEB_SCAN_ROWS, wanted).await?;
-    let count = match turn {
-        Turn::First if window.end.is_some() => Count::Of(window.passing, limits::WEB_SCAN_ROWS),
-        Turn::First => Count::Exact(window.passing),
-        _ => Count::Unknown,
-    };
-    let mut looked = None;
-    if !f.is_empty() && (window.keys.len() as i64) < wanted && window.end.is_some() {
+    let count = counted(&window, turn, limits::WEB_SCAN_ROWS);
+    if let Some(end) = window.end.filter(|_| (window.keys.len() as i64) < wanted) {
         if let Some(all) = candidates::all(conn, f).await? {
             return Ok(page_of(all, turn));
         }
-        window = scan::window(conn, f, turn, limits::WEB_SCAN_FAR_ROWS, wanted).await?;
-        if (window.keys.len() as i64) < wanted {
-            looked = window.end.map(|to| Looked { rows: limits::WEB_SCAN_FAR_ROWS, to });
-        }
+        let on = if matches!(turn, Turn::Before(_)) { Turn::Before(end) } else { Turn::After(end) };
+        let rows = limits::WEB_SCAN_FAR_ROWS - limits::WEB_SCAN_ROWS;
+        let farther = scan::window(conn, f, on, rows, wanted - window.keys.len() as i64).await?;
+        window.keys.extend(farther.keys);
+        window.end = farther.end;
     }
+    Ok(found(window, count, limits::WEB_SCAN_FAR_ROWS))
+}
+
+/// How many there are, as far as a window on the first page tells.
+fn counted(window: &Window, turn: Turn, rows: i64) -> Count {
+    match turn {
+        Turn::First if window.end.is_some() => Count::Of(window.passing, rows),
+        Turn::First => Count::Exact(window.passing),
+        _ => Count::Unknown,
+    }
+}
+
+/// How many there are of a checklist, or in all: that is counted as they come in.
+async fn tallied(conn: &mut PgConnection, f: &Filter) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(submissions), 0)::bigint AS "sum!" FROM tally
+         WHERE election_id = $1 AND ($2::text IS NULL OR prefix = $2)"#,
+        f.election,
+        f.prefix
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The page that begins a window of so many rows.
+fn found(window: Window, count: Count, rows: i64) -> Found {
     let mut keys = window.keys;
-    let more = keys.len() as i64 >= wanted;
+    let more = keys.len() as i64 > limits::WEB_PAGE_ROWS;
+    let looked = window.end.filter(|_| !more).map(|to| Looked { rows, to });
     keys.truncate(limits::WEB_PAGE_ROWS as usize);
     keys.sort_unstable_by_key(order);
-    Ok(Found { keys, more, looked, count })
+    Found { keys, more, looked, count }
 }
 
 /// One page out of all that pass.

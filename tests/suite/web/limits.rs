@@ -90,12 +90,12 @@ async fn connections_past_the_bound_put_out_those_that_ask_for_nothing_the_longe
 #[tokio::test]
 async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
     let dashboard = Dashboard::start().await;
-    let many = limits::WEB_SCAN_FAR_ROWS + limits::WEB_CANDIDATES_MAX;
+    let many = limits::WEB_SCAN_STATE_ROWS.max(limits::WEB_SCAN_FAR_ROWS + limits::WEB_CANDIDATES_MAX) + 100;
     let sql = format!(
         "INSERT INTO submission (election_id, id, checklist_id, prefix, kind, observer_id, station_id, answers, missing,
-             first_received_at, last_received_at, last_spool, last_sequence)
+             first_received_at, last_received_at, last_spool, last_sequence, revisions)
          SELECT 1, md5('many' || n)::uuid, 1, 'OP', 'checklist', 2, 1002, '{{\"AB\": 15}}', 0, at, at,
-             '0190a0a0-0000-7000-8000-000000000001', 100000 + n
+             '0190a0a0-0000-7000-8000-000000000001', 100000 + n, 2
          FROM generate_series(1, {many}) n, LATERAL (SELECT now() + make_interval(secs => n) AS at) t"
     );
     dashboard.database.admin().await.execute(AssertSqlSafe(sql)).await.unwrap();
@@ -104,19 +104,26 @@ async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
     let rows = |body: &str| body.matches("<tr>\n<td class=\"when\">").count() as i64;
     let first = browser.get(list).await.body;
     let words = |n: i64| format!("{},{:03}", n / 1_000, n % 1_000);
-    assert!(first.contains(&format!("More than {} submissions", words(limits::WEB_SCAN_ROWS))), "{first}");
+    let all: i64 = dashboard.value("SELECT count(*) FROM submission WHERE election_id = 1").await;
+    assert!(first.contains(&format!("<strong>{}</strong> submissions", words(all))), "{first}");
     assert_eq!(rows(&first), limits::WEB_PAGE_ROWS);
     // None of those is like that, and no index names such: the page says how far it looked.
     for query in ["?state=comment", "?checklist=OP&state=comment"] {
         let rare = browser.get(&format!("{list}{query}")).await.body;
         assert!(rare.contains(&format!("{} were looked through", words(limits::WEB_SCAN_FAR_ROWS))), "{query}: {rare}");
     }
+    let in_state = browser.get(&format!("{list}?state=revised")).await.body;
+    assert!(
+        in_state.contains(&format!("More than <strong>{}</strong> submissions", words(limits::WEB_SCAN_STATE_ROWS)))
+    );
+    assert_eq!(rows(&in_state), limits::WEB_PAGE_ROWS);
+    let rare = browser.get(&format!("{list}?state=revised&checklist=CL")).await.body;
+    assert!(rare.contains(&format!("{} were looked through", words(limits::WEB_SCAN_STATE_ROWS))), "{rare}");
     // Of those that an index names, however old, the first page has them.
     let old = browser.get(&format!("{list}?checklist=CL")).await.body;
     assert_eq!(rows(&old), limits::WEB_PAGE_ROWS);
     // The file is read in several slices.
     assert!(many > limits::WEB_EXPORT_ROWS);
-    let all: i64 = dashboard.value("SELECT count(*) FROM submission WHERE election_id = 1").await;
     let file = browser.get(&format!("{list}.json")).await.body;
     assert_eq!(file.lines().filter(|line| line.starts_with('{')).count() as i64, all);
     let observers = browser.get("/elections/general-2026/observers").await.body;

@@ -1,5 +1,7 @@
 //! Incidents and observers: lists, counts and files agree with what is stored.
 
+use scrutineer::limits;
+
 use super::*;
 
 /// Follows a list's pages and counts its rows.
@@ -96,4 +98,24 @@ async fn observers_are_missing_what_they_have_not_sent_and_each_stands_once() {
     for bad in ["code=x", "after=%27"] {
         assert_eq!(browser.get(&format!("{path}?{bad}")).await.status, 400, "{bad}");
     }
+}
+
+#[tokio::test]
+async fn observers_in_a_rare_state_are_found_behind_more_than_are_looked_up_one_by_one() {
+    let dashboard = Dashboard::start().await;
+    let sql = format!(
+        "INSERT INTO observer (id, election_id, code, station_id)
+         SELECT 1000000 + n, 1, (100000 + n)::text, 1002 FROM generate_series(1, {}) n",
+        limits::WEB_OBSERVERS_LOOKED + 100
+    );
+    dashboard.database.admin().await.execute(AssertSqlSafe(sql)).await.unwrap();
+    let mut browser = dashboard.person().await;
+    let path = "/elections/general-2026/observers";
+    let wanted: i64 = dashboard
+        .value("SELECT count(DISTINCT observer_id) FROM submission WHERE election_id = 1 AND kind = 'checklist' AND missing > 0")
+        .await;
+    let wanted = usize::try_from(wanted).unwrap();
+    assert!(wanted > 0);
+    assert_eq!(rows(&mut browser, &format!("{path}?state=partial")).await, wanted);
+    assert_eq!(lines(&mut browser, &format!("{path}.csv?state=partial")).await, wanted);
 }

@@ -105,35 +105,64 @@ macro_rules! ended {
     };
 }
 
-/// A macro with the pieces for a direction, from all messages or outcome by outcome.
+/// A macro with the pieces for a direction, by the index that serves the filter.
 macro_rules! by {
     ($macro:ident, $f:expr, $turn:expr, $($argument:expr),+) => {
-        match (by_outcome($f), matches!($turn, Turn::Before(_))) {
-            (false, false) => $macro!($($argument),+,
+        match (by($f), matches!($turn, Turn::Before(_))) {
+            (By::Time, false) => $macro!($($argument),+,
                 ["", " AND ($3::text[] IS NULL OR m.outcome = ANY($3))
                    AND (NOT $10::bool OR m.outcome NOT IN ('accepted', 'corrected', 'segment'))", ""],
                 ["<", ">", "m.received_at DESC, m.spool_id, m.sequence"], "w.received_at DESC, w.spool_id, w.sequence"),
-            (false, true) => $macro!($($argument),+,
+            (By::Time, true) => $macro!($($argument),+,
                 ["", " AND ($3::text[] IS NULL OR m.outcome = ANY($3))
                    AND (NOT $10::bool OR m.outcome NOT IN ('accepted', 'corrected', 'segment'))", ""],
                 [">", "<", "m.received_at, m.spool_id DESC, m.sequence DESC"], "w.received_at, w.spool_id DESC, w.sequence DESC"),
-            (true, false) => $macro!($($argument),+,
+            (By::Outcome, false) => $macro!($($argument),+,
                 ["SELECT m.* FROM unnest($3::text[]) o (outcome) CROSS JOIN LATERAL (",
                  " AND m.outcome = o.outcome AND m.outcome NOT IN ('accepted', 'corrected', 'segment') AND $10::bool IS NOT NULL",
                  ") m ORDER BY m.received_at DESC, m.spool_id, m.sequence LIMIT $14"],
                 ["<", ">", "m.received_at DESC, m.spool_id, m.sequence"], "w.received_at DESC, w.spool_id, w.sequence"),
-            (true, true) => $macro!($($argument),+,
+            (By::Outcome, true) => $macro!($($argument),+,
                 ["SELECT m.* FROM unnest($3::text[]) o (outcome) CROSS JOIN LATERAL (",
                  " AND m.outcome = o.outcome AND m.outcome NOT IN ('accepted', 'corrected', 'segment') AND $10::bool IS NOT NULL",
+                 ") m ORDER BY m.received_at, m.spool_id DESC, m.sequence DESC LIMIT $14"],
+                [">", "<", "m.received_at, m.spool_id DESC, m.sequence DESC"], "w.received_at, w.spool_id DESC, w.sequence DESC"),
+            (By::Misread, false) => $macro!($($argument),+,
+                ["SELECT m.* FROM unnest($3::text[]) o (outcome) CROSS JOIN LATERAL (",
+                 " AND m.outcome = o.outcome AND m.outcome NOT IN ('accepted', 'corrected', 'segment') AND $10::bool IS NOT NULL
+                     AND (m.outcome <> 'partial' OR m.reading ? 'leftover'
+                         OR jsonb_path_exists(m.reading, '$.reports[*].leftover ? (@ != \"\")'))",
+                 ") m ORDER BY m.received_at DESC, m.spool_id, m.sequence LIMIT $14"],
+                ["<", ">", "m.received_at DESC, m.spool_id, m.sequence"], "w.received_at DESC, w.spool_id, w.sequence"),
+            (By::Misread, true) => $macro!($($argument),+,
+                ["SELECT m.* FROM unnest($3::text[]) o (outcome) CROSS JOIN LATERAL (",
+                 " AND m.outcome = o.outcome AND m.outcome NOT IN ('accepted', 'corrected', 'segment') AND $10::bool IS NOT NULL
+                     AND (m.outcome <> 'partial' OR m.reading ? 'leftover'
+                         OR jsonb_path_exists(m.reading, '$.reports[*].leftover ? (@ != \"\")'))",
                  ") m ORDER BY m.received_at, m.spool_id DESC, m.sequence DESC LIMIT $14"],
                 [">", "<", "m.received_at, m.spool_id DESC, m.sequence DESC"], "w.received_at, w.spool_id DESC, w.sequence DESC"),
         }
     };
 }
 
-/// Are only outcomes asked for that have an index of their own?
-fn by_outcome(f: &Filter) -> bool {
-    !f.outcomes.is_empty() && f.outcomes.iter().all(|outcome| !WELL.contains(outcome))
+/// The index that the next are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Of all in their order, or of those of a phone, an observer or an election.
+    Time,
+    /// Of outcomes that are rare, each by itself.
+    Outcome,
+    /// Likewise, of that of which something could not be recorded.
+    Misread,
+}
+
+/// Which index serves a filter.
+pub(super) fn by(f: &Filter) -> By {
+    match !f.outcomes.is_empty() && f.outcomes.iter().all(|outcome| !WELL.contains(outcome)) {
+        true if f.is_trouble => By::Misread,
+        true => By::Outcome,
+        false => By::Time,
+    }
 }
 
 fn place(turn: Turn) -> Option<Cursor> {

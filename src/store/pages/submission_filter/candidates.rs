@@ -1,12 +1,16 @@
-//! Submissions that are rare: all that an index of one of the filters names, judged by all filters.
+//! Submissions that are rare: all that an index of one of the filters names, judged by all filters. Of one checklist
+//! or one observer more were looked through already than could be judged one by one.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::submissions::Cursor;
-use super::{Filter, judged, state};
+use super::{Filter, Turn, in_state, judged, state};
 use crate::limits;
 use crate::store::StoreError;
+
+/// Rows among which an answer is looked for to tell whether it is rare.
+const SAMPLE: i64 = 2_000;
 
 /// Ids that a query names, [`limits::WEB_CANDIDATES_MAX`] and one at most.
 macro_rules! ids {
@@ -19,17 +23,6 @@ macro_rules! ids {
 pub(super) async fn all(conn: &mut PgConnection, f: &Filter) -> Result<Option<Vec<Cursor>>, StoreError> {
     let election = f.election;
     let are_few = |ids: &Vec<Uuid>| ids.len() as i64 <= limits::WEB_CANDIDATES_MAX;
-    if let Some(observer) = f.observer {
-        let ids = ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND observer_id = $2 LIMIT $3",
-            election,
-            observer
-        );
-        if are_few(&ids) {
-            return judge(conn, f, &ids).await.map(Some);
-        }
-    }
     if f.states & state::UNVERIFIED != 0 {
         let ids = ids!(
             conn,
@@ -41,16 +34,17 @@ pub(super) async fn all(conn: &mut PgConnection, f: &Filter) -> Result<Option<Ve
             return judge(conn, f, &ids).await.map(Some);
         }
     }
-    for bit in [state::BROKEN, state::REVISED, state::PARTIAL] {
-        if f.states & bit == 0 {
-            continue;
-        }
-        let ids = in_state(conn, election, bit).await?;
-        if are_few(&ids) {
+    if let Some(bit) = in_state::of(f) {
+        let most = limits::WEB_CANDIDATES_MAX + 1;
+        let window = in_state::window(conn, f, bit, Turn::First, most).await?;
+        let ids: Vec<Uuid> = window.keys.iter().map(|key| key.id).collect();
+        if window.end.is_none() && are_few(&ids) {
             return judge(conn, f, &ids).await.map(Some);
         }
     }
-    if let Some(area) = f.area {
+    if let Some(area) = f.area
+        && is_small(conn, f, area).await?
+    {
         let ids = ids!(
             conn,
             "SELECT s.id FROM location l JOIN submission s ON s.station_id = l.id AND s.election_id = $1
@@ -75,18 +69,6 @@ pub(super) async fn all(conn: &mut PgConnection, f: &Filter) -> Result<Option<Ve
             return judge(conn, f, &ids).await.map(Some);
         }
     }
-    if let Some(prefix) = &f.prefix {
-        let ids = ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND prefix = $2
-             ORDER BY (last_received_at AT TIME ZONE 'UTC') DESC LIMIT $3",
-            election,
-            prefix
-        );
-        if are_few(&ids) {
-            return judge(conn, f, &ids).await.map(Some);
-        }
-    }
     Ok(None)
 }
 
@@ -98,33 +80,25 @@ async fn is_rare(conn: &mut PgConnection, f: &Filter, equalities: &str) -> Resul
              SELECT answers FROM submission WHERE election_id = $1 ORDER BY last_received_at DESC, id LIMIT $2) s
            WHERE s.answers @@ (SELECT $3::text::jsonpath)"#,
         f.election,
-        limits::WEB_SCAN_ROWS,
+        SAMPLE,
         equalities
     )
     .fetch_one(conn)
     .await?;
-    Ok(among * 100 <= limits::WEB_SCAN_ROWS)
+    Ok(among * 100 <= SAMPLE)
 }
 
-/// Submissions in a state that an index names.
-async fn in_state(conn: &mut PgConnection, election: i32, bit: i32) -> Result<Vec<Uuid>, StoreError> {
-    Ok(match bit {
-        state::BROKEN => ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND broken_rules <> '{}' ORDER BY last_received_at DESC LIMIT $2",
-            election
-        ),
-        state::REVISED => ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND revisions > 1 ORDER BY last_received_at DESC LIMIT $2",
-            election
-        ),
-        _ => ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND missing > 0 ORDER BY last_received_at DESC LIMIT $2",
-            election
-        ),
-    })
+/// Are few submissions of an area, as far as they are counted as they come in? Those of a single station are.
+async fn is_small(conn: &mut PgConnection, f: &Filter, area: i32) -> Result<bool, StoreError> {
+    let sum = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(submissions), 0)::bigint AS "sum!" FROM tally
+         WHERE election_id = $1 AND area_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int] AND NOT is_station))"#,
+        f.election,
+        area
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(sum <= limits::WEB_CANDIDATES_MAX)
 }
 
 /// Those of these that pass.

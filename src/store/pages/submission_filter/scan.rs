@@ -63,7 +63,29 @@ macro_rules! looked {
 }
 
 /// A row that passes; or the last one that was looked at, with how many passed and were looked at.
-type Met = (Option<Cursor>, Option<(i64, i64)>);
+pub(super) type Met = (Option<Cursor>, Option<(i64, i64)>);
+
+impl Window {
+    /// What was met among at most `rows`.
+    pub(super) fn of(met: Vec<Met>, rows: i64, is_back: bool) -> Self {
+        let mut window = Self { keys: Vec::with_capacity(met.len()), passing: 0, end: None };
+        for (key, sums) in met {
+            match sums {
+                None => window.keys.extend(key),
+                Some((passing, looked)) => {
+                    window.passing = passing;
+                    window.end = key.filter(|_| looked >= rows);
+                }
+            }
+        }
+        // In the order in which they were met.
+        window.keys.sort_unstable_by_key(super::order);
+        if is_back {
+            window.keys.reverse();
+        }
+        window
+    }
+}
 
 /// Looks through the next `rows` in the turn's direction, for `wanted` that pass.
 pub(super) async fn window(
@@ -88,20 +110,5 @@ pub(super) async fn window(
             looked!(conn, f, cursor, rows, wanted, "(", " AT TIME ZONE 'UTC')", " >", "<", ", id DESC", " DESC, id")
         }
     };
-    let mut window = Window { keys: Vec::with_capacity(found.len()), passing: 0, end: None };
-    for (key, sums) in found {
-        match sums {
-            None => window.keys.extend(key),
-            Some((passing, looked)) => {
-                window.passing = passing;
-                window.end = key.filter(|_| looked >= rows);
-            }
-        }
-    }
-    // In the order in which they were met.
-    window.keys.sort_unstable_by_key(super::order);
-    if is_back {
-        window.keys.reverse();
-    }
-    Ok(window)
+    Ok(Window::of(found, rows, is_back))
 }
