@@ -198,7 +198,8 @@ fn enter<'a>(
     value: (usize, usize),
 ) {
     let head = four(code.as_str().as_bytes());
-    let bit = 1 << (head.wrapping_mul(0x9E37_79B1) >> 26);
+    // By the second letter and the last bit of the first, in which the codes of one checklist mostly differ.
+    let bit = 1u64 << ((head >> 8 & 31) | (head & 1) << 5);
     let seen = entries.seen & bit != 0;
     entries.seen |= bit;
     let known = entries.list.iter_mut().filter(|_| seen).find(|e| e.head == head && e.code.as_str() == code.as_str());

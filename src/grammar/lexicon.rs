@@ -249,7 +249,8 @@ impl Book {
     /// The codes that stand at the beginning of `text` letter by letter.
     pub(super) fn exact_codes_at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (u16, &'a Ready)> {
         let word = four(text);
-        self.by_pair.get(pair(text)).into_iter().flatten().filter_map(move |coded| {
+        let codes = self.by_pair.get(pair(text)).map_or(&[][..], SmallVec::as_slice);
+        codes.iter().filter_map(move |coded| {
             if word & coded.mask != coded.key {
                 return None;
             }

@@ -1,8 +1,10 @@
 //! The roster made ready for reading texts: once a change of the roster, not once a message.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use super::KeyHasher;
 use crate::domain::checklist::logic::Logic;
 use crate::domain::checklist::{Checklist, ChecklistState, Kind};
 use crate::domain::election::AuthPolicy;
@@ -38,8 +40,8 @@ impl Entry {
 pub(super) struct Book {
     pub register: Arc<Register>,
     pub lexicon: Lexicon,
-    /// By what a text begins with.
-    pub entries: HashMap<String, Entry>,
+    /// By what a text begins with; staff name the prefixes, so a quick hash does.
+    pub entries: HashMap<String, Entry, BuildHasherDefault<KeyHasher>>,
 }
 
 /// The elections that messages are judged by, newest first.
@@ -75,7 +77,7 @@ impl Book {
             languages: register.languages().into_iter().map(str::to_owned).collect(),
             date_order: register.election.date_order,
         };
-        let mut entries = HashMap::new();
+        let mut entries = HashMap::default();
         let mut spelled = Vec::new();
         for versions in register.forms.chunk_by(|a, b| a.checklist.prefix == b.checklist.prefix) {
             for entry in entries_of(versions) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::Understanding;
 use crate::domain::outcome::Outcome;
@@ -13,8 +14,8 @@ use crate::domain::report::{Note, Report};
 /// `leftover`, `comment` and `command` where there are such.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
-    reports: Vec<Arc<Report>>,
-    unknown: Vec<(Outcome, Arc<Report>)>,
+    reports: SmallVec<[Arc<Report>; 1]>,
+    unknown: SmallVec<[(Outcome, Arc<Report>); 1]>,
     notes: Vec<Note>,
     leftover: String,
     comment: Option<String>,
@@ -50,7 +51,7 @@ struct Unknown<'a> {
 impl Serialize for Reading {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("reports", &self.reports)?;
+        map.serialize_entry("reports", self.reports.as_slice())?;
         let unknown: Vec<Unknown<'_>> =
             self.unknown.iter().map(|(outcome, report)| Unknown { outcome: *outcome, report }).collect();
         map.serialize_entry("unknown", &unknown)?;
