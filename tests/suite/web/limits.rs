@@ -112,6 +112,8 @@ async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
         let rare = browser.get(&format!("{list}{query}")).await.body;
         assert!(rare.contains(&format!("{} were looked through", words(limits::WEB_SCAN_FAR_ROWS))), "{query}: {rare}");
     }
+    let some = browser.get(&format!("{list}?q=AB&op=eq&v=15")).await.body;
+    assert!(some.contains(&format!("of the newest {} submissions", words(limits::WEB_SCAN_ROWS))), "{some}");
     let in_state = browser.get(&format!("{list}?state=revised")).await.body;
     assert!(
         in_state.contains(&format!("More than <strong>{}</strong> submissions", words(limits::WEB_SCAN_STATE_ROWS)))
