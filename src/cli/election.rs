@@ -165,7 +165,7 @@ impl Policy {
     }
 }
 
-fn word<T: Copy, const N: usize>(all: &[T; N], name: fn(T) -> &'static str) -> PossibleValuesParser {
+pub(super) fn word<T: Copy, const N: usize>(all: &[T; N], name: fn(T) -> &'static str) -> PossibleValuesParser {
     PossibleValuesParser::new(all.map(name))
 }
 

@@ -91,7 +91,7 @@ enum Command {
     },
 }
 
-fn country_code(text: &str) -> Result<String, String> {
+pub(super) fn country_code(text: &str) -> Result<String, String> {
     let digits = text.trim_start_matches('+').trim_start_matches("00");
     let sound =
         (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
@@ -177,6 +177,16 @@ async fn import(
     let result = observer::import(&store, slug, &rows, &|n| progress.advance(n)).await;
     drop(progress);
     reporter.finish(result)
+}
+
+/// The observers of a file, for a trial; the first bad line is the error.
+pub(super) fn rows(file: &Path, country: Option<&str>) -> anyhow::Result<Vec<ObserverRow>> {
+    let table = read_table(file, &fields(), &[])?;
+    let (rows, bad) = read(&table, country);
+    match table.bad.iter().chain(&bad).min_by_key(|bad| bad.line) {
+        Some(bad) => anyhow::bail!("{}, line {}: {}", file.display(), bad.line, bad.reason),
+        None => Ok(rows),
+    }
 }
 
 fn fields() -> Vec<Field> {

@@ -32,16 +32,25 @@ pub struct Loaded {
 /// Reads elections that are open, in draft, or were closed within the last `closed_days`, with their
 /// checklists and observers; of those in draft no observers.
 pub async fn load(store: &Store, closed_days: i32) -> Result<Loaded, StoreError> {
+    load_whole(store, closed_days, false).await
+}
+
+/// [`load`], with the observers of elections in draft too: for trying texts before the day.
+pub async fn load_with_drafts(store: &Store, closed_days: i32) -> Result<Loaded, StoreError> {
+    load_whole(store, closed_days, true).await
+}
+
+async fn load_whole(store: &Store, closed_days: i32, drafts: bool) -> Result<Loaded, StoreError> {
     store
         .with_tx(Duration::from_secs(ROSTER_DEADLINE_SECONDS), async |conn: &mut PgConnection| {
             // One snapshot for all that is read, so that version and content agree.
             sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
-            read(conn, closed_days).await
+            read(conn, closed_days, drafts).await
         })
         .await
 }
 
-async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, StoreError> {
+async fn read(conn: &mut PgConnection, closed_days: i32, drafts: bool) -> Result<Loaded, StoreError> {
     let version = sqlx::query_scalar!("SELECT version FROM roster_version").fetch_one(&mut *conn).await?;
     let elections = sqlx::query!(
         r#"SELECT id, slug, name, state, language, identify, unverified, auth_code, auth_failures, auth_lockout_minutes, date_order, help AS "help: Json<Translated>",
@@ -80,7 +89,7 @@ async fn read(conn: &mut PgConnection, closed_days: i32) -> Result<Loaded, Store
         let forms = read_forms(conn, &election, &mut loaded.unreadable).await?;
         let mut book = Register::new(election, forms);
         // Reports to an election that was never opened are refused whoever sends them.
-        if state != ElectionState::Draft {
+        if drafts || state != ElectionState::Draft {
             let left_out = read_observers(conn, &mut book, room).await?;
             read_figures(conn, &mut book).await?;
             if book.election.auth != AuthPolicy::Off {

@@ -4,7 +4,7 @@
 //
 // Standard input, a JSON object a line:
 //   {"deliver": [{"id": 1, "source": "...", "destination": "...", "text": "..." | "hex": "...",
-//                 "payload": "hex", "esm_class": 0, "data_coding": 0}, ...]}   queue deliver_sm
+//                 "payload": "hex", "esm_class": 0, "data_coding": 0, "sar": [9, 2, 1]}, ...]}   queue deliver_sm
 //   {"raw": "hex"}         write these bytes to each session as they are
 //   {"close": true}        drop each session
 //   {"unbind": true}       unbind each session
@@ -59,6 +59,9 @@ function pump(session) {
             data_coding: message.data_coding ?? 0,
             short_message: bytes(message),
             ...(message.payload && { message_payload: Buffer.from(message.payload, 'hex') }),
+            ...(message.sar && {
+                sar_msg_ref_num: message.sar[0], sar_total_segments: message.sar[1], sar_segment_seqnum: message.sar[2],
+            }),
         });
         const sent = session.send(pdu, (response) => {
             session.inFlight.delete(message);

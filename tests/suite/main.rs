@@ -38,6 +38,7 @@ mod package;
 mod peers;
 mod poison;
 mod readings;
+mod rehearsal;
 mod replies;
 mod router;
 mod simulation;

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::config::Config;
 use crate::domain::checklist::{Checked, Fault, Severity, Translated, check};
 use crate::intake::decide::{Longest, Replies};
+use crate::role::worker;
 
 /// Bytes of a checklist file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -41,8 +43,7 @@ pub(super) fn print_faults(file: &Path, faults: &[Fault]) {
 }
 
 /// What is sound and yet worth a look: replies about these checklists that pass one segment.
-fn warnings(checked: &Checked) -> Vec<String> {
-    let replies = Replies::built_in();
+fn warnings(checked: &Checked, replies: &Replies) -> Vec<String> {
     let observer = checked.observer_digits.map_or_else(|| Longest::default().observer, usize::from);
     let mut out = Vec::new();
     for c in &checked.checklists {
@@ -66,8 +67,14 @@ fn warnings(checked: &Checked) -> Vec<String> {
     out
 }
 
+/// The templates that the configuration names, where there is one that can be used; else the built-in ones.
+pub(super) fn replies(config: &Path) -> Replies {
+    let own = Config::load(config).ok().and_then(|config| worker::replies(config.worker.replies.as_deref()).ok());
+    own.unwrap_or_else(Replies::built_in)
+}
+
 /// Runs the command.
-pub(super) fn main(args: &Args) -> ExitCode {
+pub(super) fn main(config: &Path, args: &Args) -> ExitCode {
     let checked = match load(&args.file) {
         Ok(checked) => checked,
         Err(error) if args.json => {
@@ -89,7 +96,10 @@ pub(super) fn main(args: &Args) -> ExitCode {
                     |c| serde_json::json!({"prefix": c.prefix, "questions": c.questions.len(), "rules": c.rules.len()}),
                 )
                 .collect();
-            println!("{}", serde_json::json!({"ok": true, "checklists": list}));
+            println!(
+                "{}",
+                serde_json::json!({"ok": true, "checklists": list, "warnings": warnings(&checked, &replies(config))})
+            );
             ExitCode::SUCCESS
         }
         Ok(checked) => {
@@ -102,7 +112,7 @@ pub(super) fn main(args: &Args) -> ExitCode {
                     c.rules.len()
                 );
             }
-            for warning in warnings(&checked) {
+            for warning in warnings(&checked, &replies(config)) {
                 println!("warning: {warning}");
             }
             println!("{} is sound", args.file.display());

@@ -19,7 +19,8 @@ pub struct Args {
 enum Command {
     /// Check a checklist file; every error is listed
     Check(check::Args),
-    /// Read texts against a checklist file as the worker would, without storing
+    /// Show what would be recorded and answered for a text, without storing: from any observer, or from a phone
+    /// and the observers of a roster file or an election
     Try(try_text::Args),
     /// Make the guide that observers hold in hand: HTML to print, or PDF
     Guide(guide::Args),
@@ -34,8 +35,8 @@ enum Command {
 /// Runs the command.
 pub fn main(config: &Path, args: Args) -> ExitCode {
     match args.command {
-        Command::Check(args) => check::main(&args),
-        Command::Try(args) => try_text::main(&args),
+        Command::Check(args) => check::main(config, &args),
+        Command::Try(args) => try_text::main(config, args),
         Command::Guide(args) => guide::main(&args),
         Command::Import(args) => import::import(config, args),
         Command::State(args) => import::state(config, args),

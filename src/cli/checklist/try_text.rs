@@ -1,8 +1,12 @@
-//! `scrutineer checklist try`: reads texts as the worker would, with an election made up of the file
-//! alone, and stores nothing.
+//! `scrutineer checklist try`: reads texts as the worker would, and stores nothing. The election is made up
+//! of the file alone, in which every observer code may report from any phone; or of the file with the
+//! observers of a roster file or of an election, so that a group can rehearse who is taken for whom.
 
+mod senders;
+
+use std::cell::RefCell;
 use std::io::{BufRead, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,17 +14,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::check;
-use crate::domain::checklist::{Checked, Checklist, ChecklistState};
-use crate::domain::election::Election;
+use crate::config::Part;
+use crate::domain::checklist::{Checked, Checklist};
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
-use crate::domain::roster::{Form, NewObserver, Register, Roster};
+use crate::domain::roster::{NewObserver, Register, Roster};
 use crate::grammar::print;
 use crate::intake::decide::{
-    Books, Decision, Incoming, PresentStates, Replies, Understanding, explain, settle, understand,
+    Books, Decision, Incoming, Locks, PresentStates, Replies, Understanding, admit, explain, settle, understand,
 };
 use crate::limits::TEXT_BYTES_MAX;
+use crate::role::support;
+use senders::Senders;
 
 /// Bytes of a line that hold a text of the greatest length, as JSON with escapes.
 const LINE_BYTES_MAX: u64 = 8 * TEXT_BYTES_MAX as u64;
@@ -32,7 +38,7 @@ const PHONE: &str = "15550000000";
 pub(super) struct Args {
     /// Checklist file (JSON)
     file: PathBuf,
-    /// Text to read; without it one text a line is read from standard input, plain or as {"id": ..., "text": ...}
+    /// Text to read; without it one text a line is read from standard input, plain or as {"id": ..., "from": ..., "text": ...}
     text: Option<String>,
     /// Print one JSON object a report
     #[arg(long)]
@@ -43,11 +49,36 @@ pub(super) struct Args {
     /// Language of the replies
     #[arg(long, default_value = "en")]
     language: String,
+    /// Texts follow one another, so that corrections and repetitions are told; without it each is the first
+    #[arg(long)]
+    in_turn: bool,
+    #[command(flatten)]
+    senders: Senders,
 }
 
 /// Runs the command.
-pub(super) fn main(args: &Args) -> ExitCode {
-    match run(args) {
+pub(super) fn main(config: &Path, args: Args) -> ExitCode {
+    match load(&args) {
+        Ok(Some(checked)) => match args.senders.election.clone() {
+            None => {
+                let register = args.senders.of_file(&checked, &args.language);
+                ended(register.and_then(|register| run(&args, checked, register, check::replies(config))))
+            }
+            Some(slug) => {
+                let replies = check::replies(config);
+                support::run_command(config, Part::Owner, async move |config| {
+                    let register = senders::of_election(&config, &slug, &checked).await?;
+                    Ok(ended(run(&args, checked, Some(register), replies)))
+                })
+            }
+        },
+        Ok(None) => ExitCode::FAILURE,
+        Err(error) => ended(Err(error)),
+    }
+}
+
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    match done {
         Ok(code) => code,
         Err(error)
             if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) =>
@@ -61,22 +92,27 @@ pub(super) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> anyhow::Result<ExitCode> {
+/// The checklists; `None` when they are not sound, which is said.
+fn load(args: &Args) -> anyhow::Result<Option<Checked>> {
     let mut checked = match check::load(&args.file)? {
         Ok(checked) => checked,
         Err(faults) => {
             check::print_faults(&args.file, &faults);
-            return Ok(ExitCode::FAILURE);
+            return Ok(None);
         }
     };
     for code in &args.observer {
         anyhow::ensure!(code.bytes().all(|b| b.is_ascii_digit()), "observer code `{code}` must be digits");
     }
     checked.observers.extend(args.observer.iter().cloned());
-    let trial = Trial::new(checked, args);
+    Ok(Some(checked))
+}
+
+fn run(args: &Args, checked: Checked, register: Option<Register>, replies: Replies) -> anyhow::Result<ExitCode> {
+    let trial = Trial::new(checked, args, register, replies);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if let Some(text) = args.text.as_deref().filter(|t| !t.is_empty()) {
-        trial.text(&mut out, 1, None, text)?;
+        trial.text(&mut out, 1, None, None, text)?;
     } else {
         lines(&trial, &mut out)?;
     }
@@ -117,9 +153,9 @@ fn lines(trial: &Trial<'_>, out: &mut impl Write) -> anyhow::Result<()> {
             && let Ok(Value::Object(object)) = serde_json::from_str::<Value>(line)
             && let Some(text) = object.get("text").and_then(Value::as_str)
         {
-            trial.text(out, number, object.get("id"), text)?;
+            trial.text(out, number, object.get("id"), object.get("from").and_then(Value::as_str), text)?;
         } else {
-            trial.text(out, number, None, line)?;
+            trial.text(out, number, None, None, line)?;
         }
     }
     Ok(())
@@ -131,31 +167,56 @@ struct Trial<'a> {
     checked: Checked,
     books: Books,
     replies: Replies,
+    /// Those who may report, where it matters who sends.
+    register: Option<Arc<Register>>,
+    /// What earlier texts left behind.
+    behind: RefCell<Behind>,
+}
+
+/// What texts leave behind for those after them.
+#[derive(Default)]
+struct Behind {
+    present: PresentStates,
+    locks: Locks,
+    phones: Vec<String>,
 }
 
 impl<'a> Trial<'a> {
-    fn new(checked: Checked, args: &'a Args) -> Self {
+    fn new(checked: Checked, args: &'a Args, register: Option<Register>, replies: Replies) -> Self {
+        let behind = RefCell::default();
+        if let Some(register) = register.map(Arc::new) {
+            let books = Books::new(&Roster { version: 0, books: vec![Arc::clone(&register)] });
+            return Self { args, checked, books, replies, register: Some(register), behind };
+        }
         // Without a list every code exists; one of the right length says how long codes are.
         let sample = checked.observer_digits.filter(|_| checked.observers.is_empty()).map(|n| "0".repeat(n.into()));
         let codes: Vec<String> = checked.observers.iter().cloned().chain(sample).collect();
         let books = Books::new(&roster(&checked, &codes, &args.language));
-        Self { args, checked, books, replies: Replies::built_in() }
+        Self { args, checked, books, replies, register: None, behind }
     }
 
     /// Reads one text and prints what was made of it.
-    fn text(&self, out: &mut impl Write, line: usize, id: Option<&Value>, text: &str) -> anyhow::Result<()> {
+    fn text(
+        &self,
+        out: &mut impl Write,
+        line: usize,
+        id: Option<&Value>,
+        from: Option<&str>,
+        text: &str,
+    ) -> anyhow::Result<()> {
+        let sender = from.or(self.args.senders.from.as_deref()).unwrap_or(PHONE);
         let order = OrderKey { received_us: 1, record: RecordKey { spool: Uuid::nil(), sequence: line as u64 } };
         let incoming = Incoming {
             order,
-            sender: PHONE,
-            sender_ton: 1,
+            sender,
+            sender_ton: if sender.contains(char::is_alphabetic) { 5 } else { 1 },
             destination: "20300",
             text,
             vouched: false,
             gaps: Vec::new(),
         };
         let mut understanding = understand(&incoming, &self.books);
-        if self.checked.observers.is_empty() {
+        if self.register.is_none() && self.checked.observers.is_empty() {
             // No codes are listed: those of the text exist.
             let codes: Vec<String> = understanding
                 .unknown
@@ -169,11 +230,22 @@ impl<'a> Trial<'a> {
             }
         }
         // Codes were added to the roster for this; nobody's phone is known here.
-        for known in &mut understanding.known {
-            Arc::make_mut(&mut known.report).notes.retain(|n| n.kind != "unverified_phone");
+        if self.register.is_none() {
+            for known in &mut understanding.known {
+                Arc::make_mut(&mut known.report).notes.retain(|n| n.kind != "unverified_phone");
+            }
         }
-        let decision = settle(&understanding, &mut PresentStates::default(), &self.replies);
-        let reports = self.reports(&understanding, &decision);
+        let mut behind = self.behind.borrow_mut();
+        if !self.args.in_turn {
+            *behind = Behind::default();
+        }
+        let phone = behind.phones.iter().position(|p| p == sender).unwrap_or_else(|| {
+            behind.phones.push(sender.to_owned());
+            behind.phones.len() - 1
+        });
+        admit(&mut understanding, i64::try_from(phone)?, &mut behind.locks);
+        let decision = settle(&understanding, &mut behind.present, &self.replies);
+        let reports = self.reports(&understanding, &decision, sender);
         for (i, mut one) in reports.into_iter().enumerate() {
             if let Some(fields) = one.as_object_mut() {
                 fields.insert("line".to_owned(), line.into());
@@ -192,12 +264,17 @@ impl<'a> Trial<'a> {
     }
 
     /// One object a report; one for the text when it has none.
-    fn reports(&self, understanding: &Understanding, decision: &Decision) -> Vec<Value> {
+    fn reports(&self, understanding: &Understanding, decision: &Decision, sender: &str) -> Vec<Value> {
         let mut out: Vec<(usize, Value)> = Vec::new();
         for (known, change) in understanding.known.iter().zip(&decision.changes) {
             let complaint = !known.report.rejected.is_empty() || !known.report.leftover.is_empty();
-            let outcome = if complaint { Outcome::Partial } else { Outcome::Accepted };
-            let mut one = self.report(&known.report, outcome);
+            let alone = understanding.known.len() == 1 && understanding.unknown.is_empty();
+            let outcome = match complaint {
+                _ if alone => decision.outcome,
+                true => Outcome::Partial,
+                false => Outcome::Accepted,
+            };
+            let mut one = self.report(&known.report, outcome, sender);
             one["missing"] = json!(change.missing);
             one["version"] = json!(known.checklist.version);
             one["text"] = json!(print::print(&known.checklist, &known.report));
@@ -207,14 +284,15 @@ impl<'a> Trial<'a> {
         let taken: Vec<usize> = out.iter().map(|(place, _)| *place).collect();
         let mut free = (0..).filter(|place| !taken.contains(place));
         for refused in &understanding.unknown {
-            let mut one = self.report(&refused.report, refused.outcome);
+            let mut one = self.report(&refused.report, refused.outcome, sender);
             // Nothing of it would be recorded.
             one["answers"] = json!({});
             out.push((free.next().unwrap_or(usize::MAX), one));
         }
         if out.is_empty() {
-            let mut one = self.report(&Report::default(), decision.outcome);
+            let mut one = self.report(&Report::default(), decision.outcome, sender);
             one["prefix"] = Value::Null;
+            one["from"] = Value::Null;
             one["comment"] = json!(understanding.comment);
             out.push((0, one));
         }
@@ -242,7 +320,8 @@ impl<'a> Trial<'a> {
         out
     }
 
-    fn report(&self, report: &Report, outcome: Outcome) -> Value {
+    fn report(&self, report: &Report, outcome: Outcome, sender: &str) -> Value {
+        let from = self.register.as_ref().map(|register| senders::is(register, report, sender));
         let checklist = self.checked.checklists.iter().find(|c| c.prefix == report.prefix);
         let rejected: Vec<Value> = report
             .rejected
@@ -252,7 +331,7 @@ impl<'a> Trial<'a> {
         json!({
             "outcome": outcome, "prefix": report.prefix, "observer": report.observer, "incident": report.incident,
             "serial": report.serial, "answers": report.answers, "rejected": rejected, "leftover": report.leftover,
-            "missing": [], "comment": report.comment, "notes": report.notes,
+            "missing": [], "comment": report.comment, "notes": report.notes, "from": from,
         })
     }
 }
@@ -262,10 +341,7 @@ fn roster(checked: &Checked, codes: &[String], language: &str) -> Roster {
     let mut known: Vec<&str> = codes.iter().map(String::as_str).collect();
     known.sort_unstable();
     known.dedup();
-    let forms = checked.checklists.iter().map(|c| Form::from(Checklist { state: ChecklistState::Live, ..c.clone() }));
-    let election =
-        Election { language: language.to_owned(), replies_per_hour: u32::MAX, ..Election::plain(0, "trial") };
-    let mut register = Register::new(election, forms.collect());
+    let mut register = Register::new(senders::open(language), senders::forms(checked));
     for (code, id) in known.into_iter().zip(1..) {
         register.add(&NewObserver { id, code, ..NewObserver::default() });
     }
@@ -280,6 +356,7 @@ fn print(out: &mut impl Write, one: &Value) -> std::io::Result<()> {
     let row = |out: &mut dyn Write, name: &str, value: String| {
         if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<9} {value}") }
     };
+    row(out, "from", one["from"].as_str().unwrap_or_default().to_owned())?;
     let join = |key: &str, each: fn(&Value) -> String| {
         one[key].as_array().map(|list| list.iter().map(each).collect::<Vec<_>>().join(", ")).unwrap_or_default()
     };

@@ -37,6 +37,8 @@ pub struct Delivery {
     pub hex: String,
     /// The bytes of `message_payload`, where there is one.
     pub payload: Option<String>,
+    /// Reference, total and part in the `sar_*` parameters, where it is a part.
+    pub sar: Option<[u16; 3]>,
 }
 
 impl Delivery {
@@ -55,12 +57,23 @@ impl Delivery {
             data_coding: 0,
             hex: hex(bytes),
             payload: None,
+            sar: None,
         }
     }
 
     /// Bytes in `message_payload`, with an empty `short_message`.
     pub fn payload(id: u64, source: &str, bytes: &[u8]) -> Self {
         Self { payload: Some(hex(bytes)), ..Self::bytes(id, source, &[]) }
+    }
+
+    /// A text in two segments that the `sar_*` parameters number; ids `id` and `id + 1`.
+    pub fn two_by_sar(id: u64, source: &str, text: &str, reference: u16) -> [Self; 2] {
+        let septets = gsm(text);
+        let (first, second) = septets.split_at(septets.len() / 2);
+        [(1, first), (2, second)].map(|(part, bytes)| Self {
+            sar: Some([reference, 2, part]),
+            ..Self::bytes(id + u64::from(part) - 1, source, bytes)
+        })
     }
 
     /// A text in two segments with an 8-bit reference; ids `id` and `id + 1`.
