@@ -23,7 +23,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use inline::{Disk, Fails, Inline};
+pub use inline::{Disk, Fails, Inline, crashed};
 
 use std::path::PathBuf;
 use std::sync::Arc;

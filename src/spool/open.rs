@@ -25,6 +25,10 @@ pub(super) const VERSION: i64 = 4;
 const WITHOUT_TEXTS: i64 = 3;
 /// Its name.
 pub(super) const FILE: &str = "spool.sqlite";
+/// Its write-ahead log.
+pub(super) const LOG: &str = "spool.sqlite-wal";
+/// The log's index.
+pub(super) const INDEX: &str = "spool.sqlite-shm";
 
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value);";
 
@@ -67,6 +71,12 @@ pub(super) fn reconnect(folder: &Path) -> Result<Connection, SpoolError> {
         Ok(_) => connect(folder),
         Err(error) => Err(SpoolError::Folder { folder: folder.to_owned(), error }),
     }
+}
+
+/// What SQLite says of a sync that fails.
+pub(super) fn sync_failed() -> SpoolError {
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+    rusqlite::Error::SqliteFailure(error, None).into()
 }
 
 pub(super) fn connect(folder: &Path) -> Result<Connection, SpoolError> {

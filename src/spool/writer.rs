@@ -51,6 +51,8 @@ pub(super) struct Writer {
     last_hour: LastHour,
     /// The log may hold the frames of a transaction that failed: they must never be taken for commits.
     stale_log: bool,
+    /// In a simulation: the disk takes what is written, and fails to sync it.
+    pub(super) sync_fails: bool,
     /// Thresholds of filling that were passed when it was last looked.
     filling: usize,
     meters: Meters,
@@ -75,6 +77,7 @@ impl Writer {
             trouble: None,
             last_hour: LastHour::default(),
             stale_log: false,
+            sync_fails: false,
             filling: 0,
             meters: Meters {
                 records: metrics::counter!("scrutineer_spool_records_total"),
@@ -152,6 +155,9 @@ impl Writer {
                 for append in waiting.iter().filter(|a| !refused(a)) {
                     batch::execute(&self.connection, &self.memory, &mut staged, append)?;
                 }
+                if self.sync_fails {
+                    return Err(open::sync_failed());
+                }
                 Ok::<_, SpoolError>(self.connection.execute_batch("COMMIT")?)
             })();
             if let Err(error) = result {
@@ -185,10 +191,37 @@ impl Writer {
         if waiting.is_empty() && !self.full { Ok(()) } else { Err(SpoolError::Full) }
     }
 
+    /// Commits what waits in a copy of the spool: in a simulation, what the disk holds if it came through
+    /// although the sync failed. What is there already stays, as nothing is written until the log is clear.
+    pub(super) fn write_beside(&self, waiting: &[Append], folder: &std::path::Path) -> Result<(), SpoolError> {
+        let broken = |error| SpoolError::Folder { folder: folder.to_owned(), error };
+        let is_record = |a: &&Append| !matches!(a.op, Op::Housekeep) && !self.full;
+        if folder.exists() || self.stale_log || !waiting.iter().any(|a| is_record(&a)) {
+            return Ok(());
+        }
+        std::fs::create_dir(folder).map_err(broken)?;
+        for file in [open::FILE, open::LOG] {
+            let from = self.options.folder.join(file);
+            if from.exists() {
+                std::fs::copy(from, folder.join(file)).map_err(broken)?;
+            }
+        }
+        let copy = open::connect(folder)?;
+        let mut staged = self.memory.stage();
+        copy.execute_batch("BEGIN IMMEDIATE")?;
+        for append in waiting.iter().filter(is_record) {
+            batch::execute(&copy, &self.memory, &mut staged, append)?;
+        }
+        Ok(copy.execute_batch("COMMIT")?)
+    }
+
     /// After a transaction that failed the log is begun anew: else what is left of it could be taken back
     /// by the next start, beside what was stored in its stead.
     fn clear_log(&mut self) -> Result<(), SpoolError> {
         if self.stale_log {
+            if self.sync_fails {
+                return Err(open::sync_failed());
+            }
             let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
             // A reader that stands in the way is done soon: then the next turn clears it.
             self.stale_log = busy != 0;

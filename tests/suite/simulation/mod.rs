@@ -56,12 +56,16 @@ const DRAINED: Duration = Duration::from_secs(1_500);
 /// Schedules of `make test`.
 const ROUNDS: usize = 100;
 
+/// See [`Outcome::seen`].
+type Seen = [u64; 6];
+
 /// What a run came to.
 struct Outcome {
     findings: Vec<String>,
     trace: Vec<String>,
-    /// Redeliveries, unanswered submits, lost commits, leases that ran out.
-    seen: [u64; 4],
+    /// Redeliveries, those of them to another account, unanswered submits, lost commits, leases that ran out,
+    /// and simulated seconds.
+    seen: Seen,
 }
 
 fn run(plan: &Plan) -> Outcome {
@@ -111,9 +115,9 @@ fn run(plan: &Plan) -> Outcome {
         sleep(Duration::from_secs(10)).await;
         let spools: Vec<Spooled> = (0..plan.topology.gateways).map(|at| read_spool(&site.spool(at))).collect();
         findings.extend(check(plan, &site, &spools).0);
-        let (unanswered, redelivered) = site.smsc.counts();
+        let (unanswered, redelivered, roamed) = site.smsc.counts();
         let [lost, lapsed] = site.db.counts();
-        Outcome { findings, trace: site.net.trace(), seen: [redelivered, unanswered, lost, lapsed] }
+        Outcome { findings, trace: site.net.trace(), seen: [redelivered, roamed, unanswered, lost, lapsed, begun.elapsed().as_secs()] }
     })
 }
 
@@ -189,11 +193,11 @@ fn what_a_slow_disk_stores_after_all_is_stored_once() {
 }
 
 /// Runs schedules on every processor; what they saw, added up. The first that fails ends all.
-fn run_all(seed: u64, rounds: u64) -> [u64; 4] {
-    let threads = if torture::is_long() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
+fn run_all(seed: u64, rounds: u64) -> Seen {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
     let work = || {
-        let mut seen = [0; 4];
+        let mut seen = Seen::default();
         loop {
             let round = next.fetch_add(1, Ordering::Relaxed);
             if round >= rounds {
@@ -210,7 +214,7 @@ fn run_all(seed: u64, rounds: u64) -> [u64; 4] {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut seen = [0; 4];
+        let mut seen = Seen::default();
         for thread in threads {
             match thread.join() {
                 Ok(of) => seen.iter_mut().zip(of).for_each(|(sum, n)| *sum += n),
@@ -226,12 +230,13 @@ fn every_schedule_keeps_the_promises() {
     let seed = torture::seed();
     let rounds = torture::rounds(ROUNDS, 20_000);
     let began = std::time::Instant::now();
-    let [redelivered, unanswered, lost, lapsed] = run_all(seed, rounds as u64);
+    let [redelivered, roamed, unanswered, lost, lapsed, simulated] = run_all(seed, rounds as u64);
     let seconds = began.elapsed().as_secs_f64();
     torture::figure(
         "simulated schedules of delays, cuts, partitions, crashes, failovers, failing disks and databases",
         &format!(
-            "{rounds} schedules: {redelivered} redeliveries, {unanswered} submits without answer, {lost} commits lost, {lapsed} leases that ran out | {seconds:.0} s, {:.0} schedules/s | nothing",
+            "{rounds} schedules: {redelivered} redeliveries, {roamed} of them to another link or host, {unanswered} submits without answer, {lost} commits lost, {lapsed} leases that ran out, {} hours simulated | {seconds:.0} s, {:.0} schedules/s | nothing",
+            simulated / 3_600,
             rounds as f64 / seconds
         ),
     );

@@ -68,6 +68,9 @@ pub enum Fault {
     SlowDisk(usize, u64),
     DiskFails(usize, Fails),
     DiskWorks(usize),
+    /// A worker neither reads nor writes, and keeps its connections and what its transactions hold.
+    Hang(usize),
+    Thaw(usize),
     SlowDatabase(u64),
     DatabaseFails(Failing),
     CrashAll,
@@ -93,7 +96,8 @@ impl Plan {
         // Two links that wait for one mark are woken in an order that tokio draws by lot.
         let committed = dice.once_in(6) && links == 1;
         let lease_seconds = *dice.pick(&[LEASE_SECONDS_MIN, LEASE_SECONDS]);
-        let topology = Topology { gateways, links, lanes, committed, lease_seconds };
+        let roams = gateways * links > 1 && dice.once_in(2);
+        let topology = Topology { gateways, links, lanes, committed, lease_seconds, roams };
         let texts = texts(&dice, topology);
         // A few runs have no faults at all: there nothing may happen twice.
         let faults = if dice.once_in(12) { 0 } else { 1 + dice.below(9) };
@@ -193,7 +197,7 @@ fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Faul
     let (gateway, worker) = (GATEWAYS[one], WORKERS[one]);
     let pairs = [(gateway, SMSC), (worker, gateway), (worker, DATABASE)];
     let (a, b) = *dice.pick(&pairs);
-    match dice.below(19) {
+    match dice.below(21) {
         0 | 1 => vec![(at, Fault::CrashGateway(one)), (until, Fault::StartGateway(one))],
         2 | 3 => vec![(at, Fault::CrashWorker(one)), (until, Fault::StartWorker(one))],
         4 => vec![(at, Fault::CrashSmsc), (until, Fault::StartSmsc)],
@@ -216,7 +220,7 @@ fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Faul
             vec![(at, Fault::SlowDisk(one, ms)), (until, Fault::SlowDisk(one, 0))]
         }
         14 => {
-            let how = *dice.pick(&[Fails::Full, Fails::ReadOnly]);
+            let how = *dice.pick(&[Fails::Full, Fails::ReadOnly, Fails::Sync]);
             vec![(at, Fault::DiskFails(one, how)), (until, Fault::DiskWorks(one))]
         }
         15 | 16 => {
@@ -230,6 +234,24 @@ fn fault(dice: &Dice, topology: Topology, texts: &[Text]) -> Vec<(Duration, Faul
             (at, Fault::Part(worker, DATABASE)),
             (until, Fault::Join(worker, gateway)),
             (until, Fault::Join(worker, DATABASE)),
+        ],
+        // A sync that fails, and often a host that restarts before the disk works again: what was refused may
+        // stand in the file all the same.
+        18 => {
+            let mut events = vec![(at, Fault::DiskFails(one, Fails::Sync)), (until, Fault::DiskWorks(one))];
+            if dice.once_in(2) {
+                let crash = at + dice.millis(0, 3_000);
+                events.push((crash, Fault::CrashGateway(one)));
+                events.push((crash + dice.millis(0, 6_000), Fault::StartGateway(one)));
+            }
+            events
+        }
+        // A worker that stands still, with all that it holds, until its watchdog restarts it.
+        19 => vec![
+            (at, Fault::Hang(one)),
+            (until, Fault::CrashWorker(one)),
+            (until, Fault::Thaw(one)),
+            (until + dice.millis(0, 2_000), Fault::StartWorker(one)),
         ],
         _ => {
             let ms = dice.millis(10, 4_000).as_millis() as u64;
@@ -262,6 +284,8 @@ impl Fault {
             Self::SlowDisk(at, ms) => site.slow_disk(at, ms),
             Self::DiskFails(at, how) => site.disk_fails(at, Some(how)),
             Self::DiskWorks(at) => site.disk_fails(at, None),
+            Self::Hang(at) => site.hang(at, true),
+            Self::Thaw(at) => site.hang(at, false),
             Self::SlowDatabase(ms) => site.db.slow(ms),
             Self::DatabaseFails(failing) => site.db.fail(failing),
             Self::CrashAll => {

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::dice::{Dice, world};
-use super::model::{Db, Failing, Handle};
+use super::model::{DATABASE, Db, Failing, Handle};
 use super::net::{Host, Net};
 use super::smsc::{SHORTCODE, SMSC, Smsc};
 
@@ -51,6 +51,8 @@ pub struct Topology {
     pub committed: bool,
     /// Seconds after which another host takes a reply over.
     pub lease_seconds: i32,
+    /// The SMSC delivers what a host did not answer to another one.
+    pub roams: bool,
 }
 
 /// A disk takes a batch in up to so many milliseconds more, or not at all.
@@ -128,7 +130,7 @@ impl Site {
         let net = Net::new(dice.split());
         let skew = |dice: &Dice| dice.bits() as i64 % 2_000_000;
         let db = Db::new(world(begun, skew(&dice), &dice), dice.split());
-        let smsc = Smsc::new(&net, dice.split());
+        let smsc = Smsc::new(&net, dice.split(), topology.roams);
         let dir = tempfile::Builder::new().prefix("scrutineer-simulation").tempdir_in(memory()).unwrap();
         let mut configs = Vec::new();
         let mut worlds = Vec::new();
@@ -172,6 +174,12 @@ impl Site {
     /// A disk takes nothing, for this reason; `None`: it works again.
     pub fn disk_fails(&self, gateway: usize, fails: Option<Fails>) {
         self.disks[gateway].lock().unwrap().fails = fails;
+    }
+
+    /// A worker stands still: nobody hears of it, and what it holds it holds. Or it moves again.
+    pub fn hang(&self, worker: usize, hangs: bool) {
+        self.net.part(WORKERS[worker], GATEWAYS[worker], hangs);
+        self.net.part(WORKERS[worker], DATABASE, hangs);
     }
 
     pub fn start_gateway(&mut self, at: usize) {
@@ -225,6 +233,10 @@ impl Site {
         if let Some(mut running) = self.gateways[at].take() {
             self.look_for_ends(GATEWAYS[at], &mut running.tasks);
             running.tasks.shutdown().await;
+            let came_through = self.dice.once_in(2);
+            if scrutineer::spool::crashed(&self.spool(at), came_through).unwrap() {
+                self.net.note(format_args!("what {} failed to sync stands in its file", GATEWAYS[at]));
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! An SMSC with faults of its own. It stores what phones send until the gateway has acknowledged it, and
 //! delivers again what was not when a session ended; it takes texts, and answers late, never, or with a
-//! refusal; its receipts come before the response, or long after.
+//! refusal; its receipts come before the response, or long after. One that roams gives what waits for a
+//! session that ended to another account of the number, as one queue for all binds does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub const SMSC: Host = "smsc";
 pub const SHORTCODE: &str = "4040";
 /// `deliver_sm` without response that it has at a time.
 const WINDOW: usize = 8;
+/// An SMSC that roams ends a session that has not answered a delivery for so long.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// How it treats what is submitted, in so many of a hundred.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +51,8 @@ pub struct Item {
     pub acked: bool,
     /// Times that it was written.
     pub sent: u32,
+    /// Accounts that it was written to.
+    pub to: BTreeSet<usize>,
     on_wire: bool,
     not_before: Instant,
 }
@@ -69,6 +74,28 @@ struct State {
     unanswered: u64,
     next_id: u64,
     redelivered: u64,
+    /// Redeliveries by another account than the one before.
+    roamed: u64,
+    /// Gives what waits for an account without a session to another one.
+    roams: bool,
+    /// Sessions of each account.
+    bound: BTreeMap<usize, usize>,
+}
+
+impl State {
+    /// What waits for accounts without a session goes to those that have one, most of it.
+    fn roam(&mut self, dice: &Dice) {
+        let live: Vec<usize> = self.bound.iter().filter(|(_, n)| **n > 0).map(|(account, _)| *account).collect();
+        if !self.roams || live.is_empty() {
+            return;
+        }
+        for item in self.items.iter_mut().filter(|item| !item.acked && !item.on_wire) {
+            if !live.contains(&item.account) && !dice.once_in(5) {
+                item.account = *dice.pick(&live);
+                item.not_before = item.not_before.max(Instant::now() + dice.millis(0, 3_000));
+            }
+        }
+    }
 }
 
 /// See the module. Clones are one.
@@ -82,7 +109,7 @@ pub struct Smsc {
 }
 
 impl Smsc {
-    pub fn new(net: &Net, dice: Dice) -> Self {
+    pub fn new(net: &Net, dice: Dice, roams: bool) -> Self {
         let state = State {
             items: Vec::new(),
             taken: Vec::new(),
@@ -90,6 +117,9 @@ impl Smsc {
             unanswered: 0,
             next_id: 0x4a00,
             redelivered: 0,
+            roamed: 0,
+            roams,
+            bound: BTreeMap::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -116,10 +146,11 @@ impl Smsc {
         self.lock().taken.clone()
     }
 
-    /// Submits whose outcome the gateway may not know, and deliveries that were made again.
-    pub fn counts(&self) -> (u64, u64) {
+    /// Submits whose outcome the gateway may not know, deliveries that were made again, and those of them that
+    /// another account was given.
+    pub fn counts(&self) -> (u64, u64, u64) {
         let state = self.lock();
-        (state.unanswered, state.redelivered)
+        (state.unanswered, state.redelivered, state.roamed)
     }
 
     /// Are all texts acknowledged?
@@ -130,7 +161,11 @@ impl Smsc {
     /// A part of a text goes to an account's queue.
     pub fn deliver(&self, account: usize, message: ShortMessage, of: Option<(usize, usize)>, delay: Duration) {
         let not_before = Instant::now() + delay;
-        self.lock().items.push(Item { account, message, of, acked: false, sent: 0, on_wire: false, not_before });
+        let to = BTreeSet::new();
+        let mut state = self.lock();
+        state.items.push(Item { account, message, of, acked: false, sent: 0, to, on_wire: false, not_before });
+        state.roam(&self.dice);
+        drop(state);
         self.changed.notify_waiters();
     }
 
@@ -153,6 +188,7 @@ impl Smsc {
         self.net.down(SMSC);
         self.tasks.lock().await.shutdown().await;
         let mut state = self.lock();
+        state.bound.clear();
         for item in &mut state.items {
             item.on_wire = false;
         }
@@ -170,9 +206,13 @@ impl Smsc {
         while session.turn(self, &mut pipe).await.is_some() {}
         let mut state = self.lock();
         state.unanswered += session.later.len() as u64;
-        for (_, item) in session.sent {
+        for (_, item, _) in session.sent {
             state.items[item].on_wire = false;
         }
+        if let Some(bound) = session.account.and_then(|account| state.bound.get_mut(&account)) {
+            *bound = bound.saturating_sub(1);
+        }
+        state.roam(&self.dice);
         drop(state);
         self.changed.notify_waiters();
     }
@@ -184,8 +224,8 @@ struct Session {
     read: BytesMut,
     out: BytesMut,
     sequence: u32,
-    /// Deliveries without response: sequence number and item.
-    sent: Vec<(u32, usize)>,
+    /// Deliveries without response: sequence number, item, and when it was written.
+    sent: Vec<(u32, usize, Instant)>,
     /// Responses that wait for their time.
     later: VecDeque<(Instant, u32, String)>,
 }
@@ -196,6 +236,11 @@ impl Session {
         let mut changed = std::pin::pin!(smsc.changed.notified());
         changed.as_mut().enable();
         let next = self.fill(smsc);
+        let late = self.sent.iter().any(|(.., at)| at.elapsed() >= ANSWER);
+        if late && smsc.lock().roams {
+            smsc.net.note("the SMSC ends a session that does not answer");
+            return None;
+        }
         let (mut reader, mut writer) = tokio::io::split(pipe);
         tokio::select! {
             biased;
@@ -228,7 +273,12 @@ impl Session {
         }
         let Some(account) = self.account else { return next };
         let mut state = smsc.lock();
-        let mut again = 0;
+        if state.roams
+            && let Some(at) = self.sent.iter().map(|(.., at)| *at).min()
+        {
+            next = next.min(at + ANSWER);
+        }
+        let (mut again, mut elsewhere) = (0, 0);
         for (at, item) in state.items.iter_mut().enumerate() {
             if item.account != account || item.acked || item.on_wire {
                 continue;
@@ -242,12 +292,14 @@ impl Session {
             }
             self.sequence += 1;
             again += u64::from(item.sent > 0);
+            elsewhere += u64::from(item.to.insert(account) && item.sent > 0);
             (item.on_wire, item.sent) = (true, item.sent + 1);
             smpp::encode(&mut self.out, 0, self.sequence, &Pdu::DeliverSm(item.message.clone()));
             smsc.net.note(format_args!("deliver account {account} item {at} {:?} time {}", item.of, item.sent));
-            self.sent.push((self.sequence, at));
+            self.sent.push((self.sequence, at, now));
         }
         state.redelivered += again;
+        state.roamed += elsewhere;
         next
     }
 
@@ -258,15 +310,22 @@ impl Session {
                 let account: usize = bind.system_id.trim_start_matches("account").parse().ok()?;
                 smpp::encode(&mut self.out, 0, sequence, &Pdu::BindTransceiverResp("smsc".to_owned()));
                 self.account = Some(account);
+                let mut state = smsc.lock();
+                *state.bound.entry(account).or_default() += 1;
+                state.roam(&smsc.dice);
             }
             Pdu::EnquireLink => smpp::encode(&mut self.out, 0, sequence, &Pdu::EnquireLinkResp),
             Pdu::Unbind => {
                 smpp::encode(&mut self.out, 0, sequence, &Pdu::UnbindResp);
-                self.account = None;
+                if let Some(account) = self.account.take()
+                    && let Some(bound) = smsc.lock().bound.get_mut(&account)
+                {
+                    *bound = bound.saturating_sub(1);
+                }
             }
             Pdu::DeliverSmResp => {
-                let at = self.sent.iter().position(|(s, _)| *s == sequence)?;
-                let (_, at) = self.sent.remove(at);
+                let at = self.sent.iter().position(|(s, ..)| *s == sequence)?;
+                let (_, at, _) = self.sent.remove(at);
                 smsc.net.note(format_args!("response to item {at}: {:#x}", frame.status));
                 let mut state = smsc.lock();
                 let item = &mut state.items[at];

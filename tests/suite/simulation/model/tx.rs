@@ -1,7 +1,10 @@
 //! A connection, and a transaction on it: it begins, sees, holds, changes, and ends.
 
+use std::time::Duration;
+
+use scrutineer::limits::DATABASE_PEER_SILENT_SECONDS;
 use scrutineer::store::StoreError;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::super::net::{Host, Net};
 use super::db::{Db, How, Lock};
@@ -143,12 +146,15 @@ impl Drop for ModelTx {
             return;
         }
         // The client went: the server learns it sooner or later, and a COMMIT may be on the wire.
-        let (db, id) = (self.conn.db.clone(), self.id);
+        let (db, id, net, host) = (self.conn.db.clone(), self.id, self.conn.net.clone(), self.conn.host);
         let commit = self.committing && db.dice.once_in(2);
         let learns = if db.dice.once_in(3) { db.dice.millis(0, 4_000) } else { db.dice.millis(0, 20) };
         if tokio::runtime::Handle::try_current().is_ok() {
             tokio::spawn(async move {
                 sleep(learns).await;
+                // Nothing is heard of a client that is parted or stands still: what it holds it holds until then.
+                let silent = Duration::from_secs(DATABASE_PEER_SILENT_SECONDS);
+                let _ = timeout(silent, net.reach(host, DATABASE)).await;
                 let _ = db.end(id, commit);
             });
         }
