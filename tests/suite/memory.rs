@@ -23,6 +23,8 @@ use super::support::site::Site;
 use super::support::torture::{figure, is_long, rounds, skip};
 use super::web::browser::Browser;
 
+mod worker;
+
 const LONG: Duration = Duration::from_secs(400);
 /// Between the numbers of two links.
 const APART: u64 = 10_000_000;
