@@ -22,8 +22,14 @@
 //! | what may be delivered again is forgotten with the process | 11 |
 //! | a reply decided anew does not learn the text that went | 143 |
 //!
-//! Not simulated: a sync that fails, or one thread that stands still (`spool::disk` and `hang` do both to the
-//! real processes); a worker that stands still as a whole is one that reaches nobody.
+//! A sync that fails leaves what it wrote in the file or not, and a crash finds either. A worker that stands still
+//! reaches nobody and keeps what its transactions hold, until its watchdog restarts it. Not simulated: one thread
+//! of several that stands still (`hang` does that to the real processes).
+//!
+//! On half of the sites with two hosts of one link each the SMSC roams: what waits for a host without a session
+//! goes to the other one. Both then store the text, and one incident. Between two links of one host it does not:
+//! while the disk takes seconds, a text that comes by the second link before the spool has said what the first
+//! one's session left in doubt is stored twice (seed 88, with that allowed).
 //!
 //! Not found within some hundred schedules, as the law leaves room for it where a failover lost commits, or as it
 //! is rarer: a reply's key by the part that came last, copies of parts that are not known, results without a row
@@ -53,8 +59,8 @@ use super::support::torture;
 /// All must have drained by then.
 const DRAINED: Duration = Duration::from_secs(1_500);
 
-/// Schedules of `make test`.
-const ROUNDS: usize = 100;
+/// Schedules of `make test`, and of `make torture`.
+const ROUNDS: (usize, usize) = (300, 10_000);
 
 /// See [`Outcome::seen`].
 type Seen = [u64; 6];
@@ -117,7 +123,11 @@ fn run(plan: &Plan) -> Outcome {
         findings.extend(check(plan, &site, &spools).0);
         let (unanswered, redelivered, roamed) = site.smsc.counts();
         let [lost, lapsed] = site.db.counts();
-        Outcome { findings, trace: site.net.trace(), seen: [redelivered, roamed, unanswered, lost, lapsed, begun.elapsed().as_secs()] }
+        Outcome {
+            findings,
+            trace: site.net.trace(),
+            seen: [redelivered, roamed, unanswered, lost, lapsed, begun.elapsed().as_secs()],
+        }
     })
 }
 
@@ -225,10 +235,19 @@ fn run_all(seed: u64, rounds: u64) -> Seen {
     })
 }
 
+/// The long form takes other schedules each time. The short one takes the same: what it finds is new.
+fn seed() -> u64 {
+    let is_free = torture::is_long() || std::env::var_os("SCRUTINEER_SEED").is_some();
+    if is_free { torture::seed() } else { 1 }
+}
+
 #[test]
 fn every_schedule_keeps_the_promises() {
-    let seed = torture::seed();
-    let rounds = torture::rounds(ROUNDS, 20_000);
+    let seed = seed();
+    let rounds = match std::env::var("SCRUTINEER_SCHEDULES") {
+        Ok(rounds) => rounds.parse().expect("SCRUTINEER_SCHEDULES is a number"),
+        Err(_) => torture::rounds(ROUNDS.0, ROUNDS.1),
+    };
     let began = std::time::Instant::now();
     let [redelivered, roamed, unanswered, lost, lapsed, simulated] = run_all(seed, rounds as u64);
     let seconds = began.elapsed().as_secs_f64();
@@ -244,7 +263,7 @@ fn every_schedule_keeps_the_promises() {
 
 #[test]
 fn a_seed_gives_the_same_run_each_time() {
-    let seed = torture::seed();
+    let seed = seed();
     for round in 0..torture::rounds(5, 200) as u64 {
         let plan = Plan::new(seed.wrapping_add(round));
         let (first, second) = (run(&plan).trace, run(&plan).trace);
