@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::check;
 use crate::config::Part;
-use crate::domain::checklist::{Checked, Checklist};
+use crate::domain::checklist::Checked;
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
