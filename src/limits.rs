@@ -263,6 +263,11 @@ pub const IMPORT_DEADLINE_SECONDS: u64 = 300;
 pub const LEASE_SECONDS: i32 = 120;
 /// Attempts at one reply: an unknown outcome is retried once.
 pub const REPLY_ATTEMPTS_MAX: i16 = 2;
+/// Seconds that a receipt waits for a response that names its id, before it may settle a text of unknown outcome:
+/// more than any link's response timeout and a worker's way to the database.
+pub const RECEIPT_WAITS_SECONDS: i32 = 420;
+/// Receipts without a text that a command shows; more are only counted.
+pub const RECEIPTS_SHOWN_MAX: i64 = 1_000;
 /// Seconds until a reply that found no link is tried again.
 pub const REPLY_RETRY_SECONDS: i32 = 15;
 /// Replies an hour to a phone whose election is not known.

@@ -8,6 +8,7 @@ use super::Secret;
 use super::pem::Pem;
 use crate::domain::alphabet::{DefaultAlphabet, LongMessages, SendAlphabet};
 use crate::domain::bind::Role;
+use crate::domain::message_id::MessageIdFormat;
 use crate::limits::BINDS_MAX;
 
 /// How to bind.
@@ -159,6 +160,12 @@ pub struct LinkConfig {
     /// Ask for delivery receipts?
     #[serde(default = "yes")]
     pub receipts: bool,
+    /// How the SMSC writes a text's id in its response and in receipts.
+    #[serde(default)]
+    pub message_id_format: MessageIdFormat,
+    /// Take what follows as the text where `sm_length` says more?
+    #[serde(default)]
+    pub tolerate_sm_length: bool,
     /// How a text of several segments is sent.
     #[serde(default)]
     pub long_messages: LongMessages,

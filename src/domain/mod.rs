@@ -12,6 +12,7 @@ pub mod decimal;
 pub mod digits;
 pub mod election;
 pub mod location;
+pub mod message_id;
 pub mod order;
 pub mod outcome;
 pub mod phone;

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::alphabet::DefaultAlphabet;
+use crate::domain::message_id::MessageIdFormat;
 
 /// Version of the protocol; gateway and worker of different versions refuse each other by name.
-pub const PROTOCOL: u16 = 3;
+pub const PROTOCOL: u16 = 4;
 
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,8 @@ pub enum FromGateway {
         group: String,
         /// Is it bound?
         bound: bool,
+        /// How its SMSC writes a text's id in responses and receipts.
+        ids: MessageIdFormat,
     },
     /// The connection is refused; the text says why.
     Refused(String),

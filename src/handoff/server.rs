@@ -26,6 +26,7 @@ use super::groups::Groups;
 use super::marks::Marks;
 use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Status, Submit, Vitals};
 use super::records::Reader;
+use crate::domain::message_id::MessageIdFormat;
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
 
 /// How long the first frame may take.
@@ -42,6 +43,8 @@ pub struct LinkName {
     pub group: String,
     /// Can replies go by it?
     pub sends: bool,
+    /// How its SMSC writes ids.
+    pub ids: MessageIdFormat,
 }
 
 /// What the server works with.
@@ -330,7 +333,10 @@ fn link_news(told: Option<&(LinkName, bool)>, now: Option<&(LinkName, bool)>) ->
     if told == now {
         return Vec::new();
     }
-    let said = |name: &LinkName, bound| FromGateway::Link { link: name.link.clone(), group: name.group.clone(), bound };
+    let said = |name: &LinkName, bound| {
+        let LinkName { link, group, ids, .. } = name.clone();
+        FromGateway::Link { link, group, bound, ids }
+    };
     let gone = told
         .filter(|(old, was)| *was && now.is_none_or(|(name, _)| (&name.link, &name.group) != (&old.link, &old.group)));
     gone.map(|(old, _)| said(old, false)).into_iter().chain(now.map(|(name, up)| said(name, *up))).collect()

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::judge;
+use crate::domain::message_id::MessageIdFormat;
 use crate::domain::order::{OrderKey, RecordKey};
 use crate::domain::phone;
 use crate::handoff::message::{Body, Mobile, Record, SubmitResult};
@@ -125,6 +126,13 @@ impl Item {
             Kind::Undecodable | Kind::Broken(_) => "undecodable",
             Kind::Corrupt => "corrupt",
             Kind::Redelivery { .. } => "redelivery",
+        }
+    }
+
+    /// A receipt's id is written as that link's SMSC does it.
+    pub fn ids_are(&mut self, of: impl FnOnce(&str) -> MessageIdFormat) {
+        if let Kind::Receipt { receipt: Some(receipt), .. } = &mut self.kind {
+            receipt.ids = of(&self.record.link);
         }
     }
 

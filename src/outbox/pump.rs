@@ -20,6 +20,7 @@ use crate::handoff::message::{FromWorker, Submit, link_of};
 use crate::limits::{EARLY_RECEIPTS_SLICE, LEASE_SECONDS, OUTBOX_SLICE_MAX};
 use crate::store::ledger::Upkeep;
 use crate::store::outbox::Leased;
+use crate::store::outbox_result::EarlyReceipt;
 use crate::store::{Health, Ledger, Store, StoreError, Transaction, Tx, micros};
 use crate::vitals::progress::Work;
 
@@ -219,12 +220,12 @@ impl<L: Ledger> Pump<L> {
         metrics::gauge!("scrutineer_outbox_rows", "state" => "due").set(due as f64);
         metrics::gauge!("scrutineer_outbox_rows", "state" => "leased").set(leased as f64);
         metrics::gauge!("scrutineer_submits_in_flight").set(ids.len() as f64);
-        Ok(self.store.transact(self.store.deadline(), MatchEarly).await?)
+        Ok(self.store.transact(self.store.deadline(), MatchEarly(Arc::clone(&self.links))).await?)
     }
 }
 
 /// Receipts that came before the result that names their id, on this host or another.
-struct MatchEarly;
+struct MatchEarly(Arc<Links>);
 
 impl<T: Tx> Transaction<T> for MatchEarly {
     type Output = ();
@@ -234,8 +235,11 @@ impl<T: Tx> Transaction<T> for MatchEarly {
         if waiting.is_empty() {
             return Ok(());
         }
-        let said: Vec<Receipt> =
-            waiting.iter().map(|r| Receipt::new(r.message_id.clone(), r.receipt.clone())).collect();
+        let said = |r: &EarlyReceipt| Receipt {
+            ids: self.0.ids_of_group(&r.link_group),
+            ..Receipt::new(r.message_id.clone(), r.receipt.clone())
+        };
+        let said: Vec<Receipt> = waiting.iter().map(said).collect();
         let records: Vec<ReceiptRecord<'_>> = waiting
             .iter()
             .zip(&said)

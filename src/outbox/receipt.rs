@@ -1,6 +1,7 @@
 //! Delivery receipts: which message they are about and what they say. Read as bytes, as their text is
 //! no text of a person; TLVs go first (SMPP 3.4, 5.3.2.12, 5.3.2.35, and appendix B).
 
+use crate::domain::message_id::MessageIdFormat;
 use crate::handoff::message::Mobile;
 
 /// What a receipt says.
@@ -12,6 +13,8 @@ pub struct Receipt {
     pub word: String,
     /// `delivered`, `undelivered`, or `None` while it is under way.
     pub state: Option<&'static str>,
+    /// How its SMSC writes ids.
+    pub ids: MessageIdFormat,
 }
 
 /// Bytes of an id; longer ones are no ids (SMPP 3.4, 5.2.23 allows 64).
@@ -51,7 +54,32 @@ impl Receipt {
             "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => Some("undelivered"),
             _ => None,
         };
-        Self { message_id, word, state }
+        Self { message_id, word, state, ids: MessageIdFormat::Auto }
+    }
+
+    /// Forms in which the response may have named the same id, each with its rank: one of rank 0 is the same id for
+    /// sure, any other must be of the phone that the receipt names.
+    pub fn forms(&self) -> Vec<(String, i16)> {
+        let Some((receipts, responses)) = self.ids.bases() else {
+            let all = if self.ids == MessageIdFormat::Auto {
+                id_forms(&self.message_id)
+            } else {
+                vec![self.message_id.clone()]
+            };
+            return all.into_iter().zip(0..).collect();
+        };
+        let mut forms = if self.ids.same_as_it_came() { vec![self.message_id.clone()] } else { Vec::new() };
+        if let Some(number) = number(&self.message_id, receipts) {
+            for form in written(number, responses) {
+                if !forms.contains(&form) {
+                    forms.push(form);
+                }
+            }
+        } else if forms.is_empty() {
+            // It is no number in that base: the setting is wrong for it, and as it came is all there is.
+            forms.push(self.message_id.clone());
+        }
+        forms.into_iter().map(|form| (form, 0)).collect()
     }
 }
 
@@ -120,6 +148,23 @@ pub fn id_forms(id: &str) -> Vec<String> {
     forms
 }
 
+/// An id as a number in a base; signs are no digits.
+fn number(id: &str, base: u32) -> Option<u128> {
+    if id.is_empty() || !id.chars().all(|c| c.is_digit(base)) {
+        return None;
+    }
+    u128::from_str_radix(id, base).ok()
+}
+
+/// A number as SMSCs write it in a base: bare, and with zeros before it up to the widths that are in use.
+fn written(number: u128, base: u32) -> Vec<String> {
+    let widths = [0usize, 8, 10, 16, 20];
+    if base == 10 {
+        return widths.iter().map(|width| format!("{number:0width$}")).collect();
+    }
+    widths.iter().flat_map(|width| [format!("{number:0width$x}"), format!("{number:0width$X}")]).collect()
+}
+
 /// A UUID with and without its dashes, in small and in capital letters.
 fn uuid_forms(id: &str) -> Option<[String; 4]> {
     let uuid = uuid::Uuid::parse_str(id).ok()?;
@@ -179,6 +224,33 @@ mod tests {
         }
         let id = "9f1c7a52-0000-4000-8000-00000000000a";
         assert_eq!(id_forms(&id.to_ascii_uppercase())[1], id);
+    }
+
+    #[test]
+    fn a_link_says_how_its_smsc_writes_ids_and_nothing_else_is_the_same_then() {
+        let forms = |id: &str, ids| {
+            let receipt = Receipt { ids, ..Receipt::new(id.to_owned(), "DELIVRD".to_owned()) };
+            receipt.forms()
+        };
+        let named = |id: &str, ids, response: &str| forms(id, ids).iter().find(|(f, _)| f == response).map(|f| f.1);
+        use MessageIdFormat::{Auto, Decimal, DecimalHex, Hex, HexDecimal, Verbatim};
+        // Response in hexadecimal, receipt in decimal: for sure, whatever the case and the zeros.
+        for response in ["a1b2", "A1B2", "0000a1b2", "0000A1B2", "000000000000A1B2"] {
+            assert_eq!(named("0000041394", HexDecimal, response), Some(0), "{response}");
+        }
+        assert_eq!(named("41394", HexDecimal, "41394"), None, "the same digits are another number");
+        assert_eq!(named("41394", Auto, "a1b2").map(|rank| rank > 0), Some(true), "a guess needs the phone");
+        for response in ["41394", "0000041394", "00041394"] {
+            assert_eq!(named("A1B2", DecimalHex, response), Some(0), "{response}");
+            assert_eq!(named("41394", Decimal, response), Some(0), "{response}");
+        }
+        assert_eq!(named("41394", Decimal, "a1b2"), None);
+        assert_eq!((named("a1B2", Hex, "0000A1B2"), named("10", Hex, "16")), (Some(0), None));
+        assert_eq!(forms("00A1", Verbatim), [("00A1".to_owned(), 0)]);
+        // What is no number there is looked for as it came.
+        assert_eq!(forms("9f-7", HexDecimal), [("9f-7".to_owned(), 0)]);
+        assert_eq!(forms("+1", Decimal), [("+1".to_owned(), 0)]);
+        assert!(forms(&"f".repeat(32), Hex).len() <= 16 && forms(&"9".repeat(60), Decimal).len() == 1);
     }
 
     proptest! {

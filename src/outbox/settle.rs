@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::receipt::{Receipt, id_forms};
+use super::receipt::Receipt;
 use crate::handoff::message::{NotSent, SubmitOutcome, SubmitResult};
 use crate::limits::{REPLY_RETRY_SECONDS, SUBMIT_SEGMENTS_MAX};
 use crate::store::outbox_result::{EarlyReceipt, ReceiptRows, ResultRows};
@@ -62,7 +62,7 @@ pub fn results<'a>(records: &[ResultRecord<'a>], receipts: &mut Vec<ReceiptRecor
         push(rows, record);
     }
     receipts.retain(|r| {
-        let Some(state) = r.receipt.state else { return true };
+        let Some(state) = r.receipt.state.filter(|_| r.receipt.ids.same_as_it_came()) else { return true };
         let place = named.get(&(r.group, r.receipt.message_id.as_str()));
         let Some((rows, at)) = place.and_then(|(round, at)| rounds.get_mut(*round).map(|rows| (rows, *at))) else {
             return true;
@@ -125,10 +125,10 @@ fn usable(id: &str) -> bool {
 pub fn receipts(records: &[ReceiptRecord<'_>]) -> ReceiptRows {
     let mut rows = ReceiptRows::default();
     for (no, r) in records.iter().enumerate() {
-        for (rank, form) in id_forms(&r.receipt.message_id).into_iter().enumerate() {
+        for (form, rank) in r.receipt.forms() {
             rows.receipt_no.push(i32::try_from(no).unwrap_or(i32::MAX));
             rows.form.push(form);
-            rows.rank.push(i16::try_from(rank).unwrap_or(i16::MAX));
+            rows.rank.push(rank);
             rows.link_group.push(r.group.to_owned());
             rows.phone_id.push(r.phone_id);
             rows.receipt.push(r.receipt.word.clone());
@@ -170,8 +170,7 @@ mod tests {
         let at = OffsetDateTime::UNIX_EPOCH;
         let (one, two) = (accepted(1, &["a", "b"]), accepted(2, &["c"]));
         let records = [&one, &two].map(|result| ResultRecord { group: "main", at, result });
-        let said =
-            |id: &str| Receipt { message_id: id.to_owned(), word: "DELIVRD".to_owned(), state: Some("delivered") };
+        let said = |id: &str| Receipt::new(id.to_owned(), "DELIVRD".to_owned());
         let (for_two, for_other) = (said("c"), said("x"));
         let mut receipts =
             [&for_two, &for_other].map(|receipt| ReceiptRecord { group: "main", at, receipt, phone_id: None }).to_vec();

@@ -27,12 +27,23 @@ pub enum BadBody {
     },
 }
 
+/// Reads the body of a frame of an SMSC whose `sm_length` may say more than follows, as one that counts characters
+/// wrongly: what follows is the text then. Another error of a body stays one.
+pub fn decode_tolerant(frame: &Frame) -> Result<Pdu, BadBody> {
+    match decode(frame) {
+        Err(BadBody::SmLength { .. }) if frame.id == CommandId::DeliverSm => {
+            Ok(Pdu::DeliverSm(short_message(frame.body(), true)?))
+        }
+        decoded => decoded,
+    }
+}
+
 /// Reads the body of a frame.
 pub fn decode(frame: &Frame) -> Result<Pdu, BadBody> {
     let body = frame.body();
     Ok(match frame.id {
-        CommandId::DeliverSm => Pdu::DeliverSm(short_message(body)?),
-        CommandId::SubmitSm => Pdu::SubmitSm(short_message(body)?),
+        CommandId::DeliverSm => Pdu::DeliverSm(short_message(body, false)?),
+        CommandId::SubmitSm => Pdu::SubmitSm(short_message(body, false)?),
         CommandId::DataSm => Pdu::DataSm(data_sm(body)?),
         CommandId::DeliverSmResp => Pdu::DeliverSmResp,
         CommandId::SubmitSmResp => Pdu::SubmitSmResp(only_string(body)),
@@ -183,7 +194,8 @@ fn is_plausible(message: &ShortMessage) -> bool {
     text(&message.service_type) && address(&message.source) && address(&message.destination)
 }
 
-fn short_message(body: &[u8]) -> Result<ShortMessage, BadBody> {
+/// `to_end`: where `sm_length` says more than follows, what follows is the text.
+fn short_message(body: &[u8], to_end: bool) -> Result<ShortMessage, BadBody> {
     best(body, |r| {
         let mut message = ShortMessage {
             service_type: r.string(6, "service_type")?,
@@ -202,7 +214,8 @@ fn short_message(body: &[u8]) -> Result<ShortMessage, BadBody> {
         r.u8("sm_default_msg_id")?;
         let length = r.u8("sm_length")?;
         let left = r.rest.len();
-        message.short_message = r.take(length.into()).ok_or(BadBody::SmLength { length, left })?.to_vec();
+        let take = if to_end { left.min(length.into()) } else { length.into() };
+        message.short_message = r.take(take).ok_or(BadBody::SmLength { length, left })?.to_vec();
         Ok(message)
     })
 }

@@ -21,7 +21,7 @@ pub mod statuses;
 pub mod tls;
 pub mod trace;
 
-pub use decode::{BadBody, decode};
+pub use decode::{BadBody, decode, decode_tolerant};
 pub use encode::{encode, encode_nack};
 pub use frame::{BadLength, Frame, split};
 pub use pdu::{Address, Bind, Pdu, ShortMessage};

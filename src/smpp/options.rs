@@ -7,6 +7,7 @@ use super::statuses::Statuses;
 use super::tls::TlsOptions;
 use crate::domain::alphabet::DefaultAlphabet;
 use crate::domain::bind::Role;
+use crate::domain::message_id::MessageIdFormat;
 use crate::text::alphabets::Sending;
 
 /// The bind request.
@@ -68,6 +69,10 @@ pub struct LinkOptions {
     pub overload_status: u32,
     /// Ask for delivery receipts, where the worker wants one?
     pub receipts: bool,
+    /// How its SMSC writes ids, which the worker matches.
+    pub message_ids: MessageIdFormat,
+    /// Does what follows count, where `sm_length` says more?
+    pub tolerate_sm_length: bool,
     /// How texts are sent.
     pub sending: Sending,
     /// What its responses' statuses mean.

@@ -17,7 +17,7 @@ use super::request::{Closed, Open};
 use super::roster::Loaded;
 use super::set_aside::Kept;
 use super::watermark::Mark;
-use super::{Store, StoreError, confirmed, outbox, phone, request, roster, set_aside, watermark};
+use super::{Store, StoreError, confirmed, outbox, outbox_unknown, phone, request, roster, set_aside, watermark};
 
 mod staff;
 mod tx;
@@ -182,6 +182,14 @@ impl Ledger for Store {
             }
             let lapsed = outbox::settle_lapsed(conn, spool, limit).await?;
             let expired = outbox::expire(conn, limit).await?;
+            let settled = outbox_unknown::settle(conn, limit).await?;
+            if settled > 0 {
+                tracing::info!(
+                    texts = settled,
+                    "texts of unknown outcome are settled by receipts whose id nobody told"
+                );
+                metrics::counter!("scrutineer_outbox_settled_by_phone_total").increment(settled);
+            }
             let (due, leased) = outbox::open_counts(conn).await?;
             Ok(Upkeep { lapsed, expired, due, leased })
         })

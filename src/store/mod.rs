@@ -24,6 +24,7 @@ pub mod migrate;
 pub mod observer;
 pub mod outbox;
 pub mod outbox_result;
+pub mod outbox_unknown;
 pub mod pages;
 pub mod past;
 pub mod phone;

@@ -87,7 +87,7 @@ pub async fn own_leased(
     .await?)
 }
 
-/// Takes due rows of these link groups under lease, the oldest first.
+/// Takes due rows of these link groups under lease: replies before texts to many, of each the oldest first.
 pub async fn take_due(
     conn: &mut PgConnection,
     spool: Uuid,
@@ -102,7 +102,7 @@ pub async fn take_due(
          WHERE p.id = o.phone_id AND o.id IN (
              SELECT id FROM outbox
              WHERE state = 'due' AND due_at <= now() AND expires_at > now() AND link_group = ANY($2)
-             ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+             ORDER BY kind <> 'reply', due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING o.id, o.attempt, o.link_group, o.source, p.msisdn AS destination, o.text, o.expires_at,
              (SELECT m.link FROM message m WHERE m.spool_id = o.spool_id AND m.sequence = o.sequence) AS link,
              o.kind <> 'reply' AS "bulk!""#,

@@ -171,6 +171,8 @@ fn options() -> LinkOptions {
         withhold: Duration::from_secs(5),
         overload_status: 0x08,
         receipts: true,
+        message_ids: Default::default(),
+        tolerate_sm_length: false,
         sending: Default::default(),
         statuses: Default::default(),
         validity: true,

@@ -1,6 +1,6 @@
 //! `scrutineer link dead-letters`: PDUs whose body could not be decoded, with their bytes. They were kept and
-//! acknowledged; once a setting (or the program) is mended they are decoded again, and go the way of any
-//! other message.
+//! acknowledged; once a setting of their link (`tolerate_sm_length`) or the program is mended they are decoded
+//! again, and go the way of any other message.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -10,14 +10,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::message::retry;
-use crate::config::Config;
-use crate::domain::alphabet::DefaultAlphabet;
+use crate::config::{Config, LinkConfig};
 use crate::domain::bind::link_of;
 use crate::domain::order::RecordKey;
 use crate::handoff::message::{Body, Record};
 use crate::limits::RETRY_ALL_MAX;
 use crate::role::support;
-use crate::smpp::{Pdu, decode, split, trace};
+use crate::smpp::{Pdu, decode, decode_tolerant, split, trace};
 use crate::store::{PgConnection, Store, set_aside};
 
 /// Arguments.
@@ -63,14 +62,16 @@ impl Letter {
         format!("{}:{}", self.spool.simple(), self.record.sequence)
     }
 
-    /// What the program makes of it now.
-    fn decoded(&self, alphabet: DefaultAlphabet) -> Result<Body, String> {
+    /// What the program makes of it now, by the settings of its link.
+    fn decoded(&self, link: Option<&LinkConfig>) -> Result<Body, String> {
+        let alphabet = link.map(|link| link.default_alphabet).unwrap_or_default();
         let frame = match split(&mut BytesMut::from(&self.pdu[..])) {
             Ok(Some(frame)) => frame,
             Ok(None) => return Err("it ends too soon".to_owned()),
             Err(error) => return Err(error.to_string()),
         };
-        match decode(&frame) {
+        let tolerate = link.is_some_and(|link| link.tolerate_sm_length);
+        match if tolerate { decode_tolerant(&frame) } else { decode(&frame) } {
             Ok(Pdu::DeliverSm(m) | Pdu::DataSm(m)) => Ok(m.into_body(alphabet)),
             Ok(_) => Err("it is no deliver_sm or data_sm".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -100,12 +101,11 @@ async fn letters(store: &Store, link: Option<&str>) -> anyhow::Result<Vec<Letter
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     let store = support::open_owner(config).await?;
     let letters = letters(&store, args.link.as_deref()).await?;
-    let alphabets: HashMap<&str, DefaultAlphabet> =
-        config.link.iter().map(|link| (link.name.as_str(), link.default_alphabet)).collect();
+    let links: HashMap<&str, &LinkConfig> = config.link.iter().map(|link| (link.name.as_str(), link)).collect();
     let (mut lines, mut readable) = (Vec::new(), Vec::new());
     for letter in &letters {
-        let alphabet = alphabets.get(link_of(&letter.record.link)).copied().unwrap_or_default();
-        let decoded = args.decode_again.then(|| letter.decoded(alphabet));
+        let link = links.get(link_of(&letter.record.link)).copied();
+        let decoded = args.decode_again.then(|| letter.decoded(link));
         let mut raw = letter.pdu.clone();
         trace::mask(&mut raw, args.full);
         let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();

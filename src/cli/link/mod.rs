@@ -1,6 +1,7 @@
 //! `scrutineer link`: see and steer the links of the gateway that runs, over its local socket.
 
 mod dead_letters;
+mod receipts;
 mod show;
 mod socket;
 mod trace;
@@ -68,6 +69,8 @@ enum Command {
     /// PDUs whose body could not be decoded, with their bytes; they were kept, and can be decoded again
     #[command(after_help = "Begin with --decode-again --preview; `scrutineer worker` must run for what follows.")]
     DeadLetters(dead_letters::Args),
+    /// Delivery receipts of the last day that belong to no text that is known
+    Receipts(receipts::Args),
     /// Print what goes over a link's wire, decoded and as hex; phone numbers and texts hidden, passwords always
     Trace {
         /// Name of the link
@@ -88,6 +91,9 @@ enum Command {
 pub fn main(config: &Path, args: Args) -> ExitCode {
     if let Command::DeadLetters(args) = args.command {
         return support::run_command(config, Part::Owner, async move |config| dead_letters::run(&config, args).await);
+    }
+    if let Command::Receipts(args) = args.command {
+        return support::run_command(config, Part::Owner, async move |config| receipts::run(&config, args).await);
     }
     let socket = match &args.socket {
         Some(socket) => socket.clone(),
@@ -141,7 +147,7 @@ async fn run(path: &Path, command: Command) -> anyhow::Result<ExitCode> {
             other => return done(other, || {}),
         },
         // Those lie in PostgreSQL, and were told above.
-        Command::DeadLetters(_) => {}
+        Command::DeadLetters(_) | Command::Receipts(_) => {}
         Command::Trace { link, seconds, full, json } => {
             return trace::run(socket, Request::Trace { link, seconds, full }, json).await;
         }

@@ -50,7 +50,13 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
     let server = Server {
         marks: marks.clone(),
         reader,
-        links: watch::channel(vec![Some(LinkName { link: "a".into(), group: "g".into(), sends: true })]).1,
+        links: watch::channel(vec![Some(LinkName {
+            link: "a".into(),
+            group: "g".into(),
+            sends: true,
+            ids: Default::default(),
+        })])
+        .1,
         bound: watched,
         groups,
         impossible,
@@ -195,7 +201,10 @@ async fn the_worker_hears_when_a_link_is_bound() {
     let rig = rig(0);
     let mut worker = worker(&rig).await;
     rig.bound.send_replace(vec![true]);
-    assert_eq!(recv(&mut worker).await, FromGateway::Link { link: "a".into(), group: "g".into(), bound: true });
+    assert_eq!(
+        recv(&mut worker).await,
+        FromGateway::Link { link: "a".into(), group: "g".into(), bound: true, ids: Default::default() }
+    );
 }
 
 #[tokio::test]

@@ -87,7 +87,8 @@ pub(super) async fn read<L: Ledger, S: dial::Stream>(
         match codec::decode_from_gateway(&frame).map_err(|e| gone(&e))? {
             Incoming::Records(records) => {
                 for (record, credit) in records {
-                    let item = Item::new(session.spool, record, credit);
+                    let mut item = Item::new(session.spool, record, credit);
+                    item.ids_are(|link| links.ids_of(link));
                     let ascends = session
                         .tracker
                         .lock()
@@ -105,8 +106,8 @@ pub(super) async fn read<L: Ledger, S: dial::Stream>(
                     }
                 }
             }
-            Incoming::Other(FromGateway::Link { link, group, bound }) => {
-                links.set(link, group, bound);
+            Incoming::Other(FromGateway::Link { link, group, bound, ids }) => {
+                links.set(link, group, bound, ids);
                 session.in_flight.wake.notify_one();
             }
             Incoming::Other(FromGateway::Confirmed { link, through }) => session.confirmed.say(link, through),

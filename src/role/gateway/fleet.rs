@@ -131,7 +131,12 @@ impl Fleet {
         if let Some(wanted) = self.wanted.get(&options.link) {
             desk.want(*wanted, Duration::ZERO);
         }
-        let name = LinkName { link: options.name.clone(), group: options.group.clone(), sends: options.role.submits() };
+        let name = LinkName {
+            link: options.name.clone(),
+            group: options.group.clone(),
+            sends: options.role.submits(),
+            ids: options.message_ids,
+        };
         self.names.send_modify(|names| {
             if let Some(place) = names.get_mut(at) {
                 *place = Some(name);

@@ -97,6 +97,8 @@ pub(super) fn link_options(config: &LinkConfig, bind: BindName) -> LinkOptions {
         overload_status: config.overload_status,
         redelivery: seconds(config.redelivery_seconds),
         receipts: config.receipts,
+        message_ids: config.message_id_format,
+        tolerate_sm_length: config.tolerate_sm_length,
         sending: Sending {
             long: config.long_messages,
             wide: config.reference_bits == 16,

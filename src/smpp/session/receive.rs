@@ -12,7 +12,7 @@ use crate::limits::{BEFORE_BIND_MAX, OVERLOAD_ANSWER_SECONDS};
 use crate::smpp::frame::Frame;
 use crate::smpp::overload::{Change, Reason, Rung, Sight};
 use crate::smpp::pdu::Pdu;
-use crate::smpp::{CommandId, decode};
+use crate::smpp::{CommandId, decode, decode_tolerant};
 
 impl Session<'_> {
     /// Has the window room for one more message? One may overshoot the link's share of bytes.
@@ -42,7 +42,8 @@ impl Session<'_> {
             return;
         }
         let alphabet = self.link.options.default_alphabet;
-        let (mut kind, mut body) = match decode(frame) {
+        let decoded = if self.link.options.tolerate_sm_length { decode_tolerant(frame) } else { decode(frame) };
+        let (mut kind, mut body) = match decoded {
             Ok(Pdu::DeliverSm(message) | Pdu::DataSm(message)) => {
                 if message.is_receipt() {
                     self.link.meters.receipts.increment(1);

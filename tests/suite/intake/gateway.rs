@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use scrutineer::domain::message_id::MessageIdFormat;
 use scrutineer::handoff::codec::{self, decode, encode};
 use scrutineer::handoff::message::{
     Body, FromGateway, FromWorker, Mobile, PROTOCOL, Record, Run, Submit, SubmitOutcome, SubmitResult,
@@ -29,6 +30,8 @@ struct State {
     answer: Answer,
     /// Refuse so many submits as busy.
     busy: usize,
+    /// How the SMSC writes ids.
+    ids: MessageIdFormat,
 }
 
 /// See the module.
@@ -61,6 +64,7 @@ impl Gateway {
             committed: 0,
             answer: Box::new(accept),
             busy: 0,
+            ids: MessageIdFormat::Auto,
         };
         let mut gateway = Self {
             dir: dir::fresh(),
@@ -103,6 +107,11 @@ impl Gateway {
 
     pub fn answer(&self, answer: impl Fn(&Submit) -> Option<SubmitOutcome> + Send + 'static) {
         self.state.lock().unwrap().answer = Box::new(answer);
+    }
+
+    /// The link's SMSC writes ids so; workers that connect from now on hear of it.
+    pub fn ids(&self, ids: MessageIdFormat) {
+        self.state.lock().unwrap().ids = ids;
     }
 
     pub fn busy(&self, times: usize) {
@@ -262,7 +271,12 @@ async fn serve(stream: UnixStream, state: Arc<Mutex<State>>, changed: Arc<Notify
                         live: state.spool,
                         host: "test".to_owned(),
                     });
-                    answer.push(FromGateway::Link { link: "main".to_owned(), group: "main".to_owned(), bound: true });
+                    answer.push(FromGateway::Link {
+                        link: "main".to_owned(),
+                        group: "main".to_owned(),
+                        bound: true,
+                        ids: state.ids,
+                    });
                 }
                 FromWorker::Read { run, after: from } => {
                     assert_eq!(run, state.spool);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use scrutineer::domain::message_id::MessageIdFormat;
 use scrutineer::handoff::message::{Body, Mobile, NotSent, SubmitOutcome, SubmitResult};
 use sqlx::Executor;
 
@@ -200,5 +201,105 @@ async fn after_an_outage_of_hours_stale_replies_expire_and_the_others_go_out_in_
     assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'sent'").await, 15);
     let answered: Vec<String> = gateway.submits().into_iter().map(|s| s.destination).collect();
     assert!((1..=5).all(|n| !answered.contains(&phone(n))), "stale ones were not sent");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_are_taken_before_texts_to_many_however_many_are_due() {
+    let database = database().await;
+    let mut db = database.owner().await;
+    db.execute("INSERT INTO phone (msisdn) VALUES ('355681234567')").await.unwrap();
+    let due = |kind: &str, count: u32, ago: u32| {
+        sqlx::AssertSqlSafe(format!(
+            "INSERT INTO outbox (id, kind, phone_id, link_group, source, text, state, due_at, expires_at)
+             SELECT gen_random_uuid(), '{kind}', p.id, 'main', '4321', 'x', 'due', now() - interval '{ago} minutes',
+                 now() + interval '1 day'
+             FROM phone p, generate_series(1, {count}) WHERE p.msisdn = '355681234567'"
+        ))
+    };
+    db.execute(due("broadcast", 20_000, 60)).await.unwrap();
+    db.execute(due("reply", 3, 1)).await.unwrap();
+    let groups = ["main".to_owned()];
+    let spool = uuid::Uuid::from_u128(1);
+    let first = scrutineer::store::outbox::take_due(&mut db, spool, &groups, 5, 60).await.unwrap();
+    let mut bulk: Vec<bool> = first.iter().map(|row| row.bulk).collect();
+    bulk.sort_unstable();
+    assert_eq!(bulk, [false, false, false, true, true], "all replies, though each bulk text is due for longer");
+    // Not by sorting what is due: the index has the order.
+    db.execute("ANALYZE outbox").await.unwrap();
+    let plan: Vec<String> = sqlx::query_scalar(
+        "EXPLAIN SELECT id FROM outbox WHERE state = 'due' AND due_at <= now() AND expires_at > now()
+             AND link_group = ANY(ARRAY['main']) ORDER BY kind <> 'reply', due_at LIMIT 5 FOR UPDATE SKIP LOCKED",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("outbox_due_first") && !plan.contains("Sort"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_links_format_of_ids_finds_the_reply_for_sure_and_nothing_else() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.ids(MessageIdFormat::HexDecimal);
+    gateway.answer(|submit| {
+        let id = if submit.destination == phone(1) { "0000A1B2" } else { "41394" };
+        Some(SubmitOutcome::Accepted { message_ids: vec![id.to_owned()] })
+    });
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=2).map(|n| (phone(n), report(n, "AA1"))));
+    gateway.settled(2).await;
+    // From a phone that the receipt does not name as ours: the id alone decides, and means A1B2, not 41394.
+    let last = gateway.append(now_us(), receipt(9, "41394", "DELIVRD"));
+    gateway.committed(last).await;
+    let mut db = database.owner().await;
+    let states: Vec<String> = replies(&mut db).await.into_iter().map(|r| r.0).collect();
+    assert_eq!(states, ["delivered", "sent"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_whose_id_nobody_told_settles_the_only_text_that_it_can_mean() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|_| Some(SubmitOutcome::Unknown));
+    let worker = Worker::start(&database, &gateway);
+    gateway.texts((1..=4).map(|n| (phone(n), report(n, "AA1"))));
+    // Each is sent twice, and nobody answers.
+    gateway.settled(8).await;
+    let mut db = database.owner().await;
+    until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown'", 4).await;
+    worker.stop().await;
+    // Observer 4 has another text of unknown outcome, so that a receipt may be of either.
+    db.execute(
+        "INSERT INTO outbox (id, kind, phone_id, link_group, source, text, state, attempt, unknown_before, expires_at,
+                             created_at)
+         SELECT gen_random_uuid(), kind, o.phone_id, link_group, source, text, state, attempt, unknown_before, expires_at,
+             created_at
+         FROM outbox o JOIN phone p ON p.id = o.phone_id WHERE p.msisdn = '355690000004'",
+    )
+    .await
+    .unwrap();
+    let worker = Worker::start(&database, &gateway);
+    gateway.append(now_us(), receipt(1, "never-told-1", "DELIVRD"));
+    // One of two attempts failed: the other may have arrived.
+    gateway.append(now_us(), receipt(2, "never-told-2", "UNDELIV"));
+    // Two ids for one text.
+    gateway.append(now_us(), receipt(3, "never-told-3", "DELIVRD"));
+    gateway.append(now_us(), receipt(3, "never-told-3b", "UNDELIV"));
+    let last = gateway.append(now_us(), receipt(4, "never-told-4", "DELIVRD"));
+    gateway.committed(last).await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 5);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown'").await, 5, "they wait first");
+    worker.stop().await;
+    db.execute("UPDATE early_receipt SET received_at = received_at - interval '10 minutes'").await.unwrap();
+    db.execute("UPDATE outbox SET created_at = created_at - interval '20 minutes'").await.unwrap();
+    let worker = Worker::start(&database, &gateway);
+    until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'delivered'", 1).await;
+    assert_eq!(
+        number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'delivered' AND message_id = 'never-told-1'").await,
+        1
+    );
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown'").await, 4);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 4, "what is not clear is kept");
     worker.stop().await;
 }

@@ -90,7 +90,8 @@ submits_per_second = 8
 submit_window = 20
 binds = 2
 default_alphabet = "latin1"
-prefixes = ["+355", "00355"]"#
+message_id_format = "hex-decimal"
+prefixes = ["355"]"#
     );
     assert_eq!(out.passwords, [("smpp-Vodafone-AL".to_owned(), "s\"cr#t".to_owned())]);
     assert!(!tables.contains("cr#t"), "a password is not printed");
@@ -99,7 +100,6 @@ prefixes = ["+355", "00355"]"#
         ("24", "throughput", Mend),
         ("18", "address-range", NoEqual),
         ("27", "alt-dcs", NoEqual),
-        ("28", "msg-id-type", Otherwise),
         ("29", "validityperiod", Otherwise),
         ("30", "source-addr-ton", Otherwise),
         ("31", "esm-class", NoEqual),

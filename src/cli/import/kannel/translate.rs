@@ -228,6 +228,7 @@ impl One<'_> {
             link.number("binds", binds);
         }
         self.alphabet(link);
+        self.ids(link);
         self.tls(link);
         self.prefixes(link);
     }
@@ -244,6 +245,24 @@ impl One<'_> {
                 let what = format!("`{}` is not among gsm7, latin1, ascii and utf8; gsm7 is taken", line.value);
                 self.note(line, Weight::Mend, what);
             }
+        }
+    }
+
+    /// Bit 0: the response's id is hexadecimal; bit 1: that of receipts.
+    fn ids(&mut self, link: &mut Link) {
+        let Some(line) = self.group.line("msg-id-type") else { return };
+        let value = line.value.to_ascii_lowercase();
+        let bits = value.strip_prefix("0x").map_or(value.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
+        match bits {
+            Some(0) => link.text("message_id_format", "decimal"),
+            Some(1) => link.text("message_id_format", "hex-decimal"),
+            Some(2) => link.text("message_id_format", "decimal-hex"),
+            Some(3) => link.text("message_id_format", "hex"),
+            _ => self.note(
+                line,
+                Weight::Mend,
+                format!("`{}` is none of 0x00 to 0x03; ids are matched in each form", line.value),
+            ),
         }
     }
 
@@ -270,7 +289,9 @@ impl One<'_> {
         let mut prefixes: Vec<String> = Vec::new();
         for key in ["preferred-prefix", "allowed-prefix"] {
             let Some(line) = self.group.line(key) else { continue };
-            prefixes.extend(line.value.split(';').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()));
+            // Numbers have no 00 and no + before their country's code here.
+            let bare = |p: &str| p.trim().trim_start_matches('+').trim_start_matches("00").to_owned();
+            prefixes.extend(line.value.split(';').map(bare).filter(|p| !p.is_empty()));
             if key == "allowed-prefix" {
                 self.note(
                     line,
@@ -309,6 +330,7 @@ impl One<'_> {
             "max-pending-submits",
             "instances",
             "alt-charset",
+            "msg-id-type",
             "use-ssl",
             "ssl-client-certkey-file",
             "preferred-prefix",
@@ -344,9 +366,6 @@ fn without_equal(key: &str) -> (Weight, &'static str) {
             (Otherwise, "type and plan are chosen by the number: letters 5/0, up to 8 digits 0/1, longer 1/1")
         }
         "bind-addr-ton" | "bind-addr-npi" => (NoEqual, "the bind says 0/0"),
-        "msg-id-type" => {
-            (Otherwise, "ids of responses and receipts are matched in each form: decimal, hexadecimal, padded")
-        }
         "esm-class" => (NoEqual, "the SMSC's own mode is asked for, with a segment's header marked"),
         "service-type" => (NoEqual, "service_type is left empty"),
         "wait-ack-expire" => {
