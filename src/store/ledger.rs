@@ -80,6 +80,9 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// [`phone::ids`], outside any transaction.
     fn phone_ids(&self, numbers: &[String]) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
 
+    /// [`phone::known`].
+    fn known_phone_ids(&self, numbers: &[String]) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
+
     /// [`outbox::own_leased`].
     fn own_leased(
         &self,
@@ -159,6 +162,10 @@ impl Ledger for Store {
 
     async fn phone_ids(&self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| phone::ids(conn, numbers).await).await
+    }
+
+    async fn known_phone_ids(&self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| phone::known(conn, numbers).await).await
     }
 
     async fn own_leased(&self, live: Uuid, runs: &[Uuid], except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {

@@ -232,7 +232,11 @@ pub async fn keep_early(conn: &mut PgConnection, receipts: &[EarlyReceipt]) -> R
         "INSERT INTO early_receipt (link_group, message_id, receipt, phone_id, received_at)
          SELECT DISTINCT ON (u.a, u.b) u.* FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
              AS u (a, b, c, d, e) ORDER BY u.a, u.b, u.e DESC
-         ON CONFLICT (link_group, message_id) DO UPDATE SET receipt = excluded.receipt, received_at = excluded.received_at",
+         ON CONFLICT (link_group, message_id) DO UPDATE SET receipt = excluded.receipt,
+             phone_id = coalesce(excluded.phone_id, early_receipt.phone_id),
+             -- One that is read again waits since it came first.
+             received_at = CASE WHEN early_receipt.receipt = excluded.receipt
+                                THEN least(early_receipt.received_at, excluded.received_at) ELSE excluded.received_at END",
         &groups[..] as &[&str],
         &ids[..] as &[&str],
         &words[..] as &[&str],

@@ -62,17 +62,18 @@ impl<L: Ledger> Transaction<L::Tx> for Incomplete<'_, '_, L> {
     }
 }
 
-/// Keys of the phones in these items. Unknown phones of messages get a row; a receipt's needs none.
+/// Keys of the phones in these items. Unknown phones of messages get a row; a receipt's needs none, as no text
+/// of ours can have gone there.
 pub(super) async fn phone_ids<L: Ledger>(
     session: &Session<L>,
     items: &[Item],
 ) -> Result<HashMap<String, i64>, StoreError> {
     let mut known: HashMap<String, i64> = HashMap::new();
-    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    let (mut senders, mut receipted) = (BTreeSet::new(), BTreeSet::new());
     for item in items {
-        let phone = match &item.kind {
-            Kind::Sms(sms) => &sms.phone,
-            Kind::Receipt { phone, .. } => phone,
+        let (phone, wanted) = match &item.kind {
+            Kind::Sms(sms) => (&sms.phone, &mut senders),
+            Kind::Receipt { phone, .. } => (phone, &mut receipted),
             _ => continue,
         };
         if known.contains_key(phone) {
@@ -82,19 +83,23 @@ pub(super) async fn phone_ids<L: Ledger>(
             Some(id) => {
                 known.insert(phone.clone(), id);
             }
-            None if matches!(item.kind, Kind::Sms(_)) => {
-                wanted.insert(phone);
+            None => {
+                wanted.insert(phone.clone());
             }
-            None => {}
         }
     }
-    if !wanted.is_empty() {
-        let numbers: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-        let found = session.store.phone_ids(&numbers).await?;
-        for (number, id) in found {
-            session.phones.put(&number, id);
-            known.insert(number, id);
-        }
+    let mut found = Vec::new();
+    if !senders.is_empty() {
+        let numbers: Vec<String> = senders.iter().cloned().collect();
+        found = session.store.phone_ids(&numbers).await?;
+    }
+    let numbers: Vec<String> = receipted.difference(&senders).cloned().collect();
+    if !numbers.is_empty() {
+        found.extend(session.store.known_phone_ids(&numbers).await?);
+    }
+    for (number, id) in found {
+        session.phones.put(&number, id);
+        known.insert(number, id);
     }
     Ok(known)
 }

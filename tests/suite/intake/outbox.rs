@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use scrutineer::domain::message_id::MessageIdFormat;
 use scrutineer::handoff::message::{Body, Mobile, NotSent, SubmitOutcome, SubmitResult};
+use scrutineer::limits::{RECEIPT_WAITS_SECONDS, RECEIPTS_SHOWN_MAX};
 use sqlx::Executor;
 
 use super::gateway::{Gateway, message, now_us};
@@ -291,7 +292,11 @@ async fn a_receipt_whose_id_nobody_told_settles_the_only_text_that_it_can_mean()
     assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 5);
     assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown'").await, 5, "they wait first");
     worker.stop().await;
-    db.execute("UPDATE early_receipt SET received_at = received_at - interval '10 minutes'").await.unwrap();
+    sqlx::query("UPDATE early_receipt SET received_at = received_at - make_interval(secs => $1::int)")
+        .bind(RECEIPT_WAITS_SECONDS + 1)
+        .execute(&mut db)
+        .await
+        .unwrap();
     db.execute("UPDATE outbox SET created_at = created_at - interval '20 minutes'").await.unwrap();
     let worker = Worker::start(&database, &gateway);
     until(&mut db, "SELECT count(*) FROM outbox WHERE state = 'delivered'", 1).await;
@@ -302,4 +307,21 @@ async fn a_receipt_whose_id_nobody_told_settles_the_only_text_that_it_can_mean()
     assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown'").await, 4);
     assert_eq!(number(&mut db, "SELECT count(*) FROM early_receipt").await, 4, "what is not clear is kept");
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_receipts_that_found_no_text_the_newest_are_listed_and_all_are_counted() {
+    let database = database().await;
+    let mut db = database.owner().await;
+    sqlx::query(
+        "INSERT INTO early_receipt (link_group, message_id, receipt, received_at)
+         SELECT 'main', 'id-' || n, 'DELIVRD', now() - make_interval(secs => n::int) FROM generate_series(1, $1::int) AS n",
+    )
+    .bind(i32::try_from(RECEIPTS_SHOWN_MAX).unwrap() + 5)
+    .execute(&mut db)
+    .await
+    .unwrap();
+    let (listed, count) = scrutineer::store::outbox_unknown::unmatched(&mut db, None).await.unwrap();
+    assert_eq!((i64::try_from(listed.len()).unwrap(), count), (RECEIPTS_SHOWN_MAX, RECEIPTS_SHOWN_MAX + 5));
+    assert_eq!(listed[0].message_id, "id-1");
 }

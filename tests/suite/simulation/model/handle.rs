@@ -135,6 +135,10 @@ impl Ledger for Handle {
         self.in_time(DEADLINE, self.alone(async |tx| tx.phones(numbers).await)).await
     }
 
+    async fn known_phone_ids(&self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        self.in_time(DEADLINE, self.alone(async |tx| tx.known_phones(numbers))).await
+    }
+
     async fn own_leased(&self, live: Uuid, runs: &[Uuid], except: &[Uuid], limit: i64) -> Result<Vec<Leased>> {
         let work = self.alone(async |tx| tx.own_leased(live, runs, except, limit, self.lease_seconds).await);
         Ok(self.rows(&self.in_time(DEADLINE, work).await?))

@@ -202,8 +202,10 @@ impl Tables {
         }
         for (key, r) in newest {
             let there = self.early.get(&key);
-            let phone_id = there.map_or(r.phone_id, |there| there.phone_id);
-            self.early.insert(key, EarlyReceipt { phone_id, ..r.clone() });
+            let phone_id = r.phone_id.or(there.and_then(|there| there.phone_id));
+            let first = there.filter(|there| there.receipt == r.receipt).map_or(r.received_at, |t| t.received_at);
+            let received_at = first.min(r.received_at);
+            self.early.insert(key, EarlyReceipt { phone_id, received_at, ..r.clone() });
         }
     }
 

@@ -113,4 +113,8 @@ impl ModelTx {
         }
         self.see(|t| t.phone_ids(numbers))
     }
+
+    pub fn known_phones(&self, numbers: &[String]) -> Result<Vec<(String, i64)>> {
+        self.see(|t| t.phone_ids(numbers))
+    }
 }
