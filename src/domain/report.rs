@@ -1,6 +1,7 @@
 //! What the grammar made of a text: reports with answers, what was refused and why, and the rest.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::value::Answers;
@@ -83,5 +84,5 @@ pub struct Report {
     /// Text that was not understood and is quoted back to the observer.
     pub leftover: String,
     /// Notes for staff.
-    pub notes: Vec<Note>,
+    pub notes: SmallVec<[Note; 1]>,
 }

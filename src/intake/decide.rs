@@ -114,7 +114,7 @@ pub struct Understanding {
     /// Observer, where it is known.
     pub observer: Option<i32>,
     /// Reports to record; empty when `refused`.
-    pub known: Vec<KnownReport>,
+    pub known: SmallVec<[KnownReport; 1]>,
     /// Reports (or headers) that were read and cannot be recorded, each with why.
     pub unknown: Vec<Refused>,
     /// Text outside every report, to be quoted back.
@@ -206,7 +206,7 @@ pub struct Decision {
     /// Observer, where it is known.
     pub observer: Option<i32>,
     /// Changes, in the order of the reports.
-    pub changes: Vec<SubmissionChange>,
+    pub changes: SmallVec<[SubmissionChange; 1]>,
     /// For staff, as stored in `message.reading`.
     pub reading: Reading,
     /// The answer to the observer; `None` when there is none to give.

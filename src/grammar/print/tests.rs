@@ -112,7 +112,7 @@ fn lexicon(checklist: &Checklist) -> Lexicon {
 fn said(reading: &Reading) -> Option<Report> {
     let [found] = reading.reports.as_slice() else { return None };
     let clean = !found.doubtful && reading.leftover.is_empty() && found.report.rejected.is_empty();
-    clean.then(|| Report { prefix: Default::default(), notes: Vec::new(), ..found.report.clone() })
+    clean.then(|| Report { prefix: Default::default(), notes: Default::default(), ..found.report.clone() })
 }
 
 proptest! {

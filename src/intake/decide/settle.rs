@@ -14,7 +14,7 @@ use crate::domain::submission::Assertion;
 /// Applies a text to the present state of the submissions that it touches (a submission that is not in
 /// `present` is new), brings `present` up to date, and writes the reply.
 pub fn settle(understanding: &Understanding, present: &mut PresentStates, replies: &Replies) -> Decision {
-    let mut changes: Vec<SubmissionChange> = Vec::with_capacity(understanding.known.len());
+    let mut changes: SmallVec<[SubmissionChange; 1]> = SmallVec::with_capacity(understanding.known.len());
     let mut asides: SmallVec<[Aside<'_>; 1]> = SmallVec::new();
     for known in &understanding.known {
         let (change, aside) = report(understanding, known, present);

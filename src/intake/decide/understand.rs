@@ -37,7 +37,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
         refused: None,
         election: None,
         observer: None,
-        known: Vec::new(),
+        known: SmallVec::new(),
         unknown: Vec::new(),
         leftover: String::new(),
         comment: None,
@@ -85,7 +85,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
             break;
         }
     }
-    let Some((worth, book, reading, senders)) = best else {
+    let Some((worth, book, mut reading, senders)) = best else {
         out.refused = Some(Outcome::UnknownChecklist);
         out.leftover = incoming.text.chars().take(60).collect();
         return out;
@@ -102,7 +102,7 @@ pub fn understand(incoming: &Incoming<'_>, books: &Books) -> Understanding {
     } else {
         authenticate::hidden(incoming.text, book, &reading.reports, &senders)
     };
-    for (place, (found, named)) in reading.reports.into_iter().zip(senders).enumerate() {
+    for (place, (found, named)) in reading.reports.iter_mut().zip(senders).enumerate() {
         report(&mut out, &at, place, found, named);
     }
     if let Some(hidden) = hidden {
@@ -204,16 +204,16 @@ pub(super) fn never_answered(incoming: &Incoming<'_>, phone: &str) -> bool {
         || phone == normalised(incoming.destination)
 }
 
-fn report<'a>(out: &mut Understanding, at: &Context<'a>, place: usize, found: Found, named: Option<&'a Observer>) {
+fn report<'a>(out: &mut Understanding, at: &Context<'a>, place: usize, found: &mut Found, named: Option<&'a Observer>) {
     let mut who = who(at.book, named, at.phone);
-    let verdict = if at.vouched { Verdict::NotAsked } else { verdict(at.book, &found, &who) };
+    let verdict = if at.vouched { Verdict::NotAsked } else { verdict(at.book, found, &who) };
     let place = u16::try_from(place).unwrap_or(u16::MAX);
     let proven = verdict == Verdict::Right && at.book.register.election.auth == AuthPolicy::UnknownPhones;
     if proven {
         who.refused = None;
     }
-    let Found { mut report, checklist, doubtful, .. } = found;
-    let entry = checklist.as_ref().and_then(|c| at.book.entries.get(&c.prefix));
+    let mut report = std::mem::take(&mut found.report);
+    let entry = found.checklist.as_ref().and_then(|c| at.book.entries.get(&c.prefix));
     if let Some(observer) = who.observer
         && out.observer.is_none()
     {
@@ -222,7 +222,7 @@ fn report<'a>(out: &mut Understanding, at: &Context<'a>, place: usize, found: Fo
     }
     let refused = match entry {
         None => Some(Outcome::UnknownChecklist),
-        Some(entry) => refusal(out.order.received_us, at, entry, doubtful, &who).or_else(|| {
+        Some(entry) => refusal(out.order.received_us, at, entry, found.doubtful, &who).or_else(|| {
             let observer = who.observer?;
             if let Verdict::Right | Verdict::Wrong = verdict {
                 out.tried.push(Tried {

@@ -107,7 +107,15 @@ fn read(report: Report, refused: Option<String>, checklists: &[Checklist], langu
             (r.code.into(), r.value, why)
         })
         .collect();
-    Read { header, refused, answers, rejected, comment: report.comment, leftover: report.leftover, notes: report.notes }
+    Read {
+        header,
+        refused,
+        answers,
+        rejected,
+        comment: report.comment,
+        leftover: report.leftover,
+        notes: report.notes.into_vec(),
+    }
 }
 
 fn reason_words(reason: &str) -> &'static str {

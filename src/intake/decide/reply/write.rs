@@ -176,21 +176,24 @@ fn head(told: &Told<'_>) -> Key {
 fn say(draft: &mut Draft<'_>, told: &Told<'_>) {
     let report = told.report;
     let observer = report.observer.as_deref().unwrap_or_default();
-    let name =
-        if observer.is_empty() { report.prefix.clone() } else { format_smolstr!("{} {observer}", report.prefix) };
+    let mut name = draft.word(&report.prefix);
+    if !observer.is_empty() {
+        draft.word(" ");
+        name.1 = draft.word(observer).1;
+    }
     let answers = match report.answers.len() {
         1 => draft.fill(Key::AnswersOne, &[]),
         n => draft.fill(Key::AnswersMany, &[(Slot::Count, Filled::Text(&format_smolstr!("{n}")))]),
     };
-    let minutes = format_smolstr!("{}", told.minutes);
+    let minutes = if told.minutes == 0 { SmolStr::new_static("0") } else { format_smolstr!("{}", told.minutes) };
     let values = [
-        (Slot::Report, Filled::Text(&name)),
+        (Slot::Report, Filled::Said(name)),
         (Slot::Count, Filled::Text(&minutes)),
         (Slot::Answers, Filled::Said(answers)),
         (Slot::Prefix, Filled::Text(&report.prefix)),
         (Slot::Observer, Filled::Text(observer)),
         (Slot::Form, Filled::Text(told.instead.unwrap_or_default())),
-        (Slot::Text, Filled::Text(&name)),
+        (Slot::Text, Filled::Said(name)),
     ];
     draft.text(head(told), &values);
     if !matches!(
