@@ -15,8 +15,8 @@ use crate::domain::value::{Answers, Value};
 #[derive(Debug, Clone, Default)]
 pub struct Logic {
     asked: Vec<Asked>,
-    /// Places in `asked`, by code.
-    by_code: Vec<u16>,
+    /// Places in `asked`, by code, each with the code's [`beginning`].
+    by_code: Vec<(u64, u16)>,
     checks: Vec<Check>,
     /// Numeric columns of the location that are spoken of, each once.
     figures: Vec<Box<str>>,
@@ -41,6 +41,13 @@ pub struct Check {
     pub formula: Formula,
 }
 
+/// The first eight bytes of a code, in an order that is the codes' own.
+fn beginning(code: &str) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(code.as_bytes()).for_each(|(slot, b)| *slot = *b);
+    u64::from_be_bytes(bytes)
+}
+
 impl Logic {
     /// Makes a checklist's conditions and rules ready.
     ///
@@ -58,8 +65,8 @@ impl Logic {
             let when = conditions.map(read).collect::<Result<Vec<_>, _>>()?;
             asked.push(Asked { code: SmolStr::new(&question.code), required, when });
         }
-        let mut by_code: Vec<u16> = (0u16..).take(asked.len()).collect();
-        by_code.sort_by_key(|i| asked.get(usize::from(*i)).map(|a| a.code.clone()));
+        let mut by_code: Vec<(u64, u16)> = (0u16..).zip(&asked).map(|(i, a)| (beginning(&a.code), i)).collect();
+        by_code.sort_by_key(|(_, i)| asked.get(usize::from(*i)).map(|a| a.code.clone()));
         let check = |rule: &Rule| Ok::<_, String>(Check { rule: rule.clone(), formula: read(&rule.expr)? });
         let checks = checklist.rules.iter().map(check).collect::<Result<Vec<_>, _>>()?;
         let formulas = asked.iter().flat_map(|a| &a.when).chain(checks.iter().map(|c| &c.formula));
@@ -87,13 +94,20 @@ impl Logic {
     /// Which questions have an answer or a withdrawal: both lists are sorted by code, and walked once.
     fn answered(&self, answers: &Answers) -> Places {
         let mut out = Places(SmallVec::from_elem(0, self.asked.len().div_ceil(64)));
-        let mut questions = self.by_code.iter().filter_map(|i| Some((*i, &self.asked.get(usize::from(*i))?.code)));
+        let mut questions = self.by_code.iter();
         let mut question = questions.next();
         for code in answers.keys() {
-            while let Some((place, known)) = question {
-                match known.cmp(code) {
+            let begins = beginning(code);
+            while let Some((known, place)) = question {
+                let place = usize::from(*place);
+                // Codes that are no longer are told apart by it.
+                let rest = || match self.asked.get(place) {
+                    Some(asked) if asked.code.len().max(code.len()) > size_of_val(&begins) => asked.code.cmp(code),
+                    _ => Ordering::Equal,
+                };
+                match known.cmp(&begins).then_with(rest) {
                     Ordering::Greater => break,
-                    Ordering::Equal => out.add(usize::from(place)),
+                    Ordering::Equal => out.add(place),
                     Ordering::Less => {}
                 }
                 question = questions.next();
