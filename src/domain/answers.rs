@@ -8,6 +8,7 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::value::Value;
@@ -15,10 +16,13 @@ use super::value::Value;
 /// A code with its answer; `None` is a withdrawn one (`*`).
 type Entry = (SmolStr, Option<Value>);
 
+/// Answers on their way into a list: those of most reports stand on the stack.
+type Gathered = SmallVec<[Entry; 16]>;
+
 /// Answers by question code. `None` is a withdrawn answer (`*`).
 #[derive(Clone, Default)]
 pub struct Answers {
-    list: Option<Arc<Vec<Entry>>>,
+    list: Option<Arc<[Entry]>>,
 }
 
 impl Answers {
@@ -28,15 +32,17 @@ impl Answers {
     }
 
     fn entries(&self) -> &[Entry] {
-        self.list.as_deref().map_or(&[], Vec::as_slice)
+        self.list.as_deref().unwrap_or_default()
     }
 
     fn place(&self, code: &str) -> Result<usize, usize> {
         self.entries().binary_search_by(|(known, _)| known.as_str().cmp(code))
     }
 
-    fn own(&mut self) -> &mut Vec<Entry> {
-        Arc::make_mut(self.list.get_or_insert_default())
+    /// So many entries, in order and each code once, in one stretch of memory.
+    pub(crate) fn listed(count: usize, mut entries: impl Iterator<Item = Entry>) -> Self {
+        let list = (count > 0).then(|| (0..count).map(|_| entries.next().unwrap_or_default()).collect());
+        Self { list }
     }
 
     /// How many there are.
@@ -63,9 +69,17 @@ impl Answers {
     pub fn insert(&mut self, code: impl Into<SmolStr>, value: Option<Value>) -> Option<Option<Value>> {
         let code = code.into();
         match self.place(&code) {
-            Ok(i) => self.own().get_mut(i).map(|(_, old)| std::mem::replace(old, value)),
+            Ok(i) => {
+                let list = self.list.as_mut().map(Arc::make_mut);
+                list.and_then(|l| l.get_mut(i)).map(|(_, old)| std::mem::replace(old, value))
+            }
             Err(i) => {
-                self.own().insert(i, (code, value));
+                let (before, after) = self.entries().split_at_checked(i).unwrap_or_default();
+                let new = std::iter::once((code, value));
+                *self = Self::listed(
+                    before.len() + after.len() + 1,
+                    before.iter().cloned().chain(new).chain(after.iter().cloned()),
+                );
                 None
             }
         }
@@ -73,7 +87,47 @@ impl Answers {
 
     /// Takes an answer out.
     pub fn remove(&mut self, code: &str) -> Option<Option<Value>> {
-        self.place(code).ok().map(|i| self.own().remove(i).1)
+        let at = self.place(code).ok()?;
+        let taken = self.entries().get(at).map(|(_, value)| value.clone());
+        let others = self.entries().iter().enumerate().filter(|(i, _)| *i != at).map(|(_, entry)| entry.clone());
+        *self = Self::listed(self.len() - 1, others);
+        taken
+    }
+
+    /// These with later ones set over them: a withdrawal takes an answer out. `None` where that changes nothing,
+    /// else also how many answers are new, and those that were replaced, as they were.
+    pub(crate) fn with(&self, later: &Self) -> Option<(Self, usize, Self)> {
+        let (mut new, mut gone) = (0, 0);
+        let mut replaced = Gathered::new();
+        for (code, value) in later {
+            let old = self.get(code);
+            gone += usize::from(old.is_some() && value.is_none());
+            match old {
+                None if value.is_some() => new += 1,
+                Some(old) if old != value => replaced.push((code.clone(), old.clone())),
+                _ => {}
+            }
+        }
+        if new == 0 && replaced.is_empty() {
+            return None;
+        }
+        let (mut old, mut set) = (self.entries().iter().peekable(), later.entries().iter().peekable());
+        let next = || loop {
+            let entry = match (old.peek(), set.peek()) {
+                (Some(a), Some(b)) if a.0 < b.0 => old.next(),
+                (Some(a), Some(b)) if a.0 == b.0 => {
+                    old.next();
+                    set.next().filter(|e| e.1.is_some())
+                }
+                (_, Some(_)) => set.next().filter(|e| e.1.is_some()),
+                (_, None) => return old.next().cloned(),
+            };
+            if let Some(entry) = entry {
+                return Some(entry.clone());
+            }
+        };
+        let all = Self::listed(self.len() + new - gone, std::iter::from_fn(next));
+        Some((all, new, replaced.into()))
     }
 
     /// All of them, by code.
@@ -109,13 +163,13 @@ impl IntoIterator for Answers {
     type IntoIter = std::vec::IntoIter<Entry>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.list.map_or_else(Vec::new, Arc::unwrap_or_clone).into_iter()
+        self.entries().to_vec().into_iter()
     }
 }
 
-impl From<Vec<(SmolStr, Option<Value>)>> for Answers {
+impl From<Gathered> for Answers {
     /// Of a code that is there twice the last answer stands.
-    fn from(mut list: Vec<Entry>) -> Self {
+    fn from(mut list: Gathered) -> Self {
         if !list.is_sorted_by(|a, b| a.0 < b.0) {
             list.sort_by(|a, b| a.0.cmp(&b.0));
             list.dedup_by(|later, kept| {
@@ -126,13 +180,19 @@ impl From<Vec<(SmolStr, Option<Value>)>> for Answers {
                 same
             });
         }
-        Self { list: (!list.is_empty()).then(|| Arc::new(list)) }
+        Self::listed(list.len(), list.into_iter())
+    }
+}
+
+impl From<Vec<(SmolStr, Option<Value>)>> for Answers {
+    fn from(list: Vec<Entry>) -> Self {
+        Self::from(Gathered::from_vec(list))
     }
 }
 
 impl<K: Into<SmolStr>> FromIterator<(K, Option<Value>)> for Answers {
     fn from_iter<I: IntoIterator<Item = (K, Option<Value>)>>(list: I) -> Self {
-        Self::from(list.into_iter().map(|(code, value)| (code.into(), value)).collect::<Vec<_>>())
+        Self::from(list.into_iter().map(|(code, value)| (code.into(), value)).collect::<Gathered>())
     }
 }
 
@@ -225,6 +285,29 @@ mod tests {
             }
             let back: Answers = serde_json::from_value(serde_json::to_value(&map).unwrap()).unwrap();
             prop_assert_eq!(back, ours);
+        }
+
+        #[test]
+        fn later_answers_set_at_once_are_those_set_one_by_one(
+            first in proptest::collection::btree_map("[A-C]{1,2}", 0i64..3, 0..8),
+            later in proptest::collection::btree_map("[A-C]{1,2}", proptest::option::of(0i64..3), 0..8),
+        ) {
+            let first: Answers = first.into_iter().map(|(c, n)| (c, Some(Value::Number(n)))).collect();
+            let later: Answers = later.into_iter().map(|(c, n)| (c, n.map(Value::Number))).collect();
+            let (mut all, mut new, mut replaced) = (first.clone(), 0, Answers::new());
+            for (code, value) in &later {
+                let old = match value {
+                    Some(_) => all.insert(code.clone(), value.clone()),
+                    None => all.remove(code),
+                };
+                match old {
+                    None => new += usize::from(value.is_some()),
+                    Some(old) if old != *value => drop(replaced.insert(code.clone(), old)),
+                    Some(_) => {}
+                }
+            }
+            let changed = new > 0 || !replaced.is_empty();
+            prop_assert_eq!(first.with(&later), changed.then_some((all, new, replaced)));
         }
     }
 }

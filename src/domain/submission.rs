@@ -102,19 +102,9 @@ impl Submission {
             self.last = Some(self.last.map_or(assertion.order, |l| l.max(assertion.order)));
             return change;
         }
-        for (code, new) in &assertion.answers {
-            let old = self.answers.get(code);
-            match (old, new) {
-                (None, Some(_)) => change.added += 1,
-                (Some(old), _) if old != new => {
-                    change.replaced.insert(code.clone(), old.clone());
-                }
-                _ => continue,
-            }
-            match new {
-                Some(_) => self.answers.insert(code.clone(), new.clone()),
-                None => self.answers.remove(code),
-            };
+        if let Some((all, added, replaced)) = self.answers.with(&assertion.answers) {
+            self.answers = all;
+            change = Change { added, replaced };
         }
         self.last = Some(self.last.map_or(assertion.order, |l| l.max(assertion.order)));
         change

@@ -5,10 +5,11 @@ use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
 use super::clean::Clean;
-use super::lexicon::{Book, Type, four};
+use super::lexicon::{Book, Ready, Type, four};
 use super::search::{Junk, Piece, Sent, Step};
 use super::value::{Meant, candidates, is_separator};
 use super::{Found, Part, Span, doubt};
+use crate::domain::answers::Answers;
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::value::Value;
 
@@ -39,15 +40,22 @@ struct Entry<'a> {
 /// A code: of the checklist, or as it was sent.
 #[derive(Clone, Copy)]
 enum Code<'a> {
-    Known(&'a SmolStr),
+    Known(&'a Ready),
     Sent(&'a str),
 }
 
 impl Code<'_> {
     fn as_str(&self) -> &str {
         match self {
-            Self::Known(code) => code,
+            Self::Known(question) => &question.code,
             Self::Sent(code) => code,
+        }
+    }
+
+    fn owned(&self) -> SmolStr {
+        match self {
+            Self::Known(question) => question.code.clone(),
+            Self::Sent(code) => SmolStr::new(code),
         }
     }
 }
@@ -66,7 +74,6 @@ type Quotes = SmallVec<[(usize, usize); 1]>;
 /// Writes the pieces of a body into a report.
 pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
     let mut entries = Entries::default();
-    found.spans.reserve_exact(pieces.len());
     let mut remarks = false;
     let mut at = 0;
     while let Some(piece) = pieces.get(at) {
@@ -76,7 +83,7 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
             Step::Unclear(questions) => {
                 let value = (piece.from, piece.to);
                 for question in questions.iter().filter_map(|q| book.questions.get(usize::from(*q))) {
-                    enter(&mut entries, &mut found.report, Code::Known(&question.code), Err(Reason::Unclear), value);
+                    enter(&mut entries, &mut found.report, Code::Known(question), Err(Reason::Unclear), value);
                 }
                 found.spans.push(source.span(piece.from, piece.to, Part::Unclear));
             }
@@ -103,21 +110,25 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
     if values_first(book, source, pieces) {
         entries.list.iter_mut().filter(|e| e.result.is_ok()).for_each(|e| e.result = Err(Reason::Unclear));
     }
-    let mut answers = Vec::with_capacity(entries.list.iter().filter(|e| e.result.is_ok()).count());
-    for entry in entries.list {
-        let code = match entry.code {
-            Code::Known(code) => code.clone(),
-            Code::Sent(code) => SmolStr::new(code),
-        };
-        match entry.result {
-            Ok(value) => answers.push((code, value)),
+    let mut order: SmallVec<[(u32, usize); 24]> = SmallVec::new();
+    for (place, entry) in entries.list.iter().enumerate() {
+        match &entry.result {
+            Ok(_) => order.push((entry.head.swap_bytes(), place)),
             Err(reason) => {
                 let value = source.quotes(&entry.values);
-                found.report.rejected.push(Rejected { code, reason, value });
+                found.report.rejected.push(Rejected { code: entry.code.owned(), reason: reason.clone(), value });
             }
         }
     }
-    found.report.answers = answers.into();
+    if !order.is_sorted_by(|a, b| a.0 < b.0) {
+        let code = |place: usize| entries.list.get(place).map(|e| e.code.as_str());
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| code(a.1).cmp(&code(b.1))));
+    }
+    let taken = order.iter().filter_map(|(_, place)| {
+        let entry = entries.list.get_mut(*place)?;
+        Some((entry.code.owned(), entry.result.as_mut().ok()?.take()))
+    });
+    found.report.answers = Answers::listed(order.len(), taken);
 }
 
 /// `5AA 1BA 2BB`: each value before its code. Read the usual way the codes have their neighbours' values, the
@@ -197,7 +208,10 @@ fn enter<'a>(
     result: Result<Option<Value>, Reason>,
     value: (usize, usize),
 ) {
-    let head = four(code.as_str().as_bytes());
+    let head = match code {
+        Code::Known(question) => question.head,
+        Code::Sent(code) => four(code.as_bytes()),
+    };
     // By the second letter and the last bit of the first, in which the codes of one checklist mostly differ.
     let bit = 1u64 << ((head >> 8 & 31) | (head & 1) << 5);
     let seen = entries.seen & bit != 0;
@@ -291,7 +305,7 @@ fn answer<'a>(
     if sent.mended > 0 && result.is_ok() {
         note(report, "mended", &source.quote(piece.from, piece.to, QUOTED_MAX));
     }
-    enter(entries, report, Code::Known(&question.code), result, (sent.value_from, to));
+    enter(entries, report, Code::Known(question), result, (sent.value_from, to));
     next
 }
 

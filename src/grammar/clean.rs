@@ -39,20 +39,24 @@ pub(super) struct Clean {
 impl Clean {
     /// Cleans a text.
     pub(super) fn new(raw: &str) -> Self {
+        Self::reusing(String::new(), raw)
+    }
+
+    /// Cleans a text into the memory of an earlier one.
+    pub(super) fn reusing(mut text: String, raw: &str) -> Self {
+        text.clear();
         if raw.is_ascii() {
             let control = |b: u8| (b < b' ') & (b != b'\t') & (b != b'\n') & (b != b'\r') | (b == 0x7F);
-            let text = if raw.bytes().fold(false, |any, b| any | control(b)) {
-                raw.chars().map(fold).collect()
+            if raw.bytes().fold(false, |any, b| any | control(b)) {
+                text.extend(raw.chars().map(fold));
             } else {
-                raw.to_ascii_uppercase()
-            };
+                text.push_str(raw);
+                text.make_ascii_uppercase();
+            }
             return Self { text, ..Self::default() };
         }
-        let mut out = Self {
-            text: String::with_capacity(raw.len()),
-            at: Vec::with_capacity(raw.len() + 1),
-            look_alikes: String::new(),
-        };
+        text.reserve(raw.len());
+        let mut out = Self { text, at: Vec::with_capacity(raw.len() + 1), look_alikes: String::new() };
         let mut rest = raw.char_indices().peekable();
         let mut cluster = String::new();
         while let Some((start, c)) = rest.next() {

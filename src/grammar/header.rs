@@ -85,6 +85,12 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
         if here == b'@' && context.text.is_none() {
             break;
         }
+        if !current.2 && here != b'@' && !lexicon.may_begin(here, None) && !observer_ahead(at) {
+            // Nothing but a prefix begins a header from here on.
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += rest.iter().take_while(|b| **b != b'@' && !lexicon.may_begin(**b, None)).count();
+            continue;
+        }
         let letter = is_letter(here);
         let begins_word = letter
             && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_letter(*b))
@@ -101,35 +107,31 @@ pub(super) fn scan(lexicon: &Lexicon, text: &str) -> (Heads, usize) {
             context.pass(book, key);
         }
         let starting = if begins_prefix { lexicon.starting(here) } else { &[] };
-        let known = starting
-            .iter()
-            .filter_map(|i| lexicon.books.get(usize::from(*i)).map(|book| (usize::from(*i), book)))
-            .filter_map(|indexed| known_head(lexicon, indexed, text, at, heads.last()))
-            .max_by_key(|head| head.senders.iter().any(|s| s.complete(lexicon)));
-        let head = match known {
-            None if begins_word => unknown_head(lexicon, text, at, heads.last()),
-            known => known,
-        };
-        // In free text only what can be nothing but a header is one.
-        let head = head.filter(|head| {
-            context.text.is_none()
-                || (head.senders.iter().any(|s| s.complete(lexicon))
-                    && (head.book.is_some() || head.body().is_some_and(|b| next_is_key(bytes, b))))
-        });
-        // ... and it is that header alone: what made it one is not read otherwise afterwards.
-        let head = head.map(|mut head| {
-            if context.text.is_some() {
-                head.senders.retain(|s| s.complete(lexicon));
+        let books = starting.iter().filter_map(|i| Some((usize::from(*i), lexicon.books.get(usize::from(*i))?)));
+        let (mut head, mut complete) = (None, false);
+        for indexed in books {
+            let Some(known) = known_head(lexicon, indexed, text, at, heads.last()) else { continue };
+            let known_complete = known.senders.iter().any(|s| s.complete(lexicon));
+            if head.is_none() || known_complete || !complete {
+                (head, complete) = (Some(known), known_complete);
             }
-            head
-        });
+        }
+        if head.is_none() && begins_word {
+            head = unknown_head(lexicon, text, at, heads.last());
+        }
         match head {
+            // In free text only what can be nothing but a header is one.
+            Some(head) if context.text.is_some() && !is_header_alone(lexicon, bytes, &head) => at += 1,
             Some(head) if head.senders.iter().all(|s| s.observer.is_none()) && heads.is_empty() => {
                 // A prefix without an observer code begins a report only when nothing better does.
                 current = reading(fallback.get_or_insert(head));
                 at += 1;
             }
-            Some(head) => {
+            Some(mut head) => {
+                if context.text.is_some() {
+                    // What made it a header is not read otherwise afterwards.
+                    head.senders.retain(|s| s.complete(lexicon));
+                }
                 at = head.body().unwrap_or(at + 1).max(at + 1);
                 context = Context::default();
                 current = reading(&head);
@@ -160,6 +162,12 @@ fn next_run(text: &[u8], from: usize, digits: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// Can it be nothing but a header?
+fn is_header_alone(lexicon: &Lexicon, bytes: &[u8], head: &Head) -> bool {
+    head.senders.iter().any(|s| s.complete(lexicon))
+        && (head.book.is_some() || head.body().is_some_and(|b| next_is_key(bytes, b)))
 }
 
 /// Does a key follow, whatever separators stand before it?

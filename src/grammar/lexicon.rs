@@ -112,6 +112,8 @@ pub(super) fn four(text: &[u8]) -> u32 {
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
     pub code: SmolStr,
+    /// The code's first bytes, see [`four`].
+    pub head: u32,
     pub kind: Type,
     pub null_value: Option<i64>,
     /// No other code begins with this one, which is of letters alone.
@@ -199,6 +201,7 @@ impl Book {
             .iter()
             .map(|q| Ready {
                 code: SmolStr::new(&q.code),
+                head: four(q.code.as_bytes()),
                 kind: Type::new(&q.kind, setting),
                 null_value: q.null_value,
                 stands_alone: q.code.bytes().all(|b| b.is_ascii_uppercase()) && begins(&q.code) == 1,
@@ -209,7 +212,7 @@ impl Book {
             let slot = question.code.bytes().next().and_then(|b| by_letter.get_mut(usize::from(b.wrapping_sub(b'A'))));
             if let (Some(slot), Ok(i)) = (slot, u16::try_from(i)) {
                 let mask = u32::MAX.checked_shr(8 * (4 - question.code.len().min(4)) as u32).unwrap_or(0);
-                slot.push(Coded { question: i, key: four(question.code.as_bytes()), mask });
+                slot.push(Coded { question: i, key: question.head, mask });
             }
         }
         let by_pair = pairs(&by_letter, &questions);

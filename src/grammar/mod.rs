@@ -102,7 +102,16 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
         // Where, so that the text can be read again without the parts that it came in.
         out.note(INCOMPLETE, &gaps.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
-    let clean = Clean::new(raw);
+    scratch::with(|scratch| {
+        let clean = Clean::reusing(std::mem::take(&mut scratch.text), raw);
+        reports(&mut out, lexicon, raw, &clean, &missing, scratch);
+        scratch.text = clean.text;
+    });
+    out
+}
+
+/// Reads a text's reports, and what stands outside them. `missing` are bytes of `raw`.
+fn reports(out: &mut Reading, lexicon: &Lexicon, raw: &str, clean: &Clean, missing: &[usize], scratch: &mut Scratch) {
     if !clean.look_alikes.is_empty() {
         out.note("look_alike", &clean.look_alikes);
     }
@@ -110,7 +119,7 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     let comment = raw.get(clean.raw_at(at + 1)..).filter(|_| at < clean.text.len()).map(str::trim);
     let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
     let gaps: SmallVec<[usize; 2]> = missing.iter().map(|g| clean.clean_at(*g)).collect();
-    let source = Source { raw, clean: &clean, gaps: &gaps };
+    let source = Source { raw, clean, gaps: &gaps };
     let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
     let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(at, |h| h.from) } else { at };
     heads.truncate(REPORTS_PER_TEXT_MAX);
@@ -127,18 +136,16 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
     if heads.is_empty() {
         out.leftover = source.quote(0, first, 60);
         out.comment = comment;
-        return out;
+        return;
     }
     out.leftover = before.report.leftover;
     out.notes.extend(before.report.notes);
     let mut steps = 0;
     out.reports.reserve_exact(heads.len());
-    scratch::with(|scratch| {
-        for (i, head) in heads.iter().enumerate() {
-            let to = heads.get(i + 1).map_or(end, |next| next.from);
-            out.reports.push(report(lexicon, &source, head, to, &mut steps, scratch));
-        }
-    });
+    for (i, head) in heads.iter().enumerate() {
+        let to = heads.get(i + 1).map_or(end, |next| next.from);
+        out.reports.push(report(lexicon, &source, head, to, &mut steps, scratch));
+    }
     if let Some(last) = out.reports.last_mut() {
         if spare > 0 {
             body::leave(last, None, &source, end, at);
@@ -149,8 +156,7 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
         }
         last.report.comment = comment;
     }
-    merge(&mut out);
-    out
+    merge(out);
 }
 
 impl Reading {
@@ -177,7 +183,10 @@ fn report(
     };
     let begin = |out: &mut Found, sender: &Sender| {
         out.spans.push(source.span(head.from, sender.body, Part::Header));
-        out.report.observer = sender.observer.and_then(|(from, to)| text.as_bytes().get(from..to)).map(value::mend);
+        let plain = |code: &str| code.bytes().all(|b| b.is_ascii_digit());
+        let code = sender.observer.and_then(|(from, to)| text.get(from..to));
+        out.report.observer =
+            code.map(|code| if plain(code) { SmolStr::new(code) } else { value::mend(code.as_bytes()) });
         out.report.incident = sender.incident || book.is_some_and(Book::is_incident);
         out.report.serial = sender.serial.and_then(|(from, to)| text.get(from..to)).map(SmolStr::new);
         out.code = sender.code.map(|(from, to)| Code {
@@ -229,6 +238,9 @@ fn report(
     }
     match best {
         Some((_, sender, pieces)) if !tied => {
+            // One for the header, one for a comment that is an answer.
+            let spans = pieces.iter().filter(|p| p.step != search::Step::Separators).count() + 2;
+            out.spans.reserve_exact(spans);
             begin(&mut out, sender);
             // A header at a missing edge may lack digits of the observer code.
             let start = head.from;

@@ -5,11 +5,13 @@ use std::cell::Cell;
 
 use super::search::{Edge, Piece};
 use super::value::Candidate;
-use crate::limits::GRAMMAR_SCRATCH_STEPS_MAX;
+use crate::limits::{GRAMMAR_SCRATCH_STEPS_MAX, TEXT_BYTES_MAX};
 
 /// Lists that reading a text needs on its way.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// The text as it is read.
+    pub text: String,
     /// The chosen reading.
     pub pieces: Vec<Piece>,
     /// Ways to read one value.
@@ -30,7 +32,8 @@ thread_local! {
 pub(super) fn with<T>(read: impl FnOnce(&mut Scratch) -> T) -> T {
     let mut scratch = KEPT.take().unwrap_or_default();
     let out = read(&mut scratch);
-    if scratch.edges.capacity().max(scratch.reach.capacity()) <= GRAMMAR_SCRATCH_STEPS_MAX {
+    let steps = scratch.edges.capacity().max(scratch.reach.capacity());
+    if steps <= GRAMMAR_SCRATCH_STEPS_MAX && scratch.text.capacity() <= TEXT_BYTES_MAX {
         KEPT.set(Some(scratch));
     }
     out
@@ -45,6 +48,8 @@ mod tests {
         let capacity = || with(|scratch| scratch.reach.capacity());
         with(|scratch| scratch.reach.reserve(GRAMMAR_SCRATCH_STEPS_MAX + 1));
         assert_eq!(capacity(), 0);
+        with(|scratch| scratch.text.reserve(TEXT_BYTES_MAX + 1));
+        assert_eq!(with(|scratch| scratch.text.capacity()), 0);
         with(|scratch| scratch.reach.reserve(10));
         assert!(capacity() >= 10, "it is there for the next text");
     }
