@@ -4,9 +4,10 @@
 //! resend within a living session is a message of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::append::{InDoubt, LinkIndex};
@@ -68,6 +69,8 @@ struct Inner {
     bound: BTreeSet<LinkIndex>,
     /// Keys of records that are stored, and that the spool was asked to put in doubt.
     held: BTreeMap<u128, u32>,
+    /// Sessions that are over, and whose records in doubt are not known yet.
+    settling: u32,
 }
 
 /// What one link group may be sent again.
@@ -78,11 +81,27 @@ struct Inner {
 /// recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later it
 /// will deliver, whenever that is: such a record has no window.
 #[derive(Debug, Default)]
-pub struct DoubtSet(Mutex<Inner>);
+pub struct DoubtSet {
+    inner: Mutex<Inner>,
+    settled: Notify,
+}
+
+/// As long as it lives, a session is over and what it left in doubt is not known.
+#[derive(Debug)]
+pub struct Settling(Arc<DoubtSet>);
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.settling = inner.settling.saturating_sub(1);
+        drop(inner);
+        self.0.settled.notify_waiters();
+    }
+}
 
 impl DoubtSet {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds records that came by a link whose session ended; past [`IN_DOUBT_MAX`] the oldest are given
@@ -125,6 +144,23 @@ impl DoubtSet {
     /// A link's session ended.
     pub fn unbound(&self, link: LinkIndex) {
         self.lock().bound.remove(&link);
+    }
+
+    /// A session is over: until the spool has said what it leaves in doubt, nobody knows whether what other
+    /// links of the group are given repeats something of it.
+    pub fn settle(self: &Arc<Self>) -> Settling {
+        self.lock().settling += 1;
+        Settling(Arc::clone(self))
+    }
+
+    /// Is what a session left in doubt not known yet?
+    pub fn is_settling(&self) -> bool {
+        self.lock().settling > 0
+    }
+
+    /// Waits until a session's doubt is known. One that became so just before is not seen.
+    pub async fn settled(&self) {
+        self.settled.notified().await;
     }
 
     /// The SMSC will deliver a stored record again, and the spool is asked to put it in doubt: until it has
@@ -204,6 +240,16 @@ mod tests {
         set.release(7);
         set.release(7);
         assert!(!set.holds(7) && set.holds(8));
+    }
+
+    #[test]
+    fn doubt_is_settling_until_every_session_that_ended_has_told() {
+        let set = Arc::new(DoubtSet::default());
+        let (one, other) = (set.settle(), set.settle());
+        drop(one);
+        assert!(set.is_settling());
+        drop(other);
+        assert!(!set.is_settling());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::trace::{Direction, Tap};
 use crate::domain::alphabet::LongMessages;
 use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
 use crate::handoff::dial::Dial;
-use crate::handoff::doubt::DoubtSet;
+use crate::handoff::doubt::{DoubtSet, Settling};
 use crate::handoff::marks::Marks;
 use crate::handoff::queue::SubmitQueue;
 use crate::limits::{OVERLOAD_CALM_SECONDS, RECEIVE_BYTES_MAX};
@@ -87,6 +87,8 @@ pub struct Link {
     pub stored: u64,
     /// Why the session that ended was unbound by the overload ladder.
     pub overload: Option<Reason>,
+    /// The session is over, and what it left in doubt is not known yet: other links of the group wait for that.
+    pub settling: Option<Settling>,
     /// Did the SMSC say, when it took the bind, that it knows TLVs?
     pub tlvs: bool,
 }
@@ -204,6 +206,7 @@ impl Link {
             if stored > 0 {
                 self.enter_doubt().await;
             }
+            self.settling = None;
             let overload = self.overload.take();
             if matches!(end, End::SpoolClosed) {
                 break;

@@ -226,6 +226,7 @@ impl<'a> Player<'a> {
             world,
             stored: 0,
             overload: None,
+            settling: None,
             tlvs: false,
         };
         let (pipe, pipes) = mpsc::channel(1);

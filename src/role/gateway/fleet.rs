@@ -176,6 +176,7 @@ impl Fleet {
             reference: u16::from_be_bytes([world.byte(), world.byte()]),
             stored: 0,
             overload: None,
+            settling: None,
             tlvs: false,
             options,
         };

@@ -38,6 +38,7 @@ pub async fn run<T: AsyncRead + AsyncWrite>(link: &mut Link, io: T) -> End {
     let mut session = Session::new(link);
     session.bind();
     let end = session.serve(&mut reader, &mut writer).await;
+    session.begin_settling();
     // A last word (unbind_resp, generic_nack) is worth a moment, not more.
     let _ = timeout(Duration::from_secs(1), async {
         writer.write_all_buf(&mut session.out).await?;
@@ -92,6 +93,7 @@ impl Session<'_> {
             if let Some(end) = self.take_input() {
                 return end;
             }
+            self.take_parked();
             self.acknowledge_committed();
             if let Some(end) = self.timers() {
                 return end;
@@ -110,6 +112,7 @@ impl Session<'_> {
             let wants_submits = self.wants_submits();
             let stopping = self.stopping;
             let waits_for_commit = !self.uncommitted.is_empty();
+            let waits_for_doubt = !self.parked.is_empty();
             let Self { input, out, link, backlog, .. } = self;
             input.reserve(if can_read { READ_BYTES } else { 0 });
             // What waits is written before more is read; all else is looked at in every turn. The order is
@@ -133,6 +136,7 @@ impl Session<'_> {
                     Err(_) => return End::SpoolClosed,
                 },
                 () = super::link::changed(&mut link.committed), if waits_for_commit => {}
+                () = link.doubt.settled(), if waits_for_doubt => {}
                 () = link.stop.cancelled(), if !stopping => {}
                 () = &mut sleep => {}
             }
@@ -235,7 +239,7 @@ impl Session<'_> {
             Phase::Unbinding { by, .. } if self.now > by => return Some(self.unbound()),
             Phase::Unbinding { .. } => {}
             Phase::PeerUnbinds { sequence, by } => {
-                let idle = self.received + self.refused.len() == 0 && self.in_flight.is_empty();
+                let idle = self.received + self.refused.len() + self.parked.len() == 0 && self.in_flight.is_empty();
                 if idle || self.now > by {
                     self.respond(0, sequence, &Pdu::UnbindResp);
                     return Some(End::PeerUnbound);

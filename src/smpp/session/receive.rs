@@ -19,7 +19,7 @@ impl Session<'_> {
     pub(super) fn has_room(&self) -> bool {
         let withheld = self.ladder.is_short_of_memory() && self.ladder.rung() == Rung::Withhold;
         !withheld
-            && self.received + self.refused.len() < self.link.options.receive_window
+            && self.received + self.refused.len() + self.parked.len() < self.link.options.receive_window
             && self.waiting_bytes < self.link.receive_bytes()
     }
 
@@ -28,9 +28,7 @@ impl Session<'_> {
         let data = frame.id == CommandId::DataSm;
         if self.phase == Phase::Binding {
             if self.before_bind.len() < BEFORE_BIND_MAX {
-                // A copy, as a frame pins what it was read with.
-                let raw = bytes::Bytes::copy_from_slice(&frame.raw);
-                self.before_bind.push(Frame { raw, ..*frame });
+                self.before_bind.push(unpinned(frame));
             } else {
                 self.answer_later(data, frame.sequence);
             }
@@ -41,6 +39,46 @@ impl Session<'_> {
             self.refused.push_back((self.now, frame.sequence, data));
             return;
         }
+        if !self.parked.is_empty() || self.link.doubt.is_settling() {
+            // The SMSC may give here what it had no answer to from a link of the group whose session ended,
+            // before the spool has said what that one stored.
+            self.waiting_bytes += frame.raw.len();
+            self.parked.push_back((self.now, unpinned(frame)));
+            return;
+        }
+        self.spool_message(frame, data);
+    }
+
+    /// What was parked is taken once it is known what it may repeat; what has waited for as long as a response
+    /// may be withheld is for later.
+    pub(super) fn take_parked(&mut self) {
+        let limit = self.link.options.withhold;
+        while let Some((at, _)) = self.parked.front() {
+            let settling = self.link.doubt.is_settling();
+            if settling && self.now - *at < limit {
+                return;
+            }
+            let Some((_, frame)) = self.parked.pop_front() else { return };
+            self.waiting_bytes -= frame.raw.len();
+            let data = frame.id == CommandId::DataSm;
+            if settling {
+                self.answer_later(data, frame.sequence);
+                self.ladder.refused(self.now, self.disk_trouble().unwrap_or(Reason::SlowSync));
+            } else {
+                self.spool_message(&frame, data);
+            }
+        }
+    }
+
+    /// The session is over: until the spool has said which of its messages are stored, other links of the
+    /// group wait.
+    pub(super) fn begin_settling(&mut self) {
+        if !self.pending.is_empty() || self.link.stored > 0 {
+            self.link.settling = Some(self.link.doubt.settle());
+        }
+    }
+
+    fn spool_message(&mut self, frame: &Frame, data: bool) {
         let alphabet = self.link.options.default_alphabet;
         let decoded = if self.link.options.tolerate_sm_length { decode_tolerant(frame) } else { decode(frame) };
         let (mut kind, mut body) = match decoded {
@@ -71,6 +109,7 @@ impl Session<'_> {
             // record answers for both.
             (received.sequence, received.data) = (frame.sequence, data);
             (received.answered, received.at) = (false, self.now);
+            self.link.doubt.release(key);
             self.by_age.push_back((self.now, tag));
             return;
         }
@@ -108,12 +147,12 @@ impl Session<'_> {
 
     /// A record is durable: acknowledge it, or wait for the worker's commit.
     pub(super) fn stored(&mut self, received: Received, sequence: u64) {
-        self.settled(&received);
         self.waiting_bytes -= received.bytes;
         self.link.stored = sequence;
         if received.answered {
             // The SMSC was told to deliver it again, and it is stored after all.
             self.doubt(sequence, received.key);
+            self.settled(&received);
             self.received -= 1;
         } else if self.link.committed.is_some() {
             self.uncommitted.push_back((sequence, received));
@@ -122,13 +161,14 @@ impl Session<'_> {
         }
     }
 
-    /// The spool has said what became of it.
+    /// The spool has said what became of it: it is not to be held for that any more.
     fn settled(&mut self, received: &Received) {
         if received.answered
             && let Some(key) = received.key
         {
             let pending = &self.pending;
             self.answered.retain(|(of, tag)| *of != key || pending.contains_key(tag));
+            self.link.doubt.release(key);
         }
     }
 
@@ -227,6 +267,8 @@ impl Session<'_> {
                     received.answered = true;
                     if let Some(key) = received.key {
                         self.answered.insert((key, tag));
+                        // It may come by another link of the group.
+                        self.link.doubt.hold(key);
                     }
                     let (data, sequence) = (received.data, received.sequence);
                     self.answer_later(data, sequence);
@@ -263,4 +305,9 @@ impl Session<'_> {
         let link = self.index();
         self.ask(Append { link, tag, give_up: None, op: Op::Doubt { only: Some(sequence) } });
     }
+}
+
+/// A copy, as a frame pins what it was read with.
+fn unpinned(frame: &Frame) -> Frame {
+    Frame { raw: bytes::Bytes::copy_from_slice(&frame.raw), ..*frame }
 }

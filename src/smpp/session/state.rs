@@ -150,6 +150,8 @@ pub(super) struct Session<'a> {
     /// Messages that the gateway has no memory for: `sequence_number`, is it a `data_sm`, since when
     /// their answer is held back.
     pub(super) refused: VecDeque<(Instant, u32, bool)>,
+    /// Messages that wait until it is known what another session of the group left in doubt, and since when.
+    pub(super) parked: VecDeque<(Instant, Frame)>,
     /// Stored, and waiting for the worker's commit (`acknowledge = "committed"`).
     pub(super) uncommitted: VecDeque<(u64, Received)>,
     /// Greatest record whose response was written, all before it too.
@@ -204,6 +206,7 @@ impl<'a> Session<'a> {
             received: 0,
             waiting_bytes: 0,
             refused: VecDeque::new(),
+            parked: VecDeque::new(),
             uncommitted: VecDeque::new(),
             acked: 0,
             confirmed: 0,

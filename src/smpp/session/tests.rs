@@ -135,6 +135,7 @@ impl Rig {
             world: crate::world::World::real(),
             stored: 0,
             overload: None,
+            settling: None,
             tlvs: false,
         };
         let task = start(link, ours);

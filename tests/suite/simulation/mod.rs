@@ -5,9 +5,6 @@
 //! them. Instead of PostgreSQL there is a model of its tables (`model`). A seed gives the same run each time;
 //! a run that fails prints its seed, its schedule without the faults that it does not need, and what happened.
 //!
-//! Known, and not mended: after two failovers that lost commits a reply may stand as another text than the one that
-//! went (seed 198).
-//!
 //! Broken on purpose, one thing at a time, from seed 1 on; the schedule that found it:
 //!
 //! | what was broken | found by |
@@ -29,10 +26,12 @@
 //! reaches nobody and keeps what its transactions hold, until its watchdog restarts it. Not simulated: one thread
 //! of several that stands still (`hang` does that to the real processes).
 //!
-//! On half of the sites with two hosts of one link each the SMSC roams: what waits for a host without a session
-//! goes to the other one. Both then store the text, and one incident. Between two links of one host it does not:
-//! while the disk takes seconds, a text that comes by the second link before the spool has said what the first
-//! one's session left in doubt is stored twice (seed 88, with that allowed).
+//! On half of the sites with several links the SMSC roams: what waits for an account without a session goes to
+//! another one, of that host or the other. A host stores it once, by whichever link; two hosts both store the
+//! text, and one incident.
+//!
+//! Where failovers lost commits, a host may store anew, and decide otherwise, what another host's reply answered
+//! (seed 198, before the SMSC roamed between links): the row says then that another text may have gone.
 //!
 //! Not found within some hundred schedules, as the law leaves room for it where a failover lost commits, or as it
 //! is rarer: a reply's key by the part that came last, copies of parts that are not known, results without a row

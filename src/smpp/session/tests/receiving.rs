@@ -158,3 +158,87 @@ async fn acknowledge_committed_waits_for_the_workers_commit() {
     rig.committed.send_replace(5);
     assert_eq!(rig.recv().await.0.sequence, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_by_another_link_waits_until_it_is_known_what_the_session_that_ended_left_in_doubt() {
+    let mut rig = Rig::bound().await;
+    let settling = rig.doubt.settle();
+    for (sequence, text) in [(1, "PS 1"), (2, "PS 2")] {
+        rig.deliver(sequence, text).await;
+    }
+    assert!(rig.is_quiet().await && rig.appends.try_recv().is_err(), "taken before that is known");
+    let key = doubt::mobile_key(&Mobile {
+        source: "355691234567".into(),
+        destination: "4636".into(),
+        short_message: b"PS 1".to_vec(),
+        ..Mobile::default()
+    });
+    let original = InDoubt { run: Uuid::nil(), sequence: 40, key, until_us: i64::MAX };
+    rig.doubt.add(1, &[original], i64::MAX);
+    drop(settling);
+    assert_eq!(body(&rig.store().await.0), Body::Redelivery { run: Uuid::nil(), of: 40 });
+    assert!(matches!(body(&rig.store().await.0), Body::Message(m) if m.short_message == b"PS 2"));
+    for sequence in [1, 2] {
+        let (frame, _) = rig.recv().await;
+        assert_eq!((frame.sequence, frame.status), (sequence, ROK));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_too_long_for_what_another_link_left_in_doubt_is_for_later() {
+    let mut rig = Rig::bound().await;
+    let settling = rig.doubt.settle();
+    let begun = Instant::now();
+    for n in 1..=6 {
+        rig.deliver(n, "x").await;
+    }
+    let (frame, _) = rig.recv_answering().await;
+    assert_eq!((frame.sequence, frame.status), (1, 0x08));
+    assert!((4..7).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    for n in 2..=6 {
+        let (frame, _) = rig.recv_answering().await;
+        assert_eq!((frame.sequence, frame.status), (n, 0x08), "past the window nothing is read");
+    }
+    drop(settling);
+    rig.deliver(7, "x").await;
+    rig.store().await;
+    assert_eq!(rig.recv_answering().await.0.sequence, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ended_with_a_message_that_the_spool_has_is_settling_until_its_doubt_is_known() {
+    let mut rig = Rig::over(options(), false, |mut link, ours| {
+        tokio::spawn(async move {
+            let end = run(&mut link, ours).await;
+            assert!(link.settling.is_some(), "only the link knows when its doubt is known");
+            end
+        })
+    });
+    let (bind, _) = rig.recv().await;
+    rig.send(0, bind.sequence, Pdu::BindTransceiverResp("smsc".into())).await;
+    rig.deliver(1, "PS 1").await;
+    let append = rig.append().await;
+    assert!(!rig.doubt.is_settling());
+    rig.send(0, 2, Pdu::Unbind).await;
+    drop(std::mem::replace(&mut rig.io, tokio::io::duplex(1).0));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(rig.doubt.is_settling(), "the spool has not answered yet");
+    rig.done(Done::Stored { tag: append.tag, sequence: 7 });
+    rig.task.await.unwrap();
+    assert!(!rig.doubt.is_settling(), "a link that is gone holds up nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_to_come_later_is_not_taken_by_another_link_before_the_spool_has_answered() {
+    let mut rig = Rig::bound().await;
+    rig.deliver(1, "PS 1").await;
+    let append = rig.append().await;
+    let Op::Record { body, .. } = &append.op else { panic!("{append:?}") };
+    let key = doubt::key(&postcard::from_bytes(body).unwrap()).unwrap();
+    assert!(!rig.doubt.holds(key), "equal texts of living sessions are messages of their own");
+    assert_eq!(rig.recv_answering().await.0.status, 0x08);
+    assert!(rig.doubt.holds(key));
+    rig.done(Done::Failed { tag: append.tag });
+    assert!(rig.is_quiet().await);
+    assert!(!rig.doubt.holds(key));
+}
