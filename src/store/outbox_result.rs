@@ -154,7 +154,8 @@ pub struct ReceiptRows {
 }
 
 /// Applies receipts and returns the numbers of those that found their row. A text of several segments is
-/// delivered when all of them are, and undelivered when one is.
+/// delivered when all of them are, and undelivered when one is. Where an SMSC has used an id again, the text
+/// that went last is meant.
 pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Result<Vec<i32>, StoreError> {
     let found = sqlx::query_scalar!(
         r#"WITH f AS MATERIALIZED (
@@ -162,17 +163,17 @@ pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Resu
                  $8::timestamptz[]) AS f (no, form, rank, link_group, phone_id, receipt, state, at)),
            hit AS MATERIALIZED (
              SELECT DISTINCT ON (h.no) h.* FROM (
-                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, 1::smallint AS place
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, o.sent_at, 1::smallint AS place
                  FROM f JOIN outbox o ON o.message_id = f.form AND o.link_group = f.link_group
                       AND (f.rank = 0 OR o.phone_id = f.phone_id)
                  UNION ALL
-                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, s.place
+                 SELECT f.no, f.rank, f.receipt, f.state, f.at, o.id, o.sent_at, s.place
                  FROM f JOIN outbox_segment s ON s.message_id = f.form AND s.link_group = f.link_group
                       JOIN outbox o ON o.id = s.outbox_id AND (f.rank = 0 OR o.phone_id = f.phone_id)) h
-             ORDER BY h.no, h.rank, (h.place > 1)),
+             ORDER BY h.no, h.rank, (h.place > 1), h.sent_at DESC NULLS LAST, h.id, h.place),
            part AS MATERIALIZED (
              SELECT DISTINCT ON (id, place) id, place, state FROM hit WHERE state IS NOT NULL
-             ORDER BY id, place, (state = 'undelivered') DESC, at DESC),
+             ORDER BY id, place, (state = 'undelivered') DESC, at DESC, no DESC),
            whole AS MATERIALIZED (
              SELECT s.outbox_id AS id, bool_and(coalesce(
                  CASE WHEN s.state = 'undelivered' THEN s.state ELSE coalesce(part.state, s.state) END = 'delivered', false)) AS delivered
@@ -185,7 +186,7 @@ pub async fn apply_receipts(conn: &mut PgConnection, rows: &ReceiptRows) -> Resu
              SELECT DISTINCT ON (hit.id) hit.*, coalesce(whole.delivered, true) AS whole
              FROM hit LEFT JOIN whole ON whole.id = hit.id
              WHERE hit.place = 1 OR hit.state = 'undelivered' OR whole.delivered
-             ORDER BY hit.id, (hit.state IS NOT NULL) DESC, (hit.state = 'undelivered') DESC, hit.at DESC),
+             ORDER BY hit.id, (hit.state IS NOT NULL) DESC, (hit.state = 'undelivered') DESC, hit.at DESC, hit.no DESC),
            done AS (
              UPDATE outbox o SET receipt = last.receipt, receipt_at = last.at,
                  state = CASE WHEN last.state = 'delivered' AND NOT last.whole THEN o.state ELSE coalesce(last.state, o.state) END

@@ -75,7 +75,7 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
         let lease = r.lease.map(|(run, _)| run);
         line(
             format!(
-                "reply {id} {} {} {} {} {} {} {} {:?} {:?} {:?} {} {lease:?}",
+                "reply {id} {} {} {} {} {} {} {} {:?} {:?} {:?} {} {lease:?} {}",
                 spool(&r.spool_id),
                 r.sequence,
                 keys.phone_of(r.phone_id),
@@ -86,7 +86,8 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
                 r.message_id,
                 r.error,
                 r.receipt,
-                r.accepted
+                r.accepted,
+                r.went_before
             ),
             vec![due, ago(r.expires_us), r.lease.map_or(0, |(_, until)| ago(until))],
         );
@@ -99,7 +100,7 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
         let at = scrutineer::store::micros(r.received_at);
         line(format!("early {group} {id} {} {phone:?}", r.receipt), vec![ago(at)]);
     }
-    for (id, (attempt, message_id)) in &t.early_results {
+    for (id, (attempt, message_id, _)) in &t.early_results {
         line(format!("early result {id} {attempt} {message_id:?}"), vec![]);
     }
     for (phone, (stopped, at)) in &t.senders {
@@ -219,7 +220,7 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
         let lease = r.get::<Option<OffsetDateTime>, _>("lease_until").map_or(0, ago);
         lines.push((
             format!(
-                "reply {} {} {} {} {} {state} {} {} {:?} {:?} {:?} {} {:?}",
+                "reply {} {} {} {} {} {state} {} {} {:?} {:?} {:?} {} {:?} {}",
                 r.get::<Uuid, _>("id"),
                 spool(r.get("spool_id")),
                 r.get::<i64, _>("sequence"),
@@ -231,7 +232,8 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
                 r.get::<Option<String>, _>("error"),
                 r.get::<Option<String>, _>("receipt"),
                 r.get::<i16, _>("accepted"),
-                r.get::<Option<Uuid>, _>("lease_spool")
+                r.get::<Option<Uuid>, _>("lease_spool"),
+                r.get::<Option<String>, _>("unknown_why").is_some_and(|why| why.starts_with("it went before"))
             ),
             vec![due, ago(r.get("expires_at")), lease],
         ));

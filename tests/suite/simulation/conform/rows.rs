@@ -113,6 +113,7 @@ const IDS: [&str; 4] = ["id0", "id1", "id2", "id3"];
 
 pub(super) fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
     let mut rows = ResultRows::default();
+    let now = from_now(0);
     for new in results {
         let id = uuid(2, new.which);
         rows.id.push(id);
@@ -120,7 +121,7 @@ pub(super) fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
         rows.state.push(new.state);
         rows.message_id.push(new.message_id.map(|i| IDS[usize::from(i)]));
         rows.error.push((new.state == "refused").then(|| "refused".to_owned()));
-        rows.at.push(from_now(0));
+        rows.at.push(now);
         rows.due_seconds.push(new.due_seconds);
         rows.receipt.push(new.receipt);
         rows.receipt_at.push(new.receipt.map(|_| at(0)));

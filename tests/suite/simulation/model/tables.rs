@@ -69,10 +69,13 @@ pub struct Reply {
     pub expires_us: i64,
     pub lease: Option<(Uuid, i64)>,
     pub message_id: Option<String>,
+    pub sent_us: Option<i64>,
     pub error: Option<String>,
     pub receipt: Option<String>,
     /// Attempts that the SMSC accepted, a bit each; 4: one of them a second time, from another host.
     pub accepted: i16,
+    /// It was sent before this row was written, perhaps as another text, which the row says.
+    pub went_before: bool,
 }
 
 /// A set of segments.
@@ -82,8 +85,8 @@ pub struct Set {
     pub begun_us: i64,
 }
 
-/// An acceptance of a reply that has no row (yet): attempt, and the SMSC's id.
-pub type EarlyResult = (i16, Option<String>);
+/// An acceptance of a reply that has no row (yet): attempt, the SMSC's id, and when.
+pub type EarlyResult = (i16, Option<String>, i64);
 
 /// Set, part and content of a part that was processed.
 pub type DoneKey = (SetKey, i16, Vec<u8>);
@@ -147,6 +150,7 @@ pub struct ResultRow {
     pub attempt: i16,
     pub state: &'static str,
     pub message_id: Option<String>,
+    pub at_us: i64,
     pub error: Option<String>,
     pub due_seconds: i32,
     pub receipt: Option<String>,

@@ -72,8 +72,9 @@ impl Tables {
             let before = sent_before.get(id);
             self.outbox.entry(*id).or_insert_with(|| {
                 let mut reply = reply.clone();
-                if let Some((attempt, message_id)) = before {
+                if let Some((attempt, message_id, at_us)) = before {
                     (reply.state, reply.lease, reply.attempt) = ("sent", None, *attempt);
+                    (reply.sent_us, reply.went_before) = (Some(*at_us), true);
                     (reply.message_id, reply.accepted) = (message_id.clone(), 1 << (attempt - 1));
                 }
                 Arc::new(reply)

@@ -1,5 +1,6 @@
 //! What results and receipts make of replies.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use scrutineer::limits::REPLY_ATTEMPTS_MAX;
@@ -8,6 +9,9 @@ use scrutineer::store::outbox_result::EarlyReceipt;
 use uuid::Uuid;
 
 use super::{EarlyResult, ReceiptForm, Reply, ResultRow, SECOND, Tables};
+
+/// What a receipt is about: the least of them by rank, further part, time, row and place.
+type Weight = (i16, bool, Reverse<Option<i64>>, Uuid, i16);
 
 fn is_sent(state: &str) -> bool {
     matches!(state, "sent" | "delivered" | "undelivered")
@@ -51,7 +55,7 @@ impl Tables {
     /// Acceptances among these of replies that have no row (yet).
     pub fn early(&self, rows: &[ResultRow]) -> Vec<(Uuid, EarlyResult)> {
         let none = |r: &&ResultRow| is_sent(r.state) && !self.outbox.contains_key(&r.id);
-        rows.iter().filter(none).map(|r| (r.id, (r.attempt, r.message_id.clone()))).collect()
+        rows.iter().filter(none).map(|r| (r.id, (r.attempt, r.message_id.clone(), r.at_us))).collect()
     }
 
     pub fn keep_early_results(&mut self, early: &[(Uuid, EarlyResult)]) {
@@ -75,12 +79,16 @@ impl Tables {
                 let was_sent = is_sent(r.state);
                 let again = result.state == "unknown" && r.attempt < REPLY_ATTEMPTS_MAX;
                 r.unknown_before += i16::from(result.state == "unknown" || Self::is_second(r, result));
+                r.went_before &= !Self::is_second(r, result);
                 if is_sent(result.state) {
                     r.accepted |= if Self::is_second(r, result) { 4 } else { 1 << (result.attempt - 1) };
                 }
                 if !was_sent {
                     r.state = if again { "due" } else { result.state };
                     r.message_id = result.message_id.clone().or(r.message_id.take());
+                    if result.message_id.is_some() || is_sent(result.state) {
+                        r.sent_us = Some(result.at_us);
+                    }
                 }
                 r.attempt += i16::from(again);
                 r.error.clone_from(&result.error);
@@ -102,7 +110,7 @@ impl Tables {
 
     /// What receipts are about: number, row, the part's place, and the form that named it.
     pub fn hits<'a>(&self, forms: &'a [ReceiptForm]) -> Vec<(i32, Uuid, i16, &'a ReceiptForm)> {
-        let mut best: BTreeMap<i32, (i16, i16, Uuid, &ReceiptForm)> = BTreeMap::new();
+        let mut best: BTreeMap<i32, (Weight, &ReceiptForm)> = BTreeMap::new();
         for f in forms {
             let phone_fits = |row: &Reply| f.rank == 0 || Some(row.phone_id) == f.phone_id;
             let named = |id: &Option<String>| id.as_deref() == Some(f.form.as_str());
@@ -118,13 +126,15 @@ impl Tables {
                 .filter(|((id, _), _)| self.outbox.get(id).is_some_and(|r| phone_fits(r)))
                 .map(|((id, place), _)| (*id, *place));
             for (id, place) in first.chain(further) {
-                let there = best.get(&f.no).map(|(rank, place, ..)| (*rank, *place > 1));
-                if there.is_none_or(|there| (f.rank, place > 1) < there) {
-                    best.insert(f.no, (f.rank, place, id, f));
+                // The text that went last, where an id was used again.
+                let sent = Reverse(self.outbox.get(&id).and_then(|r| r.sent_us));
+                let weight = (f.rank, place > 1, sent, id, place);
+                if best.get(&f.no).is_none_or(|(there, _)| weight < *there) {
+                    best.insert(f.no, (weight, f));
                 }
             }
         }
-        best.into_iter().map(|(no, (_, place, id, f))| (no, id, place, f)).collect()
+        best.into_iter().map(|(no, ((.., id, place), f))| (no, id, place, f)).collect()
     }
 
     /// What these receipts say of single parts.
@@ -153,7 +163,7 @@ impl Tables {
     pub fn receipted(&self, forms: &[ReceiptForm]) -> BTreeMap<Uuid, ReceiptForm> {
         let said = self.parted(forms);
         let mut last: BTreeMap<Uuid, &ReceiptForm> = BTreeMap::new();
-        let weight = |f: &ReceiptForm| (f.state.is_some(), f.state == Some("undelivered"), f.at_us);
+        let weight = |f: &ReceiptForm| (f.state.is_some(), f.state == Some("undelivered"), f.at_us, f.no);
         for (_, id, place, f) in self.hits(forms) {
             let counts = place == 1 || f.state == Some("undelivered") || self.is_whole(id, &said) == Some(true);
             if counts && last.get(&id).is_none_or(|l| weight(f) > weight(l)) {

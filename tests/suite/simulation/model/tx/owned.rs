@@ -75,9 +75,11 @@ pub fn batch(
             expires_us: micros(o.expires_at[i]),
             lease: (o.state[i] == "leased").then_some(lease),
             message_id: None,
+            sent_us: None,
             error: None,
             receipt: None,
             accepted: 0,
+            went_before: false,
         };
         (o.id[i], reply)
     };
@@ -102,6 +104,7 @@ pub fn results(rows: &ResultRows<'_>) -> (Vec<ResultRow>, Vec<Further>) {
         attempt: rows.attempt[i],
         state: rows.state[i],
         message_id: rows.message_id[i].map(str::to_owned),
+        at_us: micros(rows.at[i]),
         error: rows.error[i].clone(),
         due_seconds: rows.due_seconds[i],
         receipt: rows.receipt[i].map(str::to_owned),
