@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::model::tables::Tables;
+use super::super::model::tables::batch::WENT_BEFORE;
 use super::perform::Keys;
 
 /// A row, and its times.
@@ -233,7 +234,7 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
                 r.get::<Option<String>, _>("receipt"),
                 r.get::<i16, _>("accepted"),
                 r.get::<Option<Uuid>, _>("lease_spool"),
-                r.get::<Option<String>, _>("unknown_why").is_some_and(|why| why.starts_with("it went before"))
+                r.get::<Option<String>, _>("unknown_why").is_some_and(|why| why == WENT_BEFORE)
             ),
             vec![due, ago(r.get("expires_at")), lease],
         ));

@@ -11,7 +11,7 @@ use scrutineer::store::segment::{Part, SetKey};
 use scrutineer::store::watermark::Mark;
 use uuid::Uuid;
 
-mod batch;
+pub mod batch;
 mod elsewhere;
 mod outbox;
 mod results;

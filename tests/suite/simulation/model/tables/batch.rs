@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use super::{Batch, EarlyResult, Submission, Tables};
 
+/// What a row says of a reply that went before it was written.
+pub const WENT_BEFORE: &str = "it went before the database lost its last commits, perhaps as another text";
+
 impl Tables {
     pub fn history(&self, elections: &[i32], ids: &[Uuid]) -> Vec<(Uuid, Assertion)> {
         let mut all = Vec::new();
@@ -75,6 +78,7 @@ impl Tables {
                 if let Some((attempt, message_id, at_us)) = before {
                     (reply.state, reply.lease, reply.attempt) = ("sent", None, *attempt);
                     (reply.sent_us, reply.went_before) = (Some(*at_us), true);
+                    reply.error = Some(WENT_BEFORE.to_owned());
                     (reply.message_id, reply.accepted) = (message_id.clone(), 1 << (attempt - 1));
                 }
                 Arc::new(reply)
