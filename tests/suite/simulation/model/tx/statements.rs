@@ -137,13 +137,15 @@ impl Tx for ModelTx {
         self.ask().await?;
         let mut keys: Vec<DoneKey> = parts.iter().map(|p| (p.key.clone(), p.part, p.content.to_vec())).collect();
         keys.sort();
-        let absent: Vec<DoneKey> =
-            self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).cloned().collect())?;
+        let (there, absent): (Vec<DoneKey>, Vec<DoneKey>) =
+            self.see(|t| keys.iter().cloned().partition(|key| t.done.contains_key(key)))?;
         self.hold_those(absent.into_iter().map(Lock::Done), |t, lock| match lock {
             Lock::Done(key) => !t.done.contains_key(key),
             _ => true,
         })
         .await?;
+        // One that somebody is about to forget is waited for.
+        self.hold_as(there.into_iter().map(Lock::Done), How::Passed).await?;
         let new = self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).collect::<BTreeSet<_>>().len())?;
         let (now_us, count) = (self.now_us, keys.len());
         self.change(move |t| {
