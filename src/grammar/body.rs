@@ -25,6 +25,11 @@ pub(super) struct Source<'a> {
     pub clean: &'a Clean,
     /// Places of the clean text at which something is missing.
     pub gaps: &'a [usize],
+    /// How many of them, the first, are missing segments; the others are where characters that can't be read
+    /// begin and end.
+    pub segments: usize,
+    /// Digits of the shortest observer code, where that is known.
+    pub shortest: Option<usize>,
 }
 
 /// What was made of one code.
@@ -75,9 +80,11 @@ type Quotes = SmallVec<[(usize, usize); 1]>;
 pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: &[Piece]) {
     let mut entries = Entries::default();
     let mut remarks = false;
+    let mut lost = false;
     let mut at = 0;
     while let Some(piece) = pieces.get(at) {
         at += 1;
+        let begun = at;
         match &piece.step {
             Step::Separators => {}
             Step::Unclear(questions) => {
@@ -95,9 +102,8 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
                 found.spans.push(source.span(piece.from, piece.to, Part::UnknownCode));
             }
             Step::Sent(sent) => {
-                let from = at;
-                at = answer(&mut entries, &mut found.report, book, source, (pieces, at), piece, sent, remarks);
-                let to = pieces.get(from..at).and_then(<[_]>::last).map_or(piece.to, |p| p.to);
+                at = answer(&mut entries, &mut found.report, book, source, (pieces, at), piece, sent, (remarks, lost));
+                let to = pieces.get(begun..at).and_then(<[_]>::last).map_or(piece.to, |p| p.to);
                 found.spans.push(source.span(piece.from, to, Part::Code(sent.question)));
             }
             Step::Junk(_) => {
@@ -105,6 +111,10 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
                 remarks |= end;
                 at = next;
             }
+        }
+        if source.has_unread() {
+            let to = pieces.get(begun..at).and_then(<[_]>::last).map_or(piece.to, |p| p.to);
+            lost |= source.may_hide_header(piece.from, to);
         }
     }
     if values_first(book, source, pieces) {
@@ -198,6 +208,48 @@ impl Source<'_> {
     fn cut(&self, from: usize, to: usize) -> bool {
         self.gaps.iter().any(|gap| (from..=to).contains(gap))
     }
+
+    /// Words with a character that can't be read are still words.
+    fn cut_words(&self, from: usize, to: usize) -> bool {
+        self.gaps.iter().take(self.segments).any(|gap| (from..=to).contains(gap))
+    }
+
+    /// Where characters that can't be read begin and end.
+    fn unread(&self) -> &[usize] {
+        self.gaps.get(self.segments..).unwrap_or_default()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.gaps.len() > self.segments
+    }
+
+    /// Does a character that can't be read stand here, and after it as many digits as make an observer code with
+    /// it? Then it may be the header of another report, and what follows may be that report's.
+    fn may_hide_header(&self, from: usize, to: usize) -> bool {
+        let mut unread = self.unread().iter().step_by(2).filter(|at| (from..to).contains(at));
+        let Some(first) = unread.next() else { return false };
+        let rest = self.clean.text.as_bytes().get(*first..to).unwrap_or_default();
+        let digits = rest.split(|b| !b.is_ascii_digit()).map(<[u8]>::len).max().unwrap_or_default();
+        digits > 0 && digits + 1 + unread.count() >= self.shortest.unwrap_or_default()
+    }
+
+    /// What stands after a value, blanks between at most, and begins with a character that can't be read: its end,
+    /// and which piece comes then.
+    fn unread_after(&self, pieces: &[Piece], mut next: usize) -> Option<(usize, usize)> {
+        if !self.has_unread() {
+            return None;
+        }
+        if let Some(Piece { step: Step::Separators, from, to }) = pieces.get(next)
+            && self.blank(*from, *to)
+        {
+            next += 1;
+        }
+        let first = pieces.get(next).filter(|p| matches!(p.step, Step::Junk(_)))?;
+        self.unread().iter().step_by(2).find(|at| (first.from..first.to).contains(at))?;
+        let stretch = pieces.get(next..)?.iter().take_while(|p| matches!(p.step, Step::Junk(_)));
+        let (count, to) = stretch.fold((0, first.to), |(count, _), piece| (count + 1, piece.to));
+        Some((to, next + count))
+    }
 }
 
 /// Takes a code up, merging it with an earlier one of the same name.
@@ -250,7 +302,7 @@ fn answer<'a>(
     (pieces, mut next): (&[Piece], usize),
     piece: &Piece,
     sent: &Sent,
-    remarks: bool,
+    (remarks, lost): (bool, bool),
 ) -> usize {
     let Some(question) = book.questions.get(usize::from(sent.question)) else { return next };
     let mut result = match question.kind {
@@ -299,7 +351,14 @@ fn answer<'a>(
         // After a remark or a signature a bare code may be a part of it.
         result = Err(Reason::Unclear);
     }
-    if source.cut(piece.from, to) {
+    let words = matches!(question.kind, Type::Text);
+    if let Some((end, after)) = source.unread_after(pieces, next).filter(|_| !words) {
+        // It may have been a digit, of this number or of one beside it.
+        result = Err(Reason::Cut);
+        (to, next) = (end, after);
+    }
+    let cut = if words { Source::cut_words } else { Source::cut };
+    if lost || cut(source, piece.from, to) {
         result = Err(Reason::Cut);
     }
     if sent.mended > 0 && result.is_ok() {

@@ -102,16 +102,32 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
         // Where, so that the text can be read again without the parts that it came in.
         out.note(INCOMPLETE, &gaps.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
+    let segments = missing.len();
+    if !raw.is_ascii() {
+        // What stood there is not known: it may have been a digit of the value beside it.
+        missing.extend(raw.match_indices(char::REPLACEMENT_CHARACTER).flat_map(|(at, c)| [at, at + c.len()]));
+        if missing.len() > segments {
+            out.note("undecodable", &format!("characters that can't be read: {}", (missing.len() - segments) / 2));
+        }
+    }
     scratch::with(|scratch| {
         let clean = Clean::reusing(std::mem::take(&mut scratch.text), raw);
-        reports(&mut out, lexicon, raw, &clean, &missing, scratch);
+        reports(&mut out, lexicon, raw, &clean, (&missing, segments), scratch);
         scratch.text = clean.text;
     });
     out
 }
 
-/// Reads a text's reports, and what stands outside them. `missing` are bytes of `raw`.
-fn reports(out: &mut Reading, lexicon: &Lexicon, raw: &str, clean: &Clean, missing: &[usize], scratch: &mut Scratch) {
+/// Reads a text's reports, and what stands outside them. `missing` are bytes of `raw`, of which the first so many
+/// are where segments are missing, the others where characters that can't be read begin and end.
+fn reports(
+    out: &mut Reading,
+    lexicon: &Lexicon,
+    raw: &str,
+    clean: &Clean,
+    (missing, segments): (&[usize], usize),
+    scratch: &mut Scratch,
+) {
     if !clean.look_alikes.is_empty() {
         out.note("look_alike", &clean.look_alikes);
     }
@@ -119,7 +135,7 @@ fn reports(out: &mut Reading, lexicon: &Lexicon, raw: &str, clean: &Clean, missi
     let comment = raw.get(clean.raw_at(at + 1)..).filter(|_| at < clean.text.len()).map(str::trim);
     let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
     let gaps: SmallVec<[usize; 2]> = missing.iter().map(|g| clean.clean_at(*g)).collect();
-    let source = Source { raw, clean, gaps: &gaps };
+    let source = Source { raw, clean, gaps: &gaps, segments, shortest: lexicon.shortest };
     let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
     let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(at, |h| h.from) } else { at };
     heads.truncate(REPORTS_PER_TEXT_MAX);

@@ -189,6 +189,28 @@ fn long_texts_are_read_in_bounded_work() {
 
 proptest! {
     #[test]
+    fn a_character_that_cannot_be_read_changes_no_answer(
+        aa in 0i64..=50, ba in 1i64..=2, ab in 0i64..=500, other in 0i64..=50, at in 0usize..60, more in any::<bool>(),
+    ) {
+        let text = format!("XA 123456 AA{aa} BA{ba} AB {ab}, XA 654321 BA{ba} AA{other} AB1");
+        let meant = read(&xa(), &text, &[]);
+        let chars: Vec<char> = text.chars().collect();
+        let at = at % chars.len();
+        // In the place of a character, or between two where one was lost.
+        let lost: String = chars.iter().enumerate().flat_map(|(i, c)| match (i == at, more) {
+            (false, _) => [None, Some(*c)],
+            (true, false) => [None, Some(char::REPLACEMENT_CHARACTER)],
+            (true, true) => [Some(char::REPLACEMENT_CHARACTER), Some(*c)],
+        }).flatten().collect();
+        for found in read(&xa(), &lost, &[]).reports.iter().filter(|f| !f.doubtful) {
+            let same = meant.reports.iter().find(|m| m.report.observer == found.report.observer);
+            for (code, value) in &found.report.answers {
+                prop_assert_eq!(same.and_then(|m| m.report.answers.get(code)), Some(value), "{}", lost);
+            }
+        }
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,80}", gap in 0usize..100) {
         let gap = text.floor_char_boundary(gap);
         read(&xa(), &text, &[gap]);

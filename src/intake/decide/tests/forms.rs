@@ -202,3 +202,17 @@ fn a_text_of_which_nothing_is_recorded_says_which_range_its_values_miss() {
     assert_eq!(outcome, Outcome::Unclear);
     assert_eq!(reply, "PS 123450: nothing recorded. Please send again: AA (51 is not 0-50).");
 }
+
+#[test]
+fn a_value_beside_a_character_that_cannot_be_read_goes_back_and_words_are_kept() {
+    let mut world = World::new();
+    let (outcome, reply) = world.text("PS 123450 AA1\u{FFFD} AB2 AC30 @ caf\u{FFFD} closed");
+    assert_eq!(outcome, Outcome::Partial);
+    assert_eq!(reply, "PS 123450: 2 answers recorded. Please send again: AA (1? arrived cut).");
+    assert_eq!(measure(&reply).segments, 1);
+    let kept = world.present.values().next().and_then(|p| p.comment.as_deref());
+    assert_eq!(kept, Some("caf\u{FFFD} closed"));
+    assert_eq!(world.text("PS 123\u{FFFD}450 AA1").0, Outcome::Unclear);
+    let (_, reply) = world.text("PS 123450 AA\u{FFFD} AB2");
+    assert!(reply.contains("AA (? arrived cut)"), "{reply}");
+}
