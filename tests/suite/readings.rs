@@ -1,6 +1,9 @@
 //! Messages read anew by real workers: corrected by staff, or after the roster was mended; what came is
 //! kept, newer reports stand, and everything that changed is in the history.
 
+mod checklist;
+mod web;
+
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 

@@ -11,7 +11,7 @@ mod lists;
 mod outage;
 mod pages;
 mod people;
-mod process;
+pub(crate) mod process;
 mod rights;
 mod sign_in;
 mod trouble;
