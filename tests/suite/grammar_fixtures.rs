@@ -113,6 +113,26 @@ fn what_stands_after_a_value_and_makes_it_doubtful_goes_back_to_the_observer() {
 }
 
 #[test]
+fn each_example_of_the_page_for_groups_is_read_as_it_says() {
+    let page = std::fs::read_to_string(source::root().join("schemas/TEXTS.md")).unwrap();
+    let lexicon = &forms()["texts"];
+    let bare = |cell: &str| cell.trim().trim_matches('`').replace("\\n", "\n");
+    let examples = page.lines().filter(|l| l.starts_with("| `"));
+    let mut wrong: Vec<String> = Vec::new();
+    let mut count = 0;
+    for line in examples {
+        let cells: Vec<String> = line.trim_matches('|').split('|').map(bare).collect();
+        let [text, expected] = &cells[..] else { panic!("{line}: not a text and its reading") };
+        let got = brief(&read(lexicon, text, &[]));
+        count += 1;
+        if got != *expected {
+            wrong.push(format!("{text:?}\n   expected {expected}\n   got      {got}"));
+        }
+    }
+    assert!(wrong.is_empty() && count >= 35, "{count} examples\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn apollo_and_nemo_are_followed_where_the_law_agrees_and_the_rest_says_why() {
     hold("peers.md", 80);
     for row in rows("peers.md") {
