@@ -71,3 +71,31 @@ async fn the_configuration_is_shown_with_defaults_and_without_secrets() {
         serde_json::from_str(&ok(&site.config(), ["config", "check", "--json"]).await).unwrap();
     assert_eq!(check["ok"], true);
 }
+
+#[tokio::test]
+async fn a_reply_that_can_pass_one_segment_is_warned_of_and_sound_and_a_wrong_one_is_refused() {
+    let mut site = Site::without_database().link(2775);
+    let folder = site.path().join("replies");
+    std::fs::create_dir(&folder).unwrap();
+    site.worker = format!("replies = \"{}\"\n", folder.display());
+    let check = async || {
+        let said = run(&site.config(), ["config", "check", "--json"]).await;
+        let json: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        (said.status.code(), json)
+    };
+    std::fs::write(folder.join("en.toml"), format!("closed = \"{{prefix}} {}\"\n", "x".repeat(158))).unwrap();
+    let (status, said) = check().await;
+    assert_eq!((status, &said["ok"]), (Some(0), &true.into()), "{said}");
+    let warnings = said["warnings"].as_array().unwrap();
+    let warned = |w: &serde_json::Value| {
+        w["key"] == "worker.replies"
+            && w["what"].as_str().is_some_and(|what| {
+                what == "replies/en.toml, `closed`: 163 characters at its longest, and one segment has 160: shorten it"
+            })
+    };
+    assert!(warnings.iter().any(warned), "{said}");
+    std::fs::write(folder.join("en.toml"), "closed = \"{nobody} x\"\n").unwrap();
+    let (status, said) = check().await;
+    assert_eq!((status, &said["ok"]), (Some(78), &false.into()), "{said}");
+    assert!(said["errors"][0]["what"].as_str().is_some_and(|what| what.contains("nobody")), "{said}");
+}

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::support::process::run;
+use super::support::process::{ok, run, run_with_input};
 use super::support::site::Site;
+use super::support::{pg, poll};
 
 const ROSTER: &str = "code,phone,language,auth_code\n100001,+255700000001,,4711\n100002,+255700000002 +255700000009,fr,\n100003,+255700000009,,\n";
 
@@ -79,4 +80,44 @@ async fn a_checklist_whose_replies_can_pass_one_segment_is_sound_and_warned_of()
     assert_eq!((&said["ok"], warnings.len()), (&json!(true), 1), "{said}");
     let warning = warnings[0].as_str().unwrap();
     assert!(warning.starts_with("PS, rule sum: its message in `en` passes one segment by "), "{warning}");
+}
+
+#[tokio::test]
+async fn texts_in_turn_are_corrections_and_repetitions_and_without_it_each_is_the_first() {
+    let stand = Stand::new();
+    let texts = "PS 100001 AA1\nPS 100001 AA1\nPS 100001 AA2 AB3\nPS 100002 AA1\n";
+    let outcomes = async |more: &[&str]| {
+        let args =
+            ["checklist", "try", &stand.checklist, "--json", "--roster", &stand.roster, "--from", "+255700000001"];
+        let said = run_with_input(&stand.site.config(), args.iter().chain(more), texts).await;
+        let lines = String::from_utf8(said.stdout).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&["--in-turn"]).await, ["accepted", "duplicate", "corrected", "accepted"]);
+    assert_eq!(outcomes(&[]).await, ["accepted"; 4]);
+}
+
+#[tokio::test]
+async fn a_text_is_tried_with_the_observers_and_rules_of_an_election_and_nothing_is_stored() {
+    let database = pg::database().await;
+    let site = Site::new(&database);
+    let book = poll::book("poll", 3);
+    book.set_up(&site).await;
+    let file = site.file("try.json", book.checklists[0].to_string()).display().to_string();
+    let tried = async |text: &str, from: &str| -> Value {
+        let args = ["checklist", "try", &file, text, "--json", "--election", "poll", "--from", from];
+        serde_json::from_str(&ok(&site.config(), args).await).unwrap()
+    };
+    let own = tried(&poll::report(1, "AA5 AB7"), &poll::phone(1)).await;
+    assert_eq!(own["outcome"], "accepted", "{own}");
+    assert_eq!(own["answers"], json!({"AA": 5, "AB": 7}), "{own}");
+    assert_eq!(own["from"], "100001, whose phone it is", "{own}");
+    let unknown = tried(&poll::report(7, "AA5"), &poll::phone(1)).await;
+    assert_eq!((&unknown["outcome"], &unknown["answers"]), (&json!("unknown_observer"), &json!({})), "{unknown}");
+    let none = run(&site.config(), ["checklist", "try", &file, "KT 1", "--election", "nowhere"]).await;
+    assert!(!none.status.success() && String::from_utf8_lossy(&none.stderr).contains("nowhere"));
+    let stored: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM message").fetch_one(&mut database.admin().await).await.unwrap();
+    assert_eq!(stored, 0);
 }
