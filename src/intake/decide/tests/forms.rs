@@ -216,3 +216,40 @@ fn a_value_beside_a_character_that_cannot_be_read_goes_back_and_words_are_kept()
     let (_, reply) = world.text("PS 123450 AA\u{FFFD} AB2");
     assert!(reply.contains("AA (? arrived cut)"), "{reply}");
 }
+
+/// An election with the numbered form, its observer's language, and a phone of the observer's own.
+fn numbered_in(language: &str) -> World {
+    let form = check(NUMBERED).unwrap().checklists.remove(0).into();
+    let mut register = Register::new(Election::plain(4, "numbered"), vec![form]);
+    let phones = ["255700000000".to_owned()];
+    register.add(&NewObserver {
+        id: 1,
+        code: "123450",
+        language: Some(language),
+        phones: &phones,
+        ..NewObserver::default()
+    });
+    register.sort();
+    World::of(vec![Arc::new(register)])
+}
+
+#[test]
+fn status_names_the_questions_of_a_numbered_form_by_their_numbers_in_each_language() {
+    for (language, word, missing) in [
+        ("en", "Status", "NUM still missing 2, 4."),
+        ("fr", "état", "NUM: il manque 2, 4."),
+        ("es", "ESTADO", "NUM: falta 2, 4."),
+        ("pt", "situação", "NUM: falta 2, 4."),
+        ("sw", "hali", "NUM bado 2, 4."),
+        ("ar", "الحالة", "الحالة: NUM ينقصه 2، 4."),
+    ] {
+        let mut world = numbered_in(language);
+        assert_eq!(world.text("NUM 123450 1.5").0, Outcome::Accepted, "{language}");
+        let (outcome, reply) = world.text(word);
+        assert_eq!((outcome, &*reply), (Outcome::Command, missing), "{language}");
+        assert_eq!(measure(&reply).segments, 1);
+        world.text("NUM 123450 2.1 4.a");
+        let complete = world.text(word).1;
+        assert!(complete.contains("NUM") && !complete.contains('4'), "{complete}");
+    }
+}

@@ -187,6 +187,7 @@ fn each_incident_opens_a_submission_of_its_own() {
     let second = world.from("255700000000", 1, "EM123450!EA");
     assert_eq!((first.outcome, second.outcome), (Outcome::Accepted, Outcome::Accepted));
     assert_ne!(first.changes[0].key.id(), second.changes[0].key.id());
+    assert_eq!(first.changes[0].station, Some(0), "it happened where its observer is");
     let twice = world.from("255700000000", 1, "EM123450!EA EM123450!EA");
     assert_eq!(twice.changes.len(), 1);
 }
