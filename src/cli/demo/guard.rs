@@ -3,7 +3,8 @@
 //! Invariant: nothing outlives the demo. Each child leads a process group of its own (so that
 //! Ctrl-C reaches the demo alone, which then stops them in order), and is told to the guard: this
 //! same program, waiting at the end of a pipe that only the demo holds. When the pipe closes, even
-//! by SIGKILL or a panic, the guard ends what still runs and removes the folder.
+//! by SIGKILL or a panic, the guard ends what still runs and removes the folder. A child that began
+//! just before, and that the guard was not told of, is known by a mark in its environment.
 
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
@@ -17,6 +18,12 @@ use tokio::process::{Child, Command};
 
 /// How long a process may take to end before it is killed.
 const END_WAIT: Duration = Duration::from_secs(12);
+
+/// How long the guard lets all together take to end before it kills them.
+const END_ORDERLY: Duration = Duration::from_secs(5);
+
+/// In the environment of each child: which demo's it is.
+const MARK: &str = "SCRUTINEER_DEMO_OF";
 
 /// A running process.
 struct Running {
@@ -45,6 +52,7 @@ impl Processes {
             .context("can't start the guard")?;
         let pipe = guard.stdin.take();
         let mut processes = Self { pipe, guard, running: Vec::new() };
+        processes.tell(&format!("mark {}", mark().1))?;
         if let Some(folder) = folder {
             processes.tell(&format!("folder {}", folder.display()))?;
         }
@@ -107,6 +115,12 @@ impl Processes {
     }
 }
 
+/// A variable in the environment of all that the demo starts, and its value.
+pub(super) fn mark() -> (&'static str, String) {
+    let me = std::process::id();
+    (MARK, format!("{me}-{}", started_at(me).unwrap_or(0)))
+}
+
 /// When a process began, as the kernel counts it: tells it from a later one with the same id.
 fn started_at(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -118,9 +132,11 @@ fn started_at(pid: u32) -> Option<u64> {
 pub(super) fn guard(input: impl BufRead) {
     let mut processes: Vec<(u32, u64)> = Vec::new();
     let mut folder: Option<PathBuf> = None;
+    let mut mark: Option<String> = None;
     for line in input.lines().map_while(Result::ok) {
         match line.split_once(' ') {
             Some(("folder", path)) => folder = Some(path.into()),
+            Some(("mark", of)) => mark = Some(format!("{MARK}={of}")),
             Some(("process", rest)) => {
                 if let Some((pid, began)) = rest.split_once(' ') {
                     processes.extend(pid.parse().ok().zip(began.parse().ok()));
@@ -130,24 +146,49 @@ pub(super) fn guard(input: impl BufRead) {
         }
     }
     let alive = |(pid, began): &(u32, u64)| started_at(*pid) == Some(*began) && !is_zombie(*pid);
-    let signal = |signal: Signal| {
+    let signal = |processes: &[(u32, u64)], signal: Signal| {
         for (pid, _) in processes.iter().filter(|p| alive(p)) {
-            if let Some(group) = Pid::from_raw(pid.cast_signed()) {
-                let _ = rustix::process::kill_process_group(group, signal);
+            if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                // One that leads no group belongs to one that does, or is ended by itself.
+                let _ = rustix::process::kill_process_group(pid, signal)
+                    .or_else(|_| rustix::process::kill_process(pid, signal));
             }
         }
     };
-    // PostgreSQL takes SIGQUIT for "at once", which is right as its folder goes with it.
-    signal(Signal::QUIT);
-    signal(Signal::TERM);
-    let deadline = Instant::now() + Duration::from_secs(3);
-    while processes.iter().any(alive) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
+    let deadline = Instant::now() + END_ORDERLY;
+    // A child may be about to begin: one more look after all have gone.
+    let mut looks = 0;
+    while looks < 2 && Instant::now() < deadline {
+        for process in marked(mark.as_deref()) {
+            if !processes.contains(&process) {
+                processes.push(process);
+            }
+        }
+        let living = processes.iter().any(alive);
+        looks = if living { 0 } else { looks + 1 };
+        // PostgreSQL takes SIGQUIT for "at once", which is right as its folder goes with it.
+        signal(&processes, Signal::QUIT);
+        signal(&processes, Signal::TERM);
+        let again = Instant::now() + Duration::from_millis(if living { 500 } else { 100 });
+        while Instant::now() < again && (!living || processes.iter().any(alive)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
-    signal(Signal::KILL);
+    signal(&processes, Signal::KILL);
     if let Some(folder) = folder {
         let _ = std::fs::remove_dir_all(folder);
     }
+}
+
+/// Processes, other than this one, whose environment has the mark, and when they began.
+fn marked(mark: Option<&str>) -> Vec<(u32, u64)> {
+    let (Some(mark), Ok(all)) = (mark, std::fs::read_dir("/proc")) else { return Vec::new() };
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|bytes| bytes.split(|b| *b == 0).any(|variable| variable == mark.as_bytes()))
+    };
+    pids.filter(|pid| *pid != std::process::id()).filter(has).filter_map(|pid| Some((pid, started_at(pid)?))).collect()
 }
 
 fn is_zombie(pid: u32) -> bool {
@@ -178,5 +219,17 @@ mod tests {
         spared.kill().unwrap();
         spared.wait().unwrap();
         assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn the_guard_ends_a_child_that_began_before_anybody_told_it() {
+        let mut untold =
+            std::process::Command::new("sleep").arg("60").env(MARK, "12-34").process_group(0).spawn().unwrap();
+        let mut spared = std::process::Command::new("sleep").arg("60").env(MARK, "12-345").spawn().unwrap();
+        guard("mark 12-34\n".as_bytes());
+        assert!(!untold.wait().unwrap().success());
+        assert!(spared.try_wait().unwrap().is_none());
+        spared.kill().unwrap();
+        spared.wait().unwrap();
     }
 }

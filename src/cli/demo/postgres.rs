@@ -74,6 +74,8 @@ impl Server {
         };
         // Where the caller stands may be closed to the server's user.
         command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
+        let (name, value) = super::guard::mark();
+        command.env(name, value);
         command
     }
 

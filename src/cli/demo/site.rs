@@ -129,6 +129,8 @@ impl Site {
     pub(super) fn program(&self, args: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
         command.arg("--config").arg(self.config()).args(args).env_remove("NOTIFY_SOCKET").kill_on_drop(true);
+        let (name, value) = super::guard::mark();
+        command.env(name, value);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with(crate::config::ENV_PREFIX) {
                 command.env_remove(name);
