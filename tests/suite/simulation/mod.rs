@@ -5,7 +5,8 @@
 //! them. Instead of PostgreSQL there is a model of its tables (`model`). A seed gives the same run each time;
 //! a run that fails prints its seed, its schedule without the faults that it does not need, and what happened.
 //!
-//! Broken on purpose, one thing at a time, from seed 1 on; the schedule that found it:
+//! Broken on purpose, one thing at a time, from seed 1 on; the schedule that found it, with the plans as they were
+//! before the SMSC roamed, syncs failed and workers hung (a seed is another schedule now):
 //!
 //! | what was broken | found by |
 //! |---|---|
