@@ -106,7 +106,11 @@ async fn what_was_acknowledged_before_the_power_went_is_there_once() {
     ];
     let (mut lost, mut torn) = (0, 0);
     smsc.pour(true);
-    for round in 0..rounds {
+    for round in 0..rounds * 20 {
+        // By chance each of few kills finds all synced.
+        if round >= rounds && lost > 0 {
+            break;
+        }
         let mut gateway = Process::start_with("gateway", &config, &environment).await;
         let so_far = smsc.acknowledged().len();
         within(Duration::from_secs(60), "some acknowledgements", smsc.until_acknowledged(so_far + 100)).await;
