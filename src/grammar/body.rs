@@ -4,33 +4,19 @@
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 
-use super::clean::Clean;
 use super::lexicon::{Book, Ready, Type, four};
 use super::search::{Junk, Piece, Sent, Step};
+use super::source::{QUOTED_MAX, Source};
 use super::value::{Meant, candidates, is_separator};
 use super::{Found, Part, Span, doubt};
 use crate::domain::answers::Answers;
 use crate::domain::report::{Note, Reason, Rejected, Report};
 use crate::domain::value::Value;
 
-/// Characters of a value or leftover that are quoted.
-const QUOTED_MAX: usize = 20;
+/// Characters of a leftover that are quoted.
 const LEFTOVER_MAX: usize = 60;
 /// Notes on one report.
 const NOTES_MAX: usize = 50;
-
-/// A text with all that is needed to quote from it.
-pub(super) struct Source<'a> {
-    pub raw: &'a str,
-    pub clean: &'a Clean,
-    /// Places of the clean text at which something is missing.
-    pub gaps: &'a [usize],
-    /// How many of them, the first, are missing segments; the others are where characters that can't be read
-    /// begin and end.
-    pub segments: usize,
-    /// Digits of the shortest observer code, where that is known.
-    pub shortest: Option<usize>,
-}
 
 /// What was made of one code.
 struct Entry<'a> {
@@ -112,7 +98,7 @@ pub(super) fn fill(found: &mut Found, book: &Book, source: &Source<'_>, pieces: 
                 at = next;
             }
         }
-        if source.has_unread() {
+        if source.gaps.has_unread() {
             let to = pieces.get(begun..at).and_then(<[_]>::last).map_or(piece.to, |p| p.to);
             lost |= source.may_hide_header(piece.from, to);
         }
@@ -173,83 +159,6 @@ pub(super) fn take_comment(found: &mut Found, book: &Book, comment: &str, span: 
     }
     report.answers.insert(question.code.as_str(), Some(Value::Text(comment.to_owned())));
     found.spans.extend(span.map(|span| Span { part: Part::Code(index), ..span }));
-}
-
-impl Source<'_> {
-    /// What was sent at a place of the clean text, cut to so many characters.
-    pub(super) fn quote(&self, from: usize, to: usize, most: usize) -> String {
-        self.quoted(from, to, most).to_owned()
-    }
-
-    fn quoted(&self, from: usize, to: usize, most: usize) -> &str {
-        let quoted = self.clean.quote(self.raw, from, to);
-        let end = if quoted.len() <= most { None } else { quoted.char_indices().nth(most) };
-        quoted.get(..end.map_or(quoted.len(), |(i, _)| i)).unwrap_or_default()
-    }
-
-    /// What was sent as the values of one code.
-    fn quotes(&self, places: &[(usize, usize)]) -> String {
-        let mut out = String::new();
-        for (from, to) in places {
-            let quoted = self.quoted(*from, *to, QUOTED_MAX);
-            if !out.is_empty() && !quoted.is_empty() {
-                out.push(' ');
-            }
-            out.push_str(quoted);
-        }
-        out
-    }
-
-    /// A stretch of the clean text as a span of the text as it came.
-    pub(super) fn span(&self, from: usize, to: usize, part: Part) -> Span {
-        Span { from: self.clean.raw_at(from), to: self.clean.raw_at(to), part }
-    }
-
-    fn cut(&self, from: usize, to: usize) -> bool {
-        self.gaps.iter().any(|gap| (from..=to).contains(gap))
-    }
-
-    /// Words with a character that can't be read are still words.
-    fn cut_words(&self, from: usize, to: usize) -> bool {
-        self.gaps.iter().take(self.segments).any(|gap| (from..=to).contains(gap))
-    }
-
-    /// Where characters that can't be read begin and end.
-    fn unread(&self) -> &[usize] {
-        self.gaps.get(self.segments..).unwrap_or_default()
-    }
-
-    fn has_unread(&self) -> bool {
-        self.gaps.len() > self.segments
-    }
-
-    /// Does a character that can't be read stand here, and after it as many digits as make an observer code with
-    /// it? Then it may be the header of another report, and what follows may be that report's.
-    fn may_hide_header(&self, from: usize, to: usize) -> bool {
-        let mut unread = self.unread().iter().step_by(2).filter(|at| (from..to).contains(at));
-        let Some(first) = unread.next() else { return false };
-        let rest = self.clean.text.as_bytes().get(*first..to).unwrap_or_default();
-        let digits = rest.split(|b| !b.is_ascii_digit()).map(<[u8]>::len).max().unwrap_or_default();
-        digits > 0 && digits + 1 + unread.count() >= self.shortest.unwrap_or_default()
-    }
-
-    /// What stands after a value, blanks between at most, and begins with a character that can't be read: its end,
-    /// and which piece comes then.
-    fn unread_after(&self, pieces: &[Piece], mut next: usize) -> Option<(usize, usize)> {
-        if !self.has_unread() {
-            return None;
-        }
-        if let Some(Piece { step: Step::Separators, from, to }) = pieces.get(next)
-            && self.blank(*from, *to)
-        {
-            next += 1;
-        }
-        let first = pieces.get(next).filter(|p| matches!(p.step, Step::Junk(_)))?;
-        self.unread().iter().step_by(2).find(|at| (first.from..first.to).contains(at))?;
-        let stretch = pieces.get(next..)?.iter().take_while(|p| matches!(p.step, Step::Junk(_)));
-        let (count, to) = stretch.fold((0, first.to), |(count, _), piece| (count + 1, piece.to));
-        Some((to, next + count))
-    }
 }
 
 /// Takes a code up, merging it with an earlier one of the same name.
@@ -357,8 +266,8 @@ fn answer<'a>(
         result = Err(Reason::Cut);
         (to, next) = (end, after);
     }
-    let cut = if words { Source::cut_words } else { Source::cut };
-    if lost || cut(source, piece.from, to) {
+    let cut = if words { source.gaps.touch_words(piece.from, to) } else { source.gaps.touch(piece.from, to) };
+    if lost || cut {
         result = Err(Reason::Cut);
     }
     if sent.mended > 0 && result.is_ok() {
@@ -373,13 +282,6 @@ fn end_of_junk(pieces: &[Piece], next: usize) -> usize {
     let rest = pieces.get(next..).unwrap_or_default();
     let stretch = rest.iter().take_while(|p| matches!(p.step, Step::Junk(_) | Step::Separators));
     stretch.filter(|p| matches!(p.step, Step::Junk(_))).last().map_or(0, |p| p.to)
-}
-
-impl Source<'_> {
-    /// Nothing but spaces.
-    fn blank(&self, from: usize, to: usize) -> bool {
-        self.clean.text.get(from..to).is_some_and(|s| s.bytes().all(|b| b == b' '))
-    }
 }
 
 /// A stretch that is not explained, from piece `first`. Says whether it was a remark, and which piece is next.
@@ -454,7 +356,7 @@ pub(super) fn leave(found: &mut Found, book: Option<&Book>, source: &Source<'_>,
     }
     found.spans.push(source.span(from, to, Part::Leftover));
     let report = &mut found.report;
-    if asks(book, source.clean.text.get(from..to).unwrap_or_default()) || source.cut(from, to) {
+    if asks(book, source.clean.text.get(from..to).unwrap_or_default()) || source.gaps.touch(from, to) {
         if !report.leftover.is_empty() {
             report.leftover.push_str(" … ");
         }

@@ -13,6 +13,7 @@ mod lexicon;
 pub mod print;
 mod scratch;
 mod search;
+mod source;
 mod span;
 mod sure;
 mod value;
@@ -29,13 +30,13 @@ use smol_str::SmolStr;
 use crate::domain::checklist::Checklist;
 use crate::domain::report::{Note, Report};
 use crate::limits::{GRAMMAR_STEPS_MAX, REPORTS_PER_TEXT_MAX, TEXT_BYTES_MAX};
-use body::Source;
 use clean::Clean;
 use header::{Head, Sender};
 use lexicon::Book;
 pub use lexicon::{Lexicon, Setting};
 use scratch::Scratch;
 use search::{Piece, search};
+use source::{Gaps, Source};
 pub use span::{Part, Span};
 use sure::sure;
 
@@ -102,40 +103,26 @@ pub fn read(lexicon: &Lexicon, raw: &str, gaps: &[usize]) -> Reading {
         // Where, so that the text can be read again without the parts that it came in.
         out.note(INCOMPLETE, &gaps.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
-    let segments = missing.len();
-    if !raw.is_ascii() {
-        // What stood there is not known: it may have been a digit of the value beside it.
-        missing.extend(raw.match_indices(char::REPLACEMENT_CHARACTER).flat_map(|(at, c)| [at, at + c.len()]));
-        if missing.len() > segments {
-            out.note("undecodable", &format!("characters that can't be read: {}", (missing.len() - segments) / 2));
-        }
-    }
     scratch::with(|scratch| {
         let clean = Clean::reusing(std::mem::take(&mut scratch.text), raw);
-        reports(&mut out, lexicon, raw, &clean, (&missing, segments), scratch);
+        reports(&mut out, lexicon, raw, &clean, &missing, scratch);
         scratch.text = clean.text;
     });
     out
 }
 
-/// Reads a text's reports, and what stands outside them. `missing` are bytes of `raw`, of which the first so many
-/// are where segments are missing, the others where characters that can't be read begin and end.
-fn reports(
-    out: &mut Reading,
-    lexicon: &Lexicon,
-    raw: &str,
-    clean: &Clean,
-    (missing, segments): (&[usize], usize),
-    scratch: &mut Scratch,
-) {
+/// Reads a text's reports, and what stands outside them. `missing` are bytes of `raw` at which a segment is missing.
+fn reports(out: &mut Reading, lexicon: &Lexicon, raw: &str, clean: &Clean, missing: &[usize], scratch: &mut Scratch) {
+    let source = Source { raw, clean, gaps: Gaps::new(raw, clean, missing), shortest: lexicon.shortest };
+    if source.gaps.has_unread() {
+        out.note("undecodable", &format!("characters that can't be read: {}", source.gaps.unread()));
+    }
     if !clean.look_alikes.is_empty() {
         out.note("look_alike", &clean.look_alikes);
     }
     let (mut heads, at) = header::scan(lexicon, &clean.text);
     let comment = raw.get(clean.raw_at(at + 1)..).filter(|_| at < clean.text.len()).map(str::trim);
     let comment = comment.filter(|c| !c.is_empty()).map(str::to_owned);
-    let gaps: SmallVec<[usize; 2]> = missing.iter().map(|g| clean.clean_at(*g)).collect();
-    let source = Source { raw, clean, gaps: &gaps, segments, shortest: lexicon.shortest };
     let spare = heads.len().saturating_sub(REPORTS_PER_TEXT_MAX);
     let end = if spare > 0 { heads.get(REPORTS_PER_TEXT_MAX).map_or(at, |h| h.from) } else { at };
     heads.truncate(REPORTS_PER_TEXT_MAX);
@@ -259,10 +246,9 @@ fn report(
             out.spans.reserve_exact(spans);
             begin(&mut out, sender);
             // A header at a missing edge may lack digits of the observer code.
-            let start = head.from;
-            out.doubtful = source.gaps.iter().any(|g| (start + 1..=sender.body).contains(g))
-                && !(source.gaps.iter().all(|g| *g == sender.body || !(start + 1..sender.body).contains(g))
-                    && sure_length(lexicon, sender));
+            let (start, last) = (head.from + 1, sender.body.saturating_sub(1));
+            out.doubtful = source.gaps.touch(start, sender.body)
+                && (source.gaps.touch(start, last) || !sure_length(lexicon, sender));
             body::fill(&mut out, book, source, &pieces);
             scratch.pieces = pieces;
         }

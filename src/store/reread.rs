@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::StoreError;
-use crate::domain::order::{OrderKey, RecordKey};
+use super::{StoreError, submission};
+use crate::domain::order::OrderKey;
 use crate::domain::value::Answers;
 
 /// Brings what the reports of these submissions say together anew: comment, first report, how many
@@ -80,9 +80,6 @@ pub async fn comments(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| {
-            let record = RecordKey { spool: r.spool, sequence: r.sequence.cast_unsigned() };
-            (r.submission_id, OrderKey { received_us: super::micros(r.received_at), record }, r.comment)
-        })
+        .map(|r| (r.submission_id, submission::order_key(r.received_at, r.spool, r.sequence), r.comment))
         .collect())
 }

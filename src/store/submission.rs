@@ -121,7 +121,8 @@ pub async fn history(
         .collect())
 }
 
-fn order_key(at: OffsetDateTime, spool: Uuid, sequence: i64) -> OrderKey {
+/// The order of a report, by its row.
+pub(super) fn order_key(at: OffsetDateTime, spool: Uuid, sequence: i64) -> OrderKey {
     OrderKey {
         received_us: super::micros(at),
         record: RecordKey { spool, sequence: u64::try_from(sequence).unwrap_or(0) },
