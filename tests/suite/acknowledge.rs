@@ -16,7 +16,8 @@ use super::support::torture::{figure, is_long, rounds};
 
 const LONG: Duration = Duration::from_secs(120);
 
-fn make() -> Make {
+/// Notes of strangers, each with its number.
+pub fn make() -> Make {
     Arc::new(|number| flood::text(&format!("3556{:07}", 5_000_000 + number % 1_000), &format!("note {number}")))
 }
 

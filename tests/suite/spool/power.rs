@@ -12,9 +12,14 @@ use scrutineer::handoff::message::Body;
 
 use super::smsc::{Smsc, text};
 use super::{lab, opened_and_read};
-use crate::support::process::Process;
+use crate::acknowledge;
+use crate::support::cluster::{Cluster, Durability};
+use crate::support::flood::Flood;
+use crate::support::process::{Launch, Process};
 use crate::support::site::Site;
-use crate::support::{dir, torture, within};
+use crate::support::{dir, pg, torture, within};
+
+const LONG: Duration = Duration::from_secs(120);
 
 /// A write or a cut that no sync followed.
 struct Unsynced {
@@ -88,6 +93,15 @@ fn lose(journal: &Path, random: &mut StdRng) -> (usize, usize) {
     (lost, torn)
 }
 
+/// A gateway's environment in which what it writes to its spool is kept until it is synced.
+fn under(library: &Path, site: &Site, journal: &Path) -> [(&'static str, String); 3] {
+    [
+        ("LD_PRELOAD", library.display().to_string()),
+        ("POWERLOSS_DIR", site.spool().canonicalize().unwrap().display().to_string()),
+        ("POWERLOSS_JOURNAL", journal.display().to_string()),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_before_the_power_went_is_there_once() {
     let Some(library) = lab("powerloss").await else { return };
@@ -99,11 +113,7 @@ async fn what_was_acknowledged_before_the_power_went_is_there_once() {
     let mut smsc = Smsc::start(64).await;
     let site = Site::without_database().link_with("smsc", smsc.port, "reconnect_seconds_max = 1");
     let config = site.config();
-    let environment = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("POWERLOSS_DIR", site.spool().canonicalize().unwrap().display().to_string()),
-        ("POWERLOSS_JOURNAL", journal.display().to_string()),
-    ];
+    let environment = under(&library, &site, &journal);
     let (mut lost, mut torn) = (0, 0);
     smsc.pour(true);
     for round in 0..rounds * 20 {
@@ -142,6 +152,58 @@ async fn what_was_acknowledged_before_the_power_went_is_there_once() {
         &format!(
             "{rounds} times, {lost} unsynced writes lost, {torn} of them torn | until the host is up | 0 of {} acknowledged, none twice; {named} never acknowledged named as missing",
             acknowledged.len()
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_goes_down_in_the_middle_again_and_again_has_each_acknowledged_text_stored_once() {
+    let Some(library) = lab("powerloss").await else { return };
+    let restarts = torture::rounds(3, 60);
+    let mut random = StdRng::seed_from_u64(torture::seed());
+    let work = dir::fresh();
+    let journal = work.path().join("journal");
+    let postgres = Cluster::start(Durability::Synced);
+    let database = pg::database_on(&postgres).await;
+    let flood = Flood::start(50, 0, acknowledge::make()).await;
+    let site = Site::new(&database).link_with("smsc", flood.port, "reconnect_seconds_max = 1");
+    let environment = under(&library, &site, &journal).map(|(name, value)| (name.to_owned(), value));
+    let (config, launch) = (site.config(), Launch { env: environment.into(), ..Launch::default() });
+    let (mut lost, mut waits) = (0, Vec::new());
+    let mut down = None;
+    for restart in 0..=restarts {
+        // All that a host runs, begun at once, as after its power came back: nobody waits for anybody.
+        let mut gateway = Process::launch("gateway", &config, &launch);
+        let mut worker = Process::spawn("worker", &config);
+        let before = flood.acknowledged();
+        flood.offer(400);
+        flood.until_acknowledged(before + 200, LONG).await;
+        waits.extend(down.take().map(|at: tokio::time::Instant| at.elapsed().as_secs_f64()));
+        if restart == restarts {
+            // Up for good.
+            flood.until_acknowledged(flood.given() as usize, LONG).await;
+            let all = flood.seen(|seen| seen.acknowledged.clone());
+            acknowledge::until_stored(&database, &all, LONG).await;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        down = Some(tokio::time::Instant::now());
+        gateway.kill().await;
+        worker.kill().await;
+        tokio::task::block_in_place(|| postgres.kill());
+        let (l, torn) = lose(&journal, &mut random);
+        println!("restart {restart}: {} acknowledged, {l} writes lost, {torn} torn", flood.acknowledged());
+        lost += l;
+        tokio::task::block_in_place(|| postgres.up());
+    }
+    waits.sort_by(f64::total_cmp);
+    torture::figure(
+        "the host of gateway, worker and PostgreSQL goes down under load and comes back, unsynced writes of the spool lost",
+        &format!(
+            "{restarts} times, {lost} unsynced writes lost: each text stored once | takes messages again after {:.1} s, at most {:.1} s | nothing of {} acknowledged",
+            waits[waits.len() / 2],
+            waits[waits.len() - 1],
+            flood.acknowledged()
         ),
     );
 }
