@@ -123,8 +123,10 @@ async fn run(config: &Config, file: &Path, mut spool: Spool) -> anyhow::Result<(
         keeper.run(token).await;
         "housekeeping".to_owned()
     });
+    let token = stop.clone();
     tasks.spawn(async move {
-        memory::watch(GATEWAY_MEMORY_BYTES_MAX, pressure).await;
+        // It has no end of its own, and a stop waits for all.
+        token.run_until_cancelled(memory::watch(GATEWAY_MEMORY_BYTES_MAX, pressure)).await;
         "memory".to_owned()
     });
     tracing::info!(

@@ -232,6 +232,32 @@ async fn each_submit_has_one_result_through_kills_and_is_written_once() {
 }
 
 #[tokio::test]
+async fn a_stop_waits_for_what_is_under_way_and_for_nothing_else() {
+    let (site, listener) = site().await;
+    let mut gateway = site.start("gateway").await;
+    let (io, _) = listener.accept().await.unwrap();
+    let mut smsc = Smsc { io, input: BytesMut::new() };
+    let (bind, _) = smsc.recv().await;
+    smsc.send(bind.sequence, Pdu::BindTransceiverResp("smsc".into())).await;
+    let worker = Worker::connect(&site).await;
+    let stop = tokio::spawn(async move {
+        let status = gateway.stop().await;
+        (status, gateway.log())
+    });
+    let unbind = loop {
+        let (frame, pdu) = smsc.recv().await;
+        if pdu == Pdu::Unbind {
+            break frame;
+        }
+    };
+    smsc.send(unbind.sequence, Pdu::UnbindResp).await;
+    let (status, log) = stop.await.unwrap();
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("did not stop in time"), "{log}");
+    drop(worker);
+}
+
+#[tokio::test]
 async fn a_second_gateway_on_the_same_spool_is_refused_and_says_why() {
     let (site, _listener) = site().await;
     let _gateway = site.start("gateway").await;
