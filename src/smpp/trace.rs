@@ -113,7 +113,9 @@ pub fn mask(raw: &mut [u8], all: bool) {
     let Some(body) = raw.get_mut(frame::HEADER_BYTES..) else { return };
     let mut walk = Walk { rest: body };
     let followed = match id {
-        CommandId::BindTransceiver | CommandId::BindReceiver | CommandId::BindTransmitter => walk.bind(),
+        CommandId::BindTransceiver | CommandId::BindReceiver | CommandId::BindTransmitter | CommandId::Outbind => {
+            walk.bind()
+        }
         _ if all => Some(()),
         CommandId::DeliverSm | CommandId::SubmitSm => walk.short_message(),
         CommandId::DataSm => walk.data_sm(),
@@ -122,13 +124,8 @@ pub fn mask(raw: &mut [u8], all: bool) {
         | CommandId::DataSmResp
         | CommandId::BindTransceiverResp
         | CommandId::BindReceiverResp
-        | CommandId::BindTransmitterResp
-        | CommandId::EnquireLink
-        | CommandId::EnquireLinkResp
-        | CommandId::Unbind
-        | CommandId::UnbindResp
-        | CommandId::GenericNack => Some(()),
-        // Nobody knows what stands in it.
+        | CommandId::BindTransmitterResp => walk.response(),
+        // Nobody knows what stands in it; where no body is due, there is nothing to hide.
         _ => None,
     };
     if followed.is_none() {
@@ -193,6 +190,14 @@ impl<'a> Walk<'a> {
         self.address(65)?;
         self.address(65)?;
         self.take(3)?;
+        self.tlvs()
+    }
+
+    /// An id, or nothing; a person may be named in the TLVs behind it.
+    fn response(&mut self) -> Option<()> {
+        if !self.rest.is_empty() {
+            self.string(65)?;
+        }
         self.tlvs()
     }
 
@@ -331,6 +336,23 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_where_nothing_is_due_is_hidden_and_ids_of_responses_are_not() {
+        let with = |pdu: &Pdu, more: &[u8]| {
+            let mut raw = bytes(pdu);
+            raw.extend_from_slice(more);
+            mask(&mut raw, false);
+            raw
+        };
+        let text = b"\x00\x1D\x00\x0Dto 3556812345";
+        let raw = with(&Pdu::SubmitSmResp("id-1".into()), text);
+        assert!(holds(&raw, b"id-1\0\x00\x1D") && !holds(&raw, b"681234"));
+        for pdu in [Pdu::EnquireLink, Pdu::UnbindResp, Pdu::GenericNack, Pdu::Other(CommandId::QuerySm)] {
+            assert!(!holds(&with(&pdu, text), b"681234"), "{pdu:?}");
+            assert_eq!(with(&pdu, b""), bytes(&pdu));
+        }
+    }
+
+    #[test]
     fn a_password_is_hidden_whatever_is_asked_for() {
         let bind = Bind { system_id: "me".into(), password: "longer than eight".into(), ..Bind::default() };
         for pdu in [Pdu::BindTransceiver(bind.clone()), Pdu::BindReceiver(bind.clone()), Pdu::BindTransmitter(bind)] {
@@ -339,6 +361,14 @@ mod tests {
                 assert!(!holds(&raw, b"longer") && holds(&raw, b"me\0"));
                 assert!(explain(&raw).pdu.starts_with("bind_"), "{:?}", explain(&raw));
             }
+        }
+        // The SMSC's own, which it says when it wants to be bound to.
+        let mut outbind = bytes(&Pdu::Other(CommandId::Outbind));
+        outbind.extend_from_slice(b"smsc\0theirs\0");
+        for all in [false, true] {
+            let mut raw = outbind.clone();
+            mask(&mut raw, all);
+            assert!(!holds(&raw, b"theirs") && holds(&raw, b"smsc\0"));
         }
     }
 
