@@ -10,7 +10,7 @@ use super::support::source;
 const SECTIONS: [&str; 7] = ["SMPP", "Spool and handoff", "Worker", "Database", "Web", "Telemetry", "Files"];
 
 /// Bounds that no test names.
-const NOT_NAMED: [(&str, &[&str]); 6] = [
+const NOT_NAMED: [(&str, &[&str]); 5] = [
     (
         "the greatest value that a setting may have: `config check` refuses more",
         &["PREFIXES_MAX", "RECEIVE_WINDOW_MAX", "SUBMIT_WINDOW_MAX", "LANES_MAX", "DATABASE_HOSTS_MAX"],
@@ -100,7 +100,6 @@ const NOT_NAMED: [(&str, &[&str]); 6] = [
         "how much a page shows or looks through: it says that there is more, and leads on",
         &["WEB_CONDITION_VALUES_MAX", "HOST_STATUS_SHOWN"],
     ),
-    ("reached by no test: it takes a thousand submits of one session without a response", &["LATE_SUBMITS_MAX"]),
 ];
 
 /// Names of the bounds of these sections.

@@ -1,6 +1,7 @@
 //! Dialogs of submits.
 
 use super::*;
+use crate::limits::LATE_SUBMITS_MAX;
 
 #[tokio::test(start_paused = true)]
 async fn a_submit_is_written_when_its_intent_is_durable_and_settled_by_the_response() {
@@ -138,6 +139,34 @@ async fn a_response_that_comes_late_settles_its_attempt_once_and_what_waits_to_b
     let Op::Result { id, attempt, outcome, .. } = rig.append().await.op else { panic!() };
     assert_eq!((id, attempt), (Uuid::from_u128(1), 2));
     assert_eq!(outcome, SubmitOutcome::NotSent { reason: NotSent::Stopping });
+    assert!(timeout(Duration::from_secs(1), rig.appends.recv()).await.is_err(), "settled once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_a_bound_the_oldest_of_those_whose_response_may_come_late_is_forgotten() {
+    let mut rig = Rig::bound_with(LinkOptions { submit_window: LATE_SUBMITS_MAX, ..options() }, false).await;
+    let mut sequences = Vec::new();
+    // As many as are remembered, and one more after them.
+    for batch in [1..=LATE_SUBMITS_MAX, LATE_SUBMITS_MAX + 1..=LATE_SUBMITS_MAX + 1] {
+        for n in batch.clone() {
+            assert!(rig.queue.push(submit(n as u128, "x")));
+            rig.intend().await;
+            sequences.push(rig.recv_answering().await.0.sequence);
+        }
+        for n in batch {
+            assert_eq!(rig.result().await, (Uuid::from_u128(n as u128), SubmitOutcome::Unknown));
+        }
+    }
+    assert_eq!(sequences.len(), LATE_SUBMITS_MAX + 1);
+    for sequence in [sequences[0], sequences[1], sequences[LATE_SUBMITS_MAX]] {
+        rig.send(0, sequence, Pdu::SubmitSmResp(sequence.to_string())).await;
+    }
+    // Of the oldest nothing is known any more: its outcome stays unknown. The others are settled.
+    for n in [2, LATE_SUBMITS_MAX + 1] {
+        let (id, outcome) = rig.result().await;
+        assert_eq!(id, Uuid::from_u128(n as u128));
+        assert!(matches!(outcome, SubmitOutcome::Accepted { .. }), "{outcome:?}");
+    }
     assert!(timeout(Duration::from_secs(1), rig.appends.recv()).await.is_err(), "settled once");
 }
 

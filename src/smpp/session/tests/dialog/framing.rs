@@ -1,6 +1,7 @@
 //! "Framing": lengths, commands that nobody knows, bodies that cannot be read, and what is tolerated.
 
-use super::play::{BIND, BOUND, Dialog, play};
+use super::play::{BIND, BOUND, Dialog, play, play_with};
+use super::{LinkOptions, options};
 use crate::limits::PDU_BYTES_MAX;
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +98,40 @@ async fn a_deliver_sm_that_cannot_be_read_is_spooled_raw_and_answered_esme_rok()
     ))
     .await;
     play("> $DELIVER 00000007\nspool undecodable\n< $OK 00000007 00").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_sm_length_that_says_too_much_is_taken_where_the_link_tolerates_it() {
+    let pdu = "$DELIVER 00000007 $PARTIES 00 $FLAGS 00 00 09 'PS 1'";
+    play(&format!("> {pdu}\nspool undecodable\nraw {pdu}\n< $OK 00000007 00")).await;
+    let tolerant = || LinkOptions { tolerate_sm_length: true, ..options() };
+    play_with(
+        tolerant(),
+        &format!(
+            "> {pdu}
+             spool message
+             text \"PS 1\"
+             raw 'PS 1'
+             < $OK 00000007 00
+             > $DELIVER 00000008 $PARTIES 00 $FLAGS 08 00 06 0050 0053
+             spool message
+             text \"PS\"
+             < $OK 00000008 00"
+        ),
+    )
+    .await;
+    // A sound one is read as ever, TLVs behind it included; one that ends before its text is still none.
+    play_with(
+        tolerant(),
+        "> $DELIVER 00000007 $PARTIES 00 $FLAGS 00 00 02 'PS' 0424 0002 ' 1'
+         spool message
+         text \"PS 1\"
+         < $OK 00000007 00
+         > $DELIVER 00000008 00 0101 '355691234567'
+         spool undecodable
+         < $OK 00000008 00",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,8 +314,8 @@ async fn a_generic_nack_with_sequence_0_is_logged_and_timeouts_decide() {
 
 #[tokio::test(start_paused = true)]
 async fn a_generic_nack_of_the_bind_refuses_it() {
-    let mut dialog = Dialog::begin(super::options(), false);
+    let mut dialog = Dialog::begin(options(), false);
     dialog.go_on(&format!("{BIND}\n> $NACK 00000005 00000001\nend bind_refused")).await;
-    let mut dialog = Dialog::begin(super::options(), false);
+    let mut dialog = Dialog::begin(options(), false);
     dialog.go_on(&format!("{BIND}\n> $NACK 00000005 00000000\n{BOUND}\n> $ENQUIRE 00000002\n< $ALIVE 00000002")).await;
 }

@@ -1,7 +1,10 @@
 //! "Receipts": told by `esm_class`, read as bytes, matched by any form of their id, always acknowledged.
 
-use super::play::play;
-use crate::outbox::receipt::id_forms;
+use super::options;
+use super::play::{BIND, BOUND, Dialog, play};
+use crate::domain::message_id::MessageIdFormat;
+use crate::handoff::message::Body;
+use crate::outbox::receipt::{self, Receipt, id_forms};
 
 /// What a receipt says, with its length.
 fn text(said: &str) -> String {
@@ -149,4 +152,61 @@ fn ids_come_as_hex_where_the_response_had_decimal_padded_upper_cased_and_as_uuid
         assert!(id_forms(receipt).contains(&response.to_owned()), "{receipt} for {response}: {:?}", id_forms(receipt));
         assert_eq!(id_forms(receipt)[0], receipt, "as it came, first");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_are_matched_as_the_link_says_that_its_smsc_writes_them() {
+    use MessageIdFormat::{Auto, Decimal, DecimalHex, Hex, HexDecimal, Verbatim};
+    // Format, id in the response, id in the receipt: is it of that text for sure, perhaps, or not?
+    for (format, response, said, means) in [
+        (HexDecimal, "0000A1B2", "41394", Some(true)),
+        (HexDecimal, "41394", "41394", None),
+        (DecimalHex, "0000041394", "A1B2", Some(true)),
+        (DecimalHex, "a1b2", "A1B2", None),
+        (Decimal, "0000041394", "41394", Some(true)),
+        (Decimal, "a1b2", "41394", None),
+        (Hex, "0000a1b2", "A1B2", Some(true)),
+        (Hex, "41394", "A1B2", None),
+        (Verbatim, "00A1", "00A1", Some(true)),
+        (Verbatim, "a1", "00A1", None),
+        (Auto, "a1b2", "a1b2", Some(true)),
+        (Auto, "a1b2", "41394", Some(false)),
+    ] {
+        let dialog = play(&format!(
+            "submit 1 \"x\"
+             intend
+             < $SUBMIT 00000002 $REPLY 00 0000 00 00 01 00 00 00 01 'x'
+             > $ACCEPT 00000002 '{response}' 00
+             result 1 accepted {response}
+             > $DELIVER 00000007 $PARTIES 04 $FLAGS 00 00 {}
+             spool receipt
+             names {said} DELIVRD
+             < $OK 00000007 00",
+            text(&format!("id:{said} stat:DELIVRD"))
+        ))
+        .await;
+        let Some(Body::Receipt(mobile)) = dialog.records.last() else { panic!("{:?}", dialog.records) };
+        let receipt = Receipt { ids: format, ..receipt::parse(mobile).unwrap() };
+        let found = receipt.forms().into_iter().find(|(form, _)| form == response).map(|(_, rank)| rank == 0);
+        assert_eq!(found, means, "{format:?}: {said} for {response}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_of_a_submit_that_nobody_answered_is_spooled_for_it_to_be_settled() {
+    let unanswered = "submit 1 \"x\"
+        intend
+        < $SUBMIT 00000002 $REPLY 00 0000 00 00 01 00 00 00 01 'x'";
+    let receipt = "> $DELIVER 00000007 $PARTIES 04 $FLAGS 00 00 11 'id:7 stat:DELIVRD'
+        spool receipt
+        names 7 DELIVRD
+        < $OK 00000007 00";
+    // Past its timeout; its parties and its time are what the intake goes by.
+    let dialog = play(&format!("{unanswered}\nwait 11s\nresult 1 unknown\n{receipt}")).await;
+    let Some(Body::Receipt(mobile)) = dialog.records.last() else { panic!("{:?}", dialog.records) };
+    assert_eq!((mobile.source.as_str(), mobile.destination.as_str()), ("355691234567", "4636"));
+    // And on the session after the one that was lost.
+    let first = play(&format!("{unanswered}\nhangup\nresult 1 unknown\nend closed")).await;
+    let mut second = Dialog::begin_like(options(), &first);
+    second.go_on(&format!("{BIND}\n{BOUND}\n{receipt}")).await;
 }

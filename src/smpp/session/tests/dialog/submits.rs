@@ -20,10 +20,10 @@ fn one(sequence: u32, letter: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn segments_are_paced_one_by_one() {
-    let options = LinkOptions { submits_per_second: 2, submit_window: 10, ..options() };
+    let paced = || LinkOptions { submits_per_second: 2, submit_window: 10, ..options() };
     let begun = Instant::now();
     play_with(
-        options,
+        paced(),
         "submit 1 \"a\"
          submit 2 \"b\"
          submit 3 \"c\"
@@ -36,6 +36,21 @@ async fn segments_are_paced_one_by_one() {
     )
     .await;
     assert!((900..1_500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    // Three texts or one of three segments, or one payload that the SMSC cuts into three, are the same to it.
+    let begun = Instant::now();
+    let long = format!("submit 1 \"{}\"\nintend\nsubmit 2 \"a\"\nintend", "x".repeat(400));
+    let mut dialog = play_with(paced(), &long).await;
+    for _ in 0..4 {
+        assert_eq!(dialog.frame().await.unwrap().id, crate::smpp::CommandId::SubmitSm);
+    }
+    assert!((1_400..2_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    let sending = Sending { long: LongMessages::Payload, ..Sending::default() };
+    let mut dialog = play_bound(LinkOptions { sending, ..paced() }, BOUND_34, &long).await;
+    for _ in 0..2 {
+        assert_eq!(dialog.frame().await.unwrap().id, crate::smpp::CommandId::SubmitSm);
+    }
+    assert!((1_400..2_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
