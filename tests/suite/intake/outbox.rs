@@ -40,6 +40,30 @@ async fn an_unknown_outcome_is_retried_once_and_then_stays_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_to_many_whose_outcome_is_unknown_is_never_sent_again() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|_| Some(SubmitOutcome::Unknown));
+    let mut db = database.owner().await;
+    db.execute("INSERT INTO phone (msisdn) VALUES ('355681234567')").await.unwrap();
+    db.execute(
+        "INSERT INTO outbox (id, kind, phone_id, link_group, source, text, state, due_at, expires_at)
+         SELECT gen_random_uuid(), 'broadcast', p.id, 'main', '4321', 'x', 'due', now(), now() + interval '1 day'
+         FROM phone p WHERE p.msisdn = '355681234567'",
+    )
+    .await
+    .unwrap();
+    let worker = Worker::start(&database, &gateway);
+    gateway.settled(1).await;
+    assert_eq!(number(&mut db, "SELECT count(*) FROM outbox WHERE state = 'unknown' AND attempt = 1").await, 1);
+    // A reply after it goes twice; the text to many has had its one time.
+    gateway.text(&phone(1), &report(1, "AA1"));
+    gateway.settled(3).await;
+    let to_many = gateway.submits().into_iter().filter(|submit| submit.bulk).count();
+    assert_eq!((to_many, gateway.submits().len()), (1, 3));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_acceptance_settles_what_was_given_up() {
     let (database, gateway) = (database().await, Gateway::new());
     gateway.answer(|_| Some(SubmitOutcome::Unknown));

@@ -8,5 +8,6 @@ mod kannel;
 mod metrics;
 mod receipts;
 mod reload;
+mod rules;
 mod smsc;
 mod tls;
