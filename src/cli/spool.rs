@@ -185,8 +185,9 @@ fn line(record: &Exported, phones: bool) -> Value {
         None => json!({"kind": "unreadable"}),
         Some(Body::Message(m)) => mobile("message", m, phones),
         Some(Body::Receipt(m)) => mobile("receipt", m, phones),
-        Some(Body::SubmitResult(r)) => {
-            json!({"kind": "submit_result", "reply": r.id, "attempt": r.attempt, "outcome": r.outcome})
+        Some(Body::SubmitResult(r) | Body::Written { result: r, .. }) => {
+            json!({"kind": "submit_result", "reply": r.id, "attempt": r.attempt, "outcome": r.outcome,
+                "text": record.body.as_ref().and_then(Body::result).and_then(|(_, text)| text)})
         }
         // The sender stands in it: bytes are not shown unless phones are.
         Some(Body::Undecodable { pdu, error }) => {

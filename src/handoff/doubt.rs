@@ -20,7 +20,7 @@ pub fn key(body: &Body) -> Option<u128> {
         Body::Message(m) | Body::Receipt(m) => Some(mobile_key(m)),
         // Past the header, since a redelivery has a sequence number of its own.
         Body::Undecodable { pdu, .. } => Some(hash(&[b"undecodable", pdu.get(16..).unwrap_or_default()])),
-        Body::SubmitResult(_) | Body::Redelivery { .. } | Body::Corrupt { .. } => None,
+        Body::SubmitResult(_) | Body::Written { .. } | Body::Redelivery { .. } | Body::Corrupt { .. } => None,
     }
 }
 

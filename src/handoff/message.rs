@@ -7,7 +7,7 @@ use crate::domain::alphabet::DefaultAlphabet;
 use crate::domain::message_id::MessageIdFormat;
 
 /// Version of the protocol; gateway and worker of different versions refuse each other by name.
-pub const PROTOCOL: u16 = 4;
+pub const PROTOCOL: u16 = 5;
 
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +204,25 @@ pub enum Body {
         /// What is wrong with it, and where its spool's file is kept.
         error: String,
     },
+    /// What a submit came to that was, or may have been, written to the wire. [`Body::SubmitResult`] is of one
+    /// that was not, or whose text is not known: of a spool of an earlier version.
+    Written {
+        /// What it came to.
+        result: SubmitResult,
+        /// The text as it went, which the database may have decided otherwise since, after it lost commits.
+        text: String,
+    },
+}
+
+impl Body {
+    /// What a submit came to, with the text as it went, where that is known.
+    pub fn result(&self) -> Option<(&SubmitResult, Option<&str>)> {
+        match self {
+            Self::SubmitResult(result) => Some((result, None)),
+            Self::Written { result, text } => Some((result, Some(text))),
+            _ => None,
+        }
+    }
 }
 
 /// A `deliver_sm` (or `data_sm`) as it came, raw.

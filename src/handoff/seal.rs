@@ -88,7 +88,7 @@ fn fields(body: &Body) -> Fields<'_> {
         Body::Message(m) => mobile(0, m),
         Body::Receipt(m) => mobile(1, m),
         Body::Undecodable { pdu, error } => (&[], &[], [pdu, &[]], error.as_bytes().to_vec()),
-        Body::SubmitResult(_) | Body::Redelivery { .. } | Body::Corrupt { .. } => whole(),
+        Body::SubmitResult(_) | Body::Written { .. } | Body::Redelivery { .. } | Body::Corrupt { .. } => whole(),
     }
 }
 

@@ -96,7 +96,7 @@ impl Item {
         match &self.kind {
             Kind::Sms(sms) => bucket(&sms.phone),
             Kind::Receipt { phone, .. } => bucket(phone),
-            Kind::Result => self.result().map_or(0, |r| bucket_of(r.id)),
+            Kind::Result => self.result().map_or(0, |(r, _)| bucket_of(r.id)),
             Kind::Undecodable | Kind::Broken(_) | Kind::Corrupt | Kind::Redelivery { .. } => 0,
         }
     }
@@ -109,12 +109,9 @@ impl Item {
         }
     }
 
-    /// The submit's result, where it is one.
-    pub fn result(&self) -> Option<&SubmitResult> {
-        match &self.record.body {
-            Body::SubmitResult(result) => Some(result),
-            _ => None,
-        }
+    /// The submit's result, where it is one, with the text as it went, where that is known.
+    pub fn result(&self) -> Option<(&SubmitResult, Option<&str>)> {
+        self.record.body.result()
     }
 
     /// Word for metrics.
@@ -148,7 +145,7 @@ fn kind(record: &Record) -> Kind {
         Body::Receipt(mobile) => {
             Kind::Receipt { receipt: receipt::parse(mobile), phone: clean(phone::normalise(&mobile.source)) }
         }
-        Body::SubmitResult(_) => Kind::Result,
+        Body::SubmitResult(_) | Body::Written { .. } => Kind::Result,
         Body::Undecodable { .. } => Kind::Undecodable,
         Body::Corrupt { .. } => Kind::Corrupt,
         Body::Redelivery { run, of } => Kind::Redelivery { run: *run, of: *of },

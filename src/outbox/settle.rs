@@ -20,6 +20,8 @@ pub struct ResultRecord<'a> {
     pub at: OffsetDateTime,
     /// The result.
     pub result: &'a SubmitResult,
+    /// The text as it went, where that is known.
+    pub text: Option<&'a str>,
 }
 
 /// A receipt with where and when it came from.
@@ -80,7 +82,7 @@ pub fn results<'a>(records: &[ResultRecord<'a>], receipts: &mut Vec<ReceiptRecor
 }
 
 fn push<'a>(rows: &mut ResultRows<'a>, record: &ResultRecord<'a>) {
-    let result = record.result;
+    let (result, text) = (record.result, record.text.filter(|text| !text.contains('\0')));
     let (state, error, due) = match &result.outcome {
         SubmitOutcome::Accepted { .. } => ("sent", None, 0),
         SubmitOutcome::Refused { status } => ("refused", Some(format!("command_status 0x{status:08X}")), 0),
@@ -109,6 +111,7 @@ fn push<'a>(rows: &mut ResultRows<'a>, record: &ResultRecord<'a>) {
     rows.id.push(result.id);
     rows.attempt.push(i16::try_from(result.attempt).unwrap_or(i16::MAX));
     rows.state.push(state);
+    rows.text.push(text);
     rows.message_id.push(first);
     rows.error.push(error);
     rows.at.push(record.at);
@@ -169,7 +172,7 @@ mod tests {
     fn a_receipt_that_came_with_its_result_is_merged_into_it() {
         let at = OffsetDateTime::UNIX_EPOCH;
         let (one, two) = (accepted(1, &["a", "b"]), accepted(2, &["c"]));
-        let records = [&one, &two].map(|result| ResultRecord { group: "main", at, result });
+        let records = [&one, &two].map(|result| ResultRecord { group: "main", at, result, text: None });
         let said = |id: &str| Receipt::new(id.to_owned(), "DELIVRD".to_owned());
         let (for_two, for_other) = (said("c"), said("x"));
         let mut receipts =
@@ -187,7 +190,7 @@ mod tests {
         let at = OffsetDateTime::UNIX_EPOCH;
         let unknown = SubmitResult { id: Uuid::from_u128(1), attempt: 1, outcome: SubmitOutcome::Unknown };
         let late = accepted(1, &["a"]);
-        let records = [&unknown, &late].map(|result| ResultRecord { group: "main", at, result });
+        let records = [&unknown, &late].map(|result| ResultRecord { group: "main", at, result, text: None });
         let rounds = results(&records, &mut Vec::new());
         assert_eq!(rounds.iter().map(|r| r.state[0]).collect::<Vec<_>>(), ["unknown", "sent"]);
     }

@@ -152,7 +152,8 @@ pub(super) fn execute(
         Op::LateResult { id, attempt, at_us, outcome } => {
             // Its first result said that nobody knows; nothing of it is open any more.
             let result = SubmitResult { id: *id, attempt: *attempt, outcome: outcome.clone() };
-            insert_result(connection, memory, staged, link, *at_us, result)?;
+            let text = memory.remembered.row(*id, *attempt).map(|number| text_of(connection, (*id, *attempt), number));
+            insert_result(connection, memory, staged, link, *at_us, (result, text.transpose()?.flatten()))?;
         }
         Op::Forget { sequences } => {
             let mut delete = connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?;
@@ -227,16 +228,32 @@ fn insert(connection: &Connection, memory: &Memory, staged: &mut Staged, new: &N
     Ok(sequence)
 }
 
-/// Appends the record of a submit's result.
+/// The text of a submit as it went; `None` where the row is another's, or of a format that did not keep texts.
+pub(super) fn text_of(
+    connection: &Connection,
+    (id, attempt): (Uuid, u16),
+    number: i64,
+) -> Result<Option<String>, rusqlite::Error> {
+    let text: Option<Option<String>> = connection
+        .prepare_cached("SELECT text FROM submit WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
+        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
+        .optional()?;
+    Ok(text.flatten())
+}
+
+/// Appends the record of a submit's result, with the text as it went.
 pub(super) fn insert_result(
     connection: &Connection,
     memory: &Memory,
     staged: &mut Staged,
     link: i64,
     at_us: i64,
-    result: SubmitResult,
+    (result, text): (SubmitResult, Option<String>),
 ) -> Result<u64, SpoolError> {
-    let body = Body::SubmitResult(result);
+    let body = match text {
+        Some(text) => Body::Written { result, text },
+        None => Body::SubmitResult(result),
+    };
     let (encoded, seal) = (postcard::to_stdvec(&body)?, Seal::new(&body));
     let new = New { link, received_us: at_us, kind: Kind::SubmitResult, body: &encoded, seal: &seal };
     insert(connection, memory, staged, &new)
@@ -251,13 +268,9 @@ fn tell_otherwise(
     ((id, attempt), number): ((Uuid, u16), i64),
     text: &str,
 ) -> Result<(), SpoolError> {
-    let before: Option<Option<String>> = connection
-        .prepare_cached("SELECT text FROM submit WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
-        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
-        .optional()?;
-    if let Some(went) = before.flatten().filter(|went| went != text) {
+    if let Some(went) = text_of(connection, (id, attempt), number)?.filter(|went| went != text) {
         let result = SubmitResult { id, attempt, outcome: SubmitOutcome::Otherwise { text: went } };
-        insert_result(connection, memory, staged, link, memory.world.now_us(), result)?;
+        insert_result(connection, memory, staged, link, memory.world.now_us(), (result, None))?;
     }
     Ok(())
 }
@@ -285,7 +298,12 @@ fn result(
         return Ok(None);
     }
     let result = SubmitResult { id: key.0, attempt: key.1, outcome: outcome.clone() };
-    let sequence = insert_result(connection, memory, staged, link, at_us, result)?;
+    // What was never written comes again, perhaps in other words.
+    let text = match number.filter(|_| sent) {
+        Some(number) => text_of(connection, key, number)?,
+        None => None,
+    };
+    let sequence = insert_result(connection, memory, staged, link, at_us, (result, text))?;
     if let Some(number) = number {
         if sent {
             connection

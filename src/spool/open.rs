@@ -20,7 +20,9 @@ use crate::handoff::message::{Run, SubmitOutcome, SubmitResult};
 use crate::limits::{IN_DOUBT_MAX, SPOOL_CHECK_BYTES, SPOOL_LOG_BYTES, SUBMITS_REMEMBERED_MAX};
 
 /// Format of the file.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
+/// A format whose results did not say the texts that went: nothing of it is changed.
+const WITHOUT_WORDS: i64 = 4;
 /// The format before it, which did not keep the texts of submits.
 const WITHOUT_TEXTS: i64 = 3;
 /// Its name.
@@ -209,6 +211,10 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), SpoolErro
              UPDATE meta SET value = {VERSION} WHERE name = 'version'; COMMIT"
         ))?);
     }
+    if found == WITHOUT_WORDS {
+        connection.execute("UPDATE meta SET value = ?1 WHERE name = 'version'", params![VERSION])?;
+        return Ok(());
+    }
     if found != VERSION {
         return Err(SpoolError::Version { folder: folder.to_owned(), found, known: VERSION });
     }
@@ -264,9 +270,10 @@ impl Unlocked {
             .collect::<Result<_, _>>()?;
         let mut staged = self.memory.stage();
         for (number, id, attempt, link) in open {
+            let text = batch::text_of(&tx, (Uuid::from_bytes(id), attempt), number)?;
             let result = SubmitResult { id: Uuid::from_bytes(id), attempt, outcome: SubmitOutcome::Unknown };
-            let sequence =
-                batch::insert_result(&tx, &self.memory, &mut staged, link, self.memory.world.steady_us(), result)?;
+            let at_us = self.memory.world.steady_us();
+            let sequence = batch::insert_result(&tx, &self.memory, &mut staged, link, at_us, (result, text))?;
             tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, sequence as i64])?;
         }
         tx.commit()?;

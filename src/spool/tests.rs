@@ -110,7 +110,7 @@ async fn a_submit_without_a_result_is_unknown_after_a_kill() {
     let (open, settled) = (Uuid::from_u128(1), Uuid::from_u128(2));
     for (tag, id) in [(1, open), (2, settled)] {
         assert_eq!(
-            ask(&spool, 0, tag, Op::Intent { id, attempt: 1, text: String::new() }).await,
+            ask(&spool, 0, tag, Op::Intent { id, attempt: 1, text: format!("of {tag}") }).await,
             Done::Intended { tag }
         );
     }
@@ -121,11 +121,12 @@ async fn a_submit_without_a_result_is_unknown_after_a_kill() {
         let spool = Spool::open(&options(dir.path())).unwrap();
         let found = records(&spool, 0).await;
         assert_eq!(found.len(), 2, "the unknown outcome is written once");
-        let Body::SubmitResult(result) = &found[1].body else { panic!() };
-        assert_eq!((result.id, &result.outcome), (open, &SubmitOutcome::Unknown));
+        assert_eq!(found[0].body.result().and_then(|(_, text)| text), Some("of 2"), "a result says what went");
+        let Some((result, text)) = found[1].body.result() else { panic!() };
+        assert_eq!((result.id, &result.outcome, text), (open, &SubmitOutcome::Unknown, Some("of 1")));
         // And it is remembered: the worker that asks again is not served twice.
         assert_eq!(
-            ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1, text: String::new() }).await,
+            ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1, text: "of 1".to_owned() }).await,
             Done::Duplicate { tag: 9 }
         );
         tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
@@ -148,31 +149,32 @@ async fn a_submit_that_comes_again_with_another_text_is_told_as_it_went() {
     let told: Vec<_> = records(&spool, 0)
         .await
         .into_iter()
-        .filter_map(|record| match record.body {
-            Body::SubmitResult(result) => Some(result.outcome),
-            _ => None,
-        })
+        .filter_map(|record| record.body.result().map(|(result, _)| result.outcome.clone()))
         .collect();
     let otherwise = || SubmitOutcome::Otherwise { text: "first".to_owned() };
     assert_eq!(told, [otherwise(), SubmitOutcome::Unknown, otherwise()], "also after a restart");
 }
 
 #[tokio::test]
-async fn a_spool_of_the_format_before_is_taken_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&options(dir.path())).unwrap();
-    let id = Uuid::from_u128(1);
-    let intent = |attempt| Op::Intent { id, attempt, text: "text".to_owned() };
-    assert_eq!(ask(&spool, 0, 1, intent(1)).await, Done::Intended { tag: 1 });
-    tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
-    let connection = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
-    connection
-        .execute_batch("ALTER TABLE submit DROP COLUMN text; UPDATE meta SET value = 3 WHERE name = 'version'")
-        .unwrap();
-    drop(connection);
-    let spool = Spool::open(&options(dir.path())).unwrap();
-    assert_eq!(ask(&spool, 0, 2, intent(1)).await, Done::Duplicate { tag: 2 });
-    assert_eq!(ask(&spool, 0, 3, intent(2)).await, Done::Intended { tag: 3 });
+async fn a_spool_of_a_format_before_is_taken_over() {
+    let without_texts = "ALTER TABLE submit DROP COLUMN text; UPDATE meta SET value = 3 WHERE name = 'version'";
+    let without_words = "UPDATE meta SET value = 4 WHERE name = 'version'";
+    for (makes_it_old, text) in [(without_texts, None), (without_words, Some("text"))] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(&options(dir.path())).unwrap();
+        let id = Uuid::from_u128(1);
+        let intent = |attempt| Op::Intent { id, attempt, text: "text".to_owned() };
+        assert_eq!(ask(&spool, 0, 1, intent(1)).await, Done::Intended { tag: 1 });
+        tokio::task::spawn_blocking(|| spool.close()).await.unwrap();
+        let connection = rusqlite::Connection::open(dir.path().join("spool.sqlite")).unwrap();
+        connection.execute_batch(makes_it_old).unwrap();
+        drop(connection);
+        let spool = Spool::open(&options(dir.path())).unwrap();
+        let found = records(&spool, 0).await;
+        assert_eq!(found[0].body.result().map(|(_, text)| text), Some(text), "what is not known is not said");
+        assert_eq!(ask(&spool, 0, 2, intent(1)).await, Done::Duplicate { tag: 2 });
+        assert_eq!(ask(&spool, 0, 3, intent(2)).await, Done::Intended { tag: 3 });
+    }
 }
 
 #[tokio::test]

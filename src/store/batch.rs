@@ -101,16 +101,20 @@ pub async fn write(
                 $47::text[], $48::text[], $49::text[]) AS u (a, b, c, d, e, f, g, h, i)
             ON CONFLICT DO NOTHING RETURNING 1),
         er AS (
-            DELETE FROM early_result WHERE id = ANY($50) RETURNING id, attempt, message_id, sent_at,
-                'it went before the database lost its last commits, perhaps as another text' AS why),
+            DELETE FROM early_result WHERE id = ANY($50) RETURNING id, attempt, message_id, sent_at, text),
         ob AS (
             INSERT INTO outbox (id, kind, spool_id, sequence, phone_id, link_group, source, text, state, expires_at,
                 lease_spool, lease_until, attempt, message_id, sent_at, accepted, unknown_why, error)
-            SELECT u.a, 'reply', u.b, u.c, u.d, u.e, u.f, u.g, CASE WHEN er.id IS NULL THEN u.h ELSE 'sent' END, u.i,
+            SELECT u.a, 'reply', u.b, u.c, u.d, u.e, u.f, coalesce(er.text, u.g), CASE WHEN er.id IS NULL THEN u.h ELSE 'sent' END, u.i,
                 CASE WHEN u.h = 'leased' AND er.id IS NULL THEN $59::uuid END,
                 CASE WHEN u.h = 'leased' AND er.id IS NULL THEN now() + make_interval(secs => $60::int) END,
                 coalesce(er.attempt, 1), er.message_id, er.sent_at, coalesce(1 << (er.attempt - 1)::int, 0)::smallint,
-                er.why, er.why
+                CASE WHEN er.id IS NOT NULL AND er.text IS NULL
+                     THEN 'it went before the database lost its last commits, perhaps as another text' END,
+                CASE WHEN er.id IS NOT NULL AND er.text IS NULL
+                     THEN 'it went before the database lost its last commits, perhaps as another text'
+                     WHEN er.text <> u.g
+                     THEN 'it went so before the database lost its last commits; decided anew, its words would be others' END
             FROM UNNEST($50::uuid[], $51::int[], $52::bigint[], $53::bigint[], $54::text[], $55::text[], $56::text[],
                 $57::text[], $58::timestamptz[]) AS u (a, b, c, d, e, f, g, h, i) LEFT JOIN er ON er.id = u.a
             ON CONFLICT (id) DO NOTHING)

@@ -17,6 +17,8 @@ pub struct ResultRows<'a> {
     /// `sent`, `delivered` and `undelivered` (sent, and its receipt is there), `refused`, `expired`,
     /// `due` (not sent), `unknown`.
     pub state: Vec<&'static str>,
+    /// The text as it went, where that is known: the row may have been decided otherwise since.
+    pub text: Vec<Option<&'a str>>,
     /// The SMSC's id of the first segment.
     pub message_id: Vec<Option<&'a str>>,
     /// Status or reason.
@@ -43,20 +45,21 @@ pub struct ResultRows<'a> {
 /// due again; anything else holds for its own attempt only. A second acceptance is noted: the observer
 /// got the reply twice, also where two hosts sent the same attempt, as the database had lost what the
 /// first of them did. An acceptance of a reply that is not there (yet, after commits were lost) is kept.
+/// A row says the text that went: the first one that was accepted, or else that of the last result.
 pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Result<(), StoreError> {
     let applied = sqlx::query!(
         r#"WITH u AS MATERIALIZED (
              SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                 $7::int[], $8::text[], $9::timestamptz[])
-                 AS u (id, attempt, state, message_id, error, at, due_seconds, receipt, receipt_at)),
+                 $7::int[], $8::text[], $9::timestamptz[], $15::text[])
+                 AS u (id, attempt, state, message_id, error, at, due_seconds, receipt, receipt_at, text)),
          segments AS (
              INSERT INTO outbox_segment (outbox_id, message_id, link_group, place)
              SELECT s.a, s.b, s.c, s.d FROM UNNEST($10::uuid[], $11::text[], $12::text[], $13::smallint[]) AS s (a, b, c, d)
              JOIN outbox o ON o.id = s.a
              ON CONFLICT DO NOTHING),
          early AS (
-             INSERT INTO early_result (id, attempt, message_id, sent_at)
-             SELECT u.id, u.attempt, u.message_id, u.at FROM u
+             INSERT INTO early_result (id, attempt, message_id, sent_at, text)
+             SELECT u.id, u.attempt, u.message_id, u.at, u.text FROM u
              WHERE u.state IN ('sent', 'delivered', 'undelivered') AND NOT EXISTS (SELECT FROM outbox o WHERE o.id = u.id)
              ON CONFLICT DO NOTHING)
          UPDATE outbox o SET
@@ -68,7 +71,10 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
                                    ELSE o.unknown_before END,
              unknown_why = CASE WHEN u.state = 'unknown' THEN u.error
                                 WHEN o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id
-                                THEN 'two hosts sent it: the database had lost what the first one did' ELSE o.unknown_why END,
+                                THEN 'two hosts sent it: the database had lost what the first one did'
+                                     || CASE WHEN u.text <> o.text THEN '; the second time in other words' ELSE '' END
+                                ELSE o.unknown_why END,
+             text = CASE WHEN o.state IN ('sent', 'delivered', 'undelivered') THEN o.text ELSE coalesce(u.text, o.text) END,
              accepted = CASE WHEN u.state NOT IN ('sent', 'delivered', 'undelivered') THEN o.accepted
                              WHEN o.accepted = 1 << (u.attempt - 1)::int AND u.message_id <> o.message_id
                              THEN (o.accepted | 4)::smallint
@@ -102,7 +108,8 @@ pub async fn apply_results(conn: &mut PgConnection, rows: &ResultRows<'_>) -> Re
         &rows.segment_message_id[..] as &[&str],
         &rows.segment_group[..] as &[&str],
         &rows.segment_place,
-        REPLY_ATTEMPTS_MAX
+        REPLY_ATTEMPTS_MAX,
+        &rows.text[..] as &[Option<&str>]
     )
     .fetch_all(conn)
     .await?;

@@ -94,8 +94,8 @@ impl Worker {
 
     async fn result(&mut self) -> (Uuid, SubmitOutcome) {
         loop {
-            if let Body::SubmitResult(result) = self.record().await.body {
-                return (result.id, result.outcome);
+            if let Some((result, _)) = self.record().await.body.result() {
+                return (result.id, result.outcome.clone());
             }
         }
     }

@@ -53,10 +53,10 @@ impl<L: Ledger> Work<'_, L> {
             if self.aside.contains_key(&at) {
                 continue;
             }
-            if let Some(SubmitResult { id, outcome: SubmitOutcome::Otherwise { text }, .. }) = item.result() {
+            if let Some((SubmitResult { id, outcome: SubmitOutcome::Otherwise { text }, .. }, _)) = item.result() {
                 as_sent.insert(*id, text);
-            } else if let Some(result) = item.result() {
-                results.push(ResultRecord { group: &item.record.group, at: item.at, result });
+            } else if let Some((result, text)) = item.result() {
+                results.push(ResultRecord { group: &item.record.group, at: item.at, result, text });
             } else if let Kind::Receipt { receipt: Some(receipt), phone } = &item.kind {
                 receipts.push(ReceiptRecord {
                     group: &item.record.group,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scrutineer::handoff::message::{Body, SubmitOutcome};
+use scrutineer::handoff::message::SubmitOutcome;
 use scrutineer::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_BYTES_MAX};
 use scrutineer::smpp::Pdu;
 use serde_json::Value;
@@ -77,8 +77,8 @@ async fn a_link_is_paused_resumed_and_drained_while_the_other_goes_on() {
     unbinds(&mut b).await;
     until(&site, "two", "paused").await;
     let result = loop {
-        if let Body::SubmitResult(result) = worker.record().await.body {
-            break result;
+        if let Some((result, _)) = worker.record().await.body.result() {
+            break result.clone();
         }
     };
     assert_eq!(result.id, Uuid::from_u128(1));

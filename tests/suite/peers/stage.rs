@@ -183,12 +183,12 @@ impl<'a> Stage<'a> {
             let until = Instant::now() + Duration::from_millis(300);
             while let Ok(record) = tokio::time::timeout_at(until, self.client.record()).await {
                 let Some(at) = self.rows.iter().position(|row| link(row.name) == record.group) else { continue };
-                match record.body {
-                    Body::SubmitResult(result) => {
+                match record.body.result() {
+                    Some((result, _)) => {
                         let number = result.id.as_u128() & 0xFFFF;
-                        self.seen[at].outcomes.push((number, result.outcome));
+                        self.seen[at].outcomes.push((number, result.outcome.clone()));
                     }
-                    body => self.seen[at].records.push(body),
+                    None => self.seen[at].records.push(record.body),
                 }
             }
             self.read_journal(peer);

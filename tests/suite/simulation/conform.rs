@@ -276,7 +276,7 @@ impl Pair {
         self.model.shift += seconds;
         let by = format!("interval '{seconds} s'");
         let sql = format!(
-            "UPDATE outbox SET due_at = due_at - {by}, expires_at = expires_at - {by}, lease_until = lease_until - {by};
+            "UPDATE outbox SET created_at = created_at - {by}, due_at = due_at - {by}, expires_at = expires_at - {by}, lease_until = lease_until - {by};
              UPDATE segment_set SET begun_at = begun_at - {by};
              UPDATE segment_done SET done_at = done_at - {by};
              UPDATE early_receipt SET received_at = received_at - {by};

@@ -105,6 +105,30 @@ impl Plan {
         Self { seed, topology, texts, faults }
     }
 
+    /// With a host that is gone as it took an incident, on half of the sites with two hosts between which the SMSC
+    /// roams: the other host is given the incident too. By chance alone that happens once in hundreds of plans.
+    pub fn with_an_incident_on_two_hosts(mut self) -> Self {
+        let dice = Dice::new(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(7));
+        let incidents: Vec<&Text> =
+            self.texts.iter().filter(|text| text.kind == Kind::Incident && text.parts.len() == 1).collect();
+        if !self.topology.roams || self.topology.gateways < 2 || incidents.is_empty() || dice.once_in(2) {
+            return self;
+        }
+        let text = dice.pick(&incidents);
+        let host = text.parts[0].0 / self.topology.links;
+        let at = text.at + dice.millis(5, 400);
+        let until = at + dice.millis(500, 20_000);
+        self.faults.push(match dice.below(3) {
+            0 => vec![(at, Fault::CrashGateway(host)), (until, Fault::StartGateway(host))],
+            1 => vec![(at, Fault::Part(GATEWAYS[host], SMSC)), (until, Fault::Join(GATEWAYS[host], SMSC))],
+            _ => {
+                let cut = |n: u64| (at + Duration::from_millis(700 * n), Fault::Cut(GATEWAYS[host], SMSC));
+                (0..4).map(cut).collect()
+            }
+        });
+        self
+    }
+
     /// When all faults are over.
     pub fn healed(&self) -> Duration {
         let faults = self.faults.iter().flatten().map(|(at, _)| *at);

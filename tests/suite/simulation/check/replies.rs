@@ -115,7 +115,7 @@ fn as_often_as_allowed(f: &mut Findings, id: Uuid, reply: &Reply, writes: &[Writ
 fn two_hosts_are_counted(f: &mut Findings, spools: &[Spooled], tables: &Tables) {
     let mut accepted: BTreeMap<(Uuid, u16), BTreeSet<&str>> = BTreeMap::new();
     for record in spools.iter().flat_map(|s| &s.records) {
-        if let Body::SubmitResult(result) = &record.body
+        if let Some((result, _)) = record.body.result()
             && let SubmitOutcome::Accepted { message_ids } = &result.outcome
             && let Some(first) = message_ids.first()
         {

@@ -101,8 +101,8 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
         let at = scrutineer::store::micros(r.received_at);
         line(format!("early {group} {id} {} {phone:?}", r.receipt), vec![ago(at)]);
     }
-    for (id, (attempt, message_id, _)) in &t.early_results {
-        line(format!("early result {id} {attempt} {message_id:?}"), vec![]);
+    for (id, (attempt, message_id, _, text)) in &t.early_results {
+        line(format!("early result {id} {attempt} {message_id:?} {text:?}"), vec![]);
     }
     for (phone, (stopped, at)) in &t.senders {
         line(format!("sender {} {stopped} {at}", keys.phone_of(*phone)), vec![]);
@@ -254,7 +254,8 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
     for r in rows("SELECT * FROM early_result").await {
         let (id, attempt, message_id): (Uuid, i16, Option<String>) =
             (r.get("id"), r.get("attempt"), r.get("message_id"));
-        lines.push((format!("early result {id} {attempt} {message_id:?}"), vec![]));
+        let text: Option<String> = r.get("text");
+        lines.push((format!("early result {id} {attempt} {message_id:?} {text:?}"), vec![]));
     }
     for r in rows("SELECT * FROM sender").await {
         let (stopped, at): (bool, i64) = (r.get("stopped"), us(r.get("changed_at")));

@@ -255,7 +255,7 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             let early = |(id, phone, ago): &(u8, Option<usize>, i64)| EarlyReceipt {
                 link_group: GROUP.to_owned(),
                 message_id: format!("id{id}"),
-                receipt: format!("R{ago}"),
+                receipt: ["DELIVRD", "UNDELIV", "ACCEPTD"][*ago as usize / 100].to_owned(),
                 phone_id: phone.map(|p| k().phones[p]),
                 received_at: from_now(shift - ago),
             };

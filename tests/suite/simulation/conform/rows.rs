@@ -108,7 +108,8 @@ pub(super) async fn write<T: Tx>(
     Ok(format!("{} {:?}", written.is_whole, sorted(written.sent_before)))
 }
 
-/// Ids as strings that live as long as they are needed.
+/// Texts and ids, as strings that live as long as they are needed.
+const TEXTS: [&str; 3] = ["text 0", "text 1", "text 2"];
 const IDS: [&str; 4] = ["id0", "id1", "id2", "id3"];
 
 pub(super) fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
@@ -119,6 +120,7 @@ pub(super) fn result_rows(results: &[NewResult]) -> ResultRows<'static> {
         rows.id.push(id);
         rows.attempt.push(new.attempt);
         rows.state.push(new.state);
+        rows.text.push(new.text.map(|text| TEXTS[usize::from(text)]));
         rows.message_id.push(new.message_id.map(|i| IDS[usize::from(i)]));
         rows.error.push((new.state == "refused").then(|| "refused".to_owned()));
         rows.at.push(now);

@@ -82,6 +82,8 @@ pub struct Inner {
     pub lost: u64,
     /// Leases that were settled as they ran out.
     pub lapsed: u64,
+    /// Texts of unknown outcome that a receipt settled, as nothing else was meant.
+    pub settled: u64,
     /// Each statement takes up to so many milliseconds more.
     slow_ms: u64,
     failing: Failing,
@@ -117,6 +119,7 @@ impl Db {
             up: true,
             lost: 0,
             lapsed: 0,
+            settled: 0,
             slow_ms: 0,
             failing: Failing::default(),
         };
@@ -286,6 +289,20 @@ impl Db {
         self.freed.notify_waiters();
     }
 
+    /// Keeps rows that turned out not to be what was looked for, unchanged.
+    pub fn keep_unchanged(&self, tx: u64, locks: &[Lock]) {
+        let mut inner = self.lock();
+        for lock in locks {
+            if let Some((of, changed)) = inner.locks.get_mut(lock)
+                && *of == tx
+            {
+                *changed = false;
+            }
+        }
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+
     fn try_hold(&self, tx: u64, lock: &Lock, how: How) -> Result<bool, StoreError> {
         let mut inner = self.lock();
         if !inner.open.contains_key(&tx) {
@@ -342,10 +359,10 @@ impl Db {
         Ok(())
     }
 
-    /// Commits that were lost, and leases that ran out.
-    pub fn counts(&self) -> [u64; 2] {
+    /// Commits that were lost, leases that ran out, and texts that a receipt settled.
+    pub fn counts(&self) -> [u64; 3] {
         let inner = self.lock();
-        [inner.lost, inner.lapsed]
+        [inner.lost, inner.lapsed, inner.settled]
     }
 
     /// Does anyone wait for another's row?

@@ -156,6 +156,7 @@ impl Ledger for Handle {
             }
             let lapsed = self.alone(async |tx| tx.settle_lapsed(spool, limit).await).await?;
             let expired = self.alone(async |tx| tx.expire(limit).await).await?;
+            self.alone(async |tx| tx.settle_unknown(limit).await).await?;
             let (due, leased) = self.alone(async |tx| tx.open_counts()).await?;
             Ok(Upkeep { lapsed, expired, due, leased })
         })

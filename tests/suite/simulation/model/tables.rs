@@ -16,6 +16,7 @@ mod elsewhere;
 mod outbox;
 mod results;
 mod segments;
+mod unknown;
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
@@ -65,6 +66,7 @@ pub struct Reply {
     pub state: &'static str,
     pub attempt: i16,
     pub unknown_before: i16,
+    pub created_us: i64,
     pub due_us: i64,
     pub expires_us: i64,
     pub lease: Option<(Uuid, i64)>,
@@ -74,7 +76,7 @@ pub struct Reply {
     pub receipt: Option<String>,
     /// Attempts that the SMSC accepted, a bit each; 4: one of them a second time, from another host.
     pub accepted: i16,
-    /// It was sent before this row was written, perhaps as another text, which the row says.
+    /// It was sent before this row was written, and with which text nobody knows, which the row says.
     pub went_before: bool,
 }
 
@@ -85,8 +87,8 @@ pub struct Set {
     pub begun_us: i64,
 }
 
-/// An acceptance of a reply that has no row (yet): attempt, the SMSC's id, and when.
-pub type EarlyResult = (i16, Option<String>, i64);
+/// An acceptance of a reply that has no row (yet): attempt, the SMSC's id, when, and the text as it went.
+pub type EarlyResult = (i16, Option<String>, i64, Option<String>);
 
 /// Set, part and content of a part that was processed.
 pub type DoneKey = (SetKey, i16, Vec<u8>);
@@ -149,6 +151,7 @@ pub struct ResultRow {
     pub id: Uuid,
     pub attempt: i16,
     pub state: &'static str,
+    pub text: Option<String>,
     pub message_id: Option<String>,
     pub at_us: i64,
     pub error: Option<String>,

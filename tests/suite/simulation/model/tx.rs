@@ -111,6 +111,19 @@ impl ModelTx {
         self.hold_as(locks, How::Changed).await.map(drop)
     }
 
+    /// Takes rows to update. One that somebody changed meanwhile, so that it is to be updated no more, stays
+    /// locked all the same, as PostgreSQL looks at it again under its lock.
+    async fn hold_to_update(
+        &self,
+        locks: impl IntoIterator<Item = Lock>,
+        are: impl Fn(&Tables, &Lock) -> bool,
+    ) -> Result<()> {
+        let new = self.hold_as(locks, How::Changed).await?;
+        let not: Vec<Lock> = self.see(|t| new.into_iter().filter(|lock| !are(t, lock)).collect())?;
+        self.conn.db.keep_unchanged(self.id, &not);
+        Ok(())
+    }
+
     /// Takes rows to change, and leaves those again of which that is not so once it has them.
     async fn hold_those(
         &self,

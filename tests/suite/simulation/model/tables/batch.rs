@@ -9,8 +9,11 @@ use uuid::Uuid;
 
 use super::{Batch, EarlyResult, Submission, Tables};
 
-/// What a row says of a reply that went before it was written.
+/// What a row says of a reply that went before it was written, where it is not known in which words.
 pub const WENT_BEFORE: &str = "it went before the database lost its last commits, perhaps as another text";
+/// And where it went in other words than were decided anew.
+pub const WENT_SO: &str =
+    "it went so before the database lost its last commits; decided anew, its words would be others";
 
 impl Tables {
     pub fn history(&self, elections: &[i32], ids: &[Uuid]) -> Vec<(Uuid, Assertion)> {
@@ -75,10 +78,14 @@ impl Tables {
             let before = sent_before.get(id);
             self.outbox.entry(*id).or_insert_with(|| {
                 let mut reply = reply.clone();
-                if let Some((attempt, message_id, at_us)) = before {
+                if let Some((attempt, message_id, at_us, text)) = before {
                     (reply.state, reply.lease, reply.attempt) = ("sent", None, *attempt);
-                    (reply.sent_us, reply.went_before) = (Some(*at_us), true);
-                    reply.error = Some(WENT_BEFORE.to_owned());
+                    (reply.sent_us, reply.went_before) = (Some(*at_us), text.is_none());
+                    reply.error = match text {
+                        None => Some(WENT_BEFORE.to_owned()),
+                        Some(text) => (*text != reply.text).then(|| WENT_SO.to_owned()),
+                    };
+                    reply.text = text.clone().unwrap_or(reply.text);
                     (reply.message_id, reply.accepted) = (message_id.clone(), 1 << (attempt - 1));
                 }
                 Arc::new(reply)

@@ -55,7 +55,7 @@ impl Tables {
     /// Acceptances among these of replies that have no row (yet).
     pub fn early(&self, rows: &[ResultRow]) -> Vec<(Uuid, EarlyResult)> {
         let none = |r: &&ResultRow| is_sent(r.state) && !self.outbox.contains_key(&r.id);
-        rows.iter().filter(none).map(|r| (r.id, (r.attempt, r.message_id.clone(), r.at_us))).collect()
+        rows.iter().filter(none).map(|r| (r.id, (r.attempt, r.message_id.clone(), r.at_us, r.text.clone()))).collect()
     }
 
     pub fn keep_early_results(&mut self, early: &[(Uuid, EarlyResult)]) {
@@ -84,6 +84,7 @@ impl Tables {
                     r.accepted |= if Self::is_second(r, result) { 4 } else { 1 << (result.attempt - 1) };
                 }
                 if !was_sent {
+                    r.text = result.text.clone().unwrap_or_else(|| r.text.clone());
                     r.state = if again { "due" } else { result.state };
                     r.message_id = result.message_id.clone().or(r.message_id.take());
                     if result.message_id.is_some() || is_sent(result.state) {

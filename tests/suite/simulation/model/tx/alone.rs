@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use scrutineer::store::outbox_result::EarlyReceipt;
 use uuid::Uuid;
 
 use super::super::db::Lock;
@@ -69,6 +70,20 @@ impl ModelTx {
             self.change(move |t| ids.iter().for_each(|id| t.change_reply(*id, |r| r.state = "expired")))?;
         }
         Ok(count)
+    }
+
+    /// Texts of unknown outcome are settled by receipts whose id no response told.
+    pub async fn settle_unknown(&self, limit: i64) -> Result<()> {
+        let some = self.see(|t| t.long_waiting(self.now_us))?;
+        let lock = |r: &EarlyReceipt| Lock::Early(r.link_group.clone(), r.message_id.clone());
+        let waiting = self.hold_free(some, limit, lock).await?;
+        let settled = self.see(|t| t.settled_by(&waiting))?;
+        self.hold(settled.iter().map(|(id, _)| Lock::Reply(*id))).await?;
+        if !settled.is_empty() {
+            self.conn.db.lock().settled += settled.len() as u64;
+            self.change(move |t| t.settle_unknown(&settled))?;
+        }
+        Ok(())
     }
 
     pub fn open_counts(&self) -> Result<(i64, i64)> {

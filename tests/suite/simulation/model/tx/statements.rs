@@ -309,7 +309,7 @@ impl Tx for ModelTx {
         })
         .await?;
         self.hold_as(there.into_iter().map(Lock::EarlyResult), How::Passed).await?;
-        self.hold_those(known.iter().copied().map(Lock::Reply), |t, lock| match lock {
+        self.hold_to_update(known.iter().copied().map(Lock::Reply), |t, lock| match lock {
             Lock::Reply(id) => t.changed_by(&results).contains(id),
             _ => true,
         })
@@ -326,7 +326,7 @@ impl Tx for ModelTx {
     async fn as_sent(&mut self, ids: &[Uuid], texts: &[&str]) -> Result<()> {
         self.ask().await?;
         let changed: BTreeSet<Uuid> = self.see(|t| t.otherwise(ids, texts))?.into_iter().collect();
-        self.hold_those(changed.iter().copied().map(Lock::Reply), |t, lock| match lock {
+        self.hold_to_update(changed.iter().copied().map(Lock::Reply), |t, lock| match lock {
             Lock::Reply(id) => t.otherwise(ids, texts).contains(id),
             _ => true,
         })
