@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::limits::WEB_CACHE_SECONDS;
 
@@ -46,6 +48,11 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
         let value = Arc::new(compute.await?);
         *held = Some((Instant::now(), value.clone()));
         Ok(value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Forgets all.
@@ -105,6 +112,18 @@ mod tests {
         let mut keys: Vec<_> = slots.keys().copied().collect();
         keys.sort_unstable();
         assert_eq!(keys, [1, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn summaries_are_shown_again_for_as_long_as_they_may_be_and_computed_anew_after_it() {
+        use crate::limits::SUMMARY_CACHE_SECONDS;
+        let (cache, computed) = (Cache::new("test", 2).keeping(SUMMARY_CACHE_SECONDS), AtomicUsize::new(0));
+        let get = async || *cache.get((), async { Ok::<_, ()>(computed.fetch_add(1, Ordering::SeqCst)) }).await.unwrap();
+        assert_eq!(get().await, 0);
+        tokio::time::advance(Duration::from_secs(SUMMARY_CACHE_SECONDS - 1)).await;
+        assert_eq!(get().await, 0);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(get().await, 1);
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ impl From<StoreError> for PageError {
                 );
             }
             // A character that no text in PostgreSQL can hold.
-            Some("22021") => return Self::Bad("The address holds a character that can’t be in it."),
+            Some("22021" | "22P05") => return Self::Bad("The address holds a character that can’t be in it."),
             // Insufficient privilege.
             Some("42501") => {
                 return Self::Schema(

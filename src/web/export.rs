@@ -22,7 +22,7 @@
 //! at once; a file that breaks off never looks whole (the connection is cut); no cell of a CSV is run by
 //! a spreadsheet, while numbers stay numbers; when the reader goes, the statement ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
@@ -33,6 +33,7 @@ use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 mod sheet;
 
@@ -180,4 +181,43 @@ pub(super) fn whole(app: &App, table: Table, write: impl FnOnce(&mut Sheet)) -> 
     sheet.end();
     metrics::counter!("scrutineer_web_exported_rows_total").increment(sheet.rows());
     Ok((head, Body::from(sheet.take())).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// A row every so many seconds, or none ever.
+    struct Slow {
+        row: bool,
+    }
+
+    impl Source for Slow {
+        async fn write(&mut self, sheet: &mut Sheet) -> Result<bool, PageError> {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            if self.row {
+                sheet.row(["x".into()]);
+            }
+            Ok(true)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_does_not_end_breaks_off_after_its_time_and_gives_its_place_back() {
+        let app = App::unconnected();
+        let table = || Table::new(Form::Csv, &["x"], ["x"]);
+        let longest = Duration::from_secs(limits::WEB_EXPORT_SECONDS_MAX);
+        let begun = Instant::now();
+        let response = send(&app, table(), Slow { row: true }).await.unwrap();
+        let error = response.into_body().collect().await.unwrap_err();
+        assert!(begun.elapsed() > longest && begun.elapsed() < longest + Duration::from_secs(15), "{error}");
+        // Of one that finds nothing there is none at all. Its beginning is written before the first row.
+        let begun = Instant::now();
+        let response = send(&app, table(), Slow { row: false }).await.unwrap();
+        assert!(response.into_body().collect().await.is_err());
+        assert!(begun.elapsed() > longest && begun.elapsed() < longest + Duration::from_secs(15));
+        assert_eq!(app.0.exports.available_permits(), limits::WEB_EXPORTS_MAX);
+    }
 }

@@ -80,7 +80,15 @@ pub(super) struct Pages(Mutex<Held>);
 struct Held {
     /// The archived elections, as they were last.
     archives: Option<Arc<Archives>>,
-    slots: HashMap<Key, (Instant, Slot)>,
+    slots: HashMap<Key, Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    used: Instant,
+    slot: Slot,
+    /// What of the bound it takes; none while its page is made.
     bytes: usize,
 }
 
@@ -100,22 +108,25 @@ impl Pages {
 
     fn slot(&self, key: &Key) -> Slot {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((used, slot)) = held.slots.get_mut(key) {
-            *used = Instant::now();
-            return slot.clone();
+        if let Some(entry) = held.slots.get_mut(key) {
+            entry.used = Instant::now();
+            return entry.slot.clone();
         }
         while held.slots.len() >= WEB_FROZEN_PAGES_MAX {
             held.drop_oldest();
         }
         let slot = Slot::default();
-        held.slots.insert(key.clone(), (Instant::now(), slot.clone()));
+        held.slots.insert(key.clone(), Entry { used: Instant::now(), slot: slot.clone(), bytes: 0 });
         slot
     }
 
-    /// A page came into its slot.
-    fn grown(&self, by: usize) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.bytes += by;
+    /// A page came into its slot; one that gave way while its page was made takes nothing.
+    fn grown(&self, key: &Key, slot: &Slot, by: usize) {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = &mut *guard;
+        let Some(entry) = held.slots.get_mut(key).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) else { return };
+        held.bytes = held.bytes - entry.bytes + by;
+        entry.bytes = by;
         while held.bytes > WEB_FROZEN_BYTES_MAX && !held.slots.is_empty() {
             held.drop_oldest();
         }
@@ -124,7 +135,7 @@ impl Pages {
     /// Nothing came into it.
     fn give_up(&self, key: &Key) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.slots.get(key).is_some_and(|(_, slot)| !slot.initialized()) {
+        if held.slots.get(key).is_some_and(|entry| !entry.slot.initialized()) {
             held.slots.remove(key);
         }
     }
@@ -132,17 +143,18 @@ impl Pages {
 
 impl Held {
     fn drop_oldest(&mut self) {
-        let Some(oldest) = self.slots.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone()) else {
+        let Some(oldest) = self.slots.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone()) else {
             return;
         };
-        if let Some((_, slot)) = self.slots.remove(&oldest) {
-            self.bytes = self.bytes.saturating_sub(slot.get().map_or(0, |kept| kept.packed.len()));
+        if let Some(entry) = self.slots.remove(&oldest) {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
     }
 }
 
-/// Middleware of the pages of elections: those of archived ones are answered from here.
-pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Middleware of the pages of elections: those of archived ones are answered from here. Who asks for the head alone
+/// gets that of the whole page, whose body is left out where it is sent.
+pub(super) async fn serve(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let mut parts = path.split('/').skip(1);
     let (Some("elections"), Some(slug)) = (parts.next(), parts.next()) else { return next.run(request).await };
@@ -153,11 +165,14 @@ pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) 
     };
     let Some(who) = request.extensions().get::<Who>().cloned() else { return PageError::NotFound.into_response() };
     let address = request.uri().path_and_query().map_or(path, |p| p.as_str()).to_owned();
-    if request.method() != Method::GET || address.len() > WEB_FROZEN_PATH_BYTES_MAX {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || address.len() > WEB_FROZEN_PATH_BYTES_MAX {
         return PageError::NotFound.into_response();
     }
     let headers = request.headers().clone();
-    if path.ends_with(".csv") || path.ends_with(".json") {
+    let is_file = path.ends_with(".csv") || path.ends_with(".json");
+    // What is kept is a whole page, also when its head was asked for first.
+    *request.method_mut() = Method::GET;
+    if is_file {
         return file(&app, &archived, who, request, next, &address, &headers).await;
     }
     let key: Key = (who.id, who.role.clone(), archived.version, address);
@@ -173,7 +188,7 @@ pub(super) async fn serve(State(app): State<App>, request: Request, next: Next) 
             match keep(response).await {
                 Ok(kept) => {
                     let kept = Arc::new(kept);
-                    app.0.frozen.grown(kept.packed.len());
+                    app.0.frozen.grown(&key, &slot, kept.packed.len());
                     Ok(kept)
                 }
                 Err(response) => {
@@ -330,15 +345,33 @@ mod tests {
             let slot = pages.slot(&key(n));
             let kept = Arc::new(keep(page(24 << 10)).await.unwrap());
             let size = kept.packed.len();
+            pages.grown(&key(n), &slot, size);
             slot.set(kept).unwrap();
-            pages.grown(size);
             let held = pages.0.lock().unwrap();
             assert!(held.bytes <= WEB_FROZEN_BYTES_MAX && held.slots.len() <= WEB_FROZEN_PAGES_MAX);
-            let sum: usize = held.slots.values().filter_map(|(_, s)| s.get()).map(|k| k.packed.len()).sum();
+            let sum: usize = held.slots.values().filter_map(|e| e.slot.get()).map(|k| k.packed.len()).sum();
             assert_eq!(sum, held.bytes);
         }
         let held = pages.0.lock().unwrap();
         assert!(held.slots.contains_key(&key(WEB_FROZEN_PAGES_MAX + 49)) && !held.slots.contains_key(&key(0)));
+    }
+
+    #[test]
+    fn a_page_whose_place_was_given_away_while_it_was_made_takes_none_of_the_bound() {
+        let pages = Pages::default();
+        let slow = pages.slot(&key(0));
+        for n in 1..=WEB_FROZEN_PAGES_MAX {
+            pages.slot(&key(n));
+        }
+        pages.grown(&key(0), &slow, WEB_FROZEN_BYTES_MAX);
+        let cleared = pages.slot(&key(1));
+        pages.clear();
+        pages.grown(&key(1), &cleared, WEB_FROZEN_BYTES_MAX);
+        let again = pages.slot(&key(1));
+        pages.grown(&key(1), &cleared, WEB_FROZEN_BYTES_MAX);
+        assert_eq!(pages.0.lock().unwrap().bytes, 0, "another one's place is not filled by it");
+        pages.grown(&key(1), &again, 10);
+        assert_eq!(pages.0.lock().unwrap().bytes, 10);
     }
 
     #[tokio::test]

@@ -86,3 +86,59 @@ pub(super) async fn count(route: Option<MatchedPath>, request: Request, next: Ne
     metrics::histogram!("scrutineer_web_request_seconds", "route" => route).record(begun.elapsed().as_secs_f64());
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::limits;
+
+    fn router(app: &App) -> Router {
+        Router::new()
+            .route("/never", get(std::future::pending::<()>))
+            .route("/well", get(async || "well"))
+            .route("/healthz", get(async || "well"))
+            .layer(from_fn_with_state(app.clone(), bound))
+    }
+
+    async fn ask(router: &Router, path: &str, cookie: &str) -> StatusCode {
+        let request = Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_given_up_after_its_time() {
+        let router = router(&App::unconnected());
+        let begun = tokio::time::Instant::now();
+        assert_eq!(ask(&router, "/never", "").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(begun.elapsed().as_secs(), WEB_REQUEST_SECONDS);
+        assert_eq!(ask(&router, "/well", "").await, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_strangers_leaves_places_to_those_who_are_signed_in() {
+        let app = App::unconnected();
+        let router = router(&app);
+        let cookie = auth::tests::remembered(&app);
+        let crowd: Vec<_> = (0..limits::WEB_STRANGERS_MAX)
+            .map(|_| {
+                let router = router.clone();
+                tokio::spawn(async move { ask(&router, "/never", "").await })
+            })
+            .collect();
+        while app.0.strangers.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(&router, "/well", "").await, StatusCode::SERVICE_UNAVAILABLE, "one more stranger");
+        assert_eq!(ask(&router, "/well", "scrutineer=AAAAAAAAAAAAAAAAAAAAAA").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask(&router, "/well", &cookie).await, StatusCode::OK);
+        assert_eq!(ask(&router, "/healthz", "").await, StatusCode::OK);
+        crowd.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}

@@ -134,4 +134,46 @@ impl App {
     pub fn store(&self) -> &Store {
         &self.0.store
     }
+
+    /// One without a database, for tests of what needs none.
+    #[cfg(test)]
+    fn unconnected() -> Self {
+        let options = crate::store::ConnectOptions {
+            hosts: Vec::new(),
+            database: String::new(),
+            user: String::new(),
+            password: None,
+            ca_file: None,
+            application: String::new(),
+            connections_max: 1,
+            deadline: std::time::Duration::from_secs(1),
+            settings: Vec::new(),
+        };
+        Self::new(Store::new(&options), Options { secure_cookie: false, session_hours: 12 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::Hash;
+
+    async fn most<K: Eq + Hash + Clone, V>(cache: &cache::Cache<K, V>, key: impl Fn(i32) -> K) -> usize {
+        for n in 0..2 * limits::WEB_CACHE_ENTRIES_MAX as i32 {
+            assert!(cache.get(key(n), async { Err::<V, ()>(()) }).await.is_err());
+        }
+        cache.len()
+    }
+
+    #[tokio::test]
+    async fn no_more_figures_of_a_kind_are_held_than_the_bound_whatever_is_asked_for() {
+        let app = App::unconnected();
+        let held = [
+            most(&app.0.overviews, |n| (1, 0, Some(n))).await,
+            most(&app.0.questions, |n| (1, 0, "OP".to_owned(), Some(n))).await,
+            most(&app.0.by_area, |n| (1, 0, "OP".to_owned(), "AA".to_owned(), Some(n))).await,
+            most(&app.0.observer_counts, |n| (1, Some(n), None)).await,
+        ];
+        assert_eq!(held, [limits::WEB_CACHE_ENTRIES_MAX; 4]);
+    }
 }

@@ -17,7 +17,8 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -156,6 +157,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 Some(place) => {
                     let turn = Arc::new(Turn::new(waiting.clone(), CancellationToken::new()));
                     let (router, stop) = (router.clone(), stop.clone());
+                    let _ = stream.set_nodelay(true);
                     connections.spawn(async move {
                         converse(stream, peer.ip(), router, stop, turn).await;
                         drop(place);
@@ -192,8 +194,13 @@ async fn place(places: &Arc<Semaphore>, waiting: &Waiting) -> Option<OwnedSemaph
     tokio::time::timeout(GIVE_WAY, places.clone().acquire_owned()).await.ok()?.ok()
 }
 
-async fn converse(stream: TcpStream, peer: IpAddr, router: Router, stop: CancellationToken, turn: Arc<Turn>) {
-    let _ = stream.set_nodelay(true);
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
+    router: Router,
+    stop: CancellationToken,
+    turn: Arc<Turn>,
+) {
     let token = turn.token.clone();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let (router, work) = (router.clone(), turn.work());
@@ -241,5 +248,31 @@ mod tests {
         drop(work);
         drop(first);
         assert!(!waiting.put_out(), "it is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_never_idles_ends_after_its_time_between_two_answers() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let router = Router::new().route("/", axum::routing::get(async || "well"));
+        let (mut client, server) = tokio::io::duplex(4_096);
+        let turn = Arc::new(Turn::new(Arc::default(), CancellationToken::new()));
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let begun = tokio::time::Instant::now();
+        let served = tokio::spawn(converse(server, peer, router, CancellationToken::new(), turn));
+        let mut answers = 0;
+        while client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok() {
+            let mut head = [0; 1_024];
+            let n = client.read(&mut head).await.unwrap_or(0);
+            if n == 0 {
+                break;
+            }
+            assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head[..n]));
+            answers += 1;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        served.await.unwrap();
+        let lasted = begun.elapsed().as_secs();
+        assert!((limits::WEB_CONNECTION_SECONDS..limits::WEB_CONNECTION_SECONDS + 15).contains(&lasted), "{lasted}");
+        assert!(answers >= limits::WEB_CONNECTION_SECONDS / 10, "{answers}");
     }
 }

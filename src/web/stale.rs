@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -16,6 +16,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::auth::Who;
 use super::auth::rights::Role;
@@ -202,6 +203,20 @@ mod tests {
         pages.keep(at(&amina, "/a"), "text".into_response()).await;
         assert!(pages.show(&at(&amina, "/a").unwrap(), &amina).is_none());
         assert!(key(&amina, &Method::POST, &"/a".parse().unwrap()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_kept_anew_no_sooner_than_it_is_due() {
+        let pages = GoodPages::default();
+        let amina = who("amina", "viewer");
+        let key = || at(&amina, "/a");
+        pages.keep(key(), page("first")).await;
+        tokio::time::advance(Duration::from_secs(WEB_GOOD_PAGE_AGAIN_SECONDS - 1)).await;
+        assert!(body(pages.keep(key(), page("second")).await).await.contains("second"), "it is shown all the same");
+        assert!(body(pages.show(&key().unwrap(), &amina).unwrap()).await.contains("first"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pages.keep(key(), page("third")).await;
+        assert!(body(pages.show(&key().unwrap(), &amina).unwrap()).await.contains("third"));
     }
 
     #[tokio::test]

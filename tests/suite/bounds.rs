@@ -10,7 +10,7 @@ use super::support::source;
 const SECTIONS: [&str; 7] = ["SMPP", "Spool and handoff", "Worker", "Database", "Web", "Telemetry", "Files"];
 
 /// Bounds that no test names.
-const NOT_NAMED: [(&str, &[&str]); 5] = [
+const NOT_NAMED: [(&str, &[&str]); 4] = [
     (
         "the greatest value that a setting may have: `config check` refuses more",
         &["PREFIXES_MAX", "RECEIVE_WINDOW_MAX", "SUBMIT_WINDOW_MAX", "LANES_MAX", "DATABASE_HOSTS_MAX"],
@@ -43,18 +43,12 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "REPLY_RETRY_SECONDS",
             "SUBMIT_AGAIN_SECONDS",
             "REPLY_EXPIRES_SECONDS",
-            "WEB_REQUEST_SECONDS",
-            "WEB_CONNECTION_SECONDS",
-            "WEB_EXPORT_SECONDS_MAX",
-            "WEB_GOOD_PAGE_AGAIN_SECONDS",
             "HOST_STATUS_SECONDS",
             "HOST_STATUS_OLD_SECONDS",
             "HOST_STATUS_DAYS",
             "PASSWORD_PASSES",
             "PASSWORD_WAIT_SECONDS",
             "SIGN_IN_LOCK_SECONDS_MAX",
-            "SUMMARY_CACHE_SECONDS",
-            "SUMMARY_DEADLINE_SECONDS",
         ],
     ),
     (
@@ -72,9 +66,6 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "REREAD_SLICE",
             "REREAD_SLICES_A_TURN",
             "REREAD_SHOWN_MAX",
-            "WEB_EXPORT_BYTES",
-            "ARCHIVE_SLICE",
-            "ARCHIVE_TRIES",
             "IMPORT_BATCH_ROWS",
         ],
     ),
@@ -91,14 +82,8 @@ const NOT_NAMED: [(&str, &[&str]); 5] = [
             "COMMAND_REPLIES_PER_HOUR",
             "STRANGER_REPLIES_PER_HOUR",
             "SAME_TEXT_REPLIES_PER_HOUR",
-            "WEB_STRANGERS_MAX",
-            "WEB_CACHE_ENTRIES_MAX",
             "PASSWORD_CHARS_MIN",
         ],
-    ),
-    (
-        "how much a page shows or looks through: it says that there is more, and leads on",
-        &["WEB_CONDITION_VALUES_MAX", "HOST_STATUS_SHOWN"],
     ),
 ];
 

@@ -148,8 +148,17 @@ pub(super) fn own_path(next: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The cookie of a session that this dashboard remembers.
+    pub(in crate::web) fn remembered(app: &App) -> String {
+        let id = tower_sessions::session::Id(7);
+        let who = Who { id: 1, name: "amina".to_owned(), role: "viewer".to_owned() };
+        let ends = time::OffsetDateTime::now_utc() + time::Duration::hours(1);
+        app.0.sessions.put(sessions::key(&id), remembered::Held::new(who, serde_json::Value::Null, ends));
+        format!("{}={id}", cookie_name(&app.0.options))
+    }
 
     #[test]
     fn the_way_back_never_leads_to_another_site() {

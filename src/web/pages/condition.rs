@@ -198,3 +198,34 @@ fn quoted(text: &str) -> String {
     out.push('"');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiled(comparison: &str, value: i64) -> Compiled {
+        let json = r#"{"prefix": "OP", "version": 1, "kind": "checklist", "title": {"en": "x"},
+            "questions": [{"code": "AB", "text": "?", "type": "count", "max": 10000}]}"#;
+        let checklist: Checklist = serde_json::from_str(json).unwrap();
+        let condition =
+            Condition { code: "AB".to_owned(), comparison: comparison.to_owned(), value: value.to_string() };
+        condition.compile(&[checklist]).unwrap()
+    }
+
+    #[test]
+    fn a_comparison_that_few_values_pass_is_spelled_out_for_the_index_and_no_other() {
+        let values = |c: Compiled| c.equalities.map(|all| all.matches("==").count() as i64);
+        let most = WEB_CONDITION_VALUES_MAX;
+        assert_eq!(values(compiled("lt", most)), Some(most));
+        assert_eq!(values(compiled("lt", most + 1)), None);
+        assert_eq!(values(compiled("ge", 10_001 - most)), Some(most));
+        assert_eq!(values(compiled("ge", 10_000 - most)), None);
+        // Values that nobody can have given: nothing passes, and nothing is looked for.
+        assert_eq!(compiled("gt", i64::MAX).equalities.as_deref(), Some("1 == 2"));
+    }
+
+    #[test]
+    fn what_is_typed_stays_a_text_in_the_path() {
+        assert_eq!(quoted("a\"b\\c\u{1}"), r#""a\"b\\c\u0001""#);
+    }
+}

@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::limits::{HOST_STATUS_OLD_SECONDS, WEB_MEMORY_BYTES_MAX};
+use crate::limits::{HOST_STATUS_OLD_SECONDS, HOST_STATUS_SHOWN, WEB_MEMORY_BYTES_MAX};
 use crate::store::host_status::{self, Row};
 use crate::store::pages::operators::{self, Depth, Server};
 use crate::store::pages::state::{self, Activity};
@@ -41,6 +41,11 @@ pub(super) struct Link<'a> {
 }
 
 impl Page {
+    /// There may be more than are shown.
+    fn is_cut(&self) -> bool {
+        self.hosts.len() as i64 >= HOST_STATUS_SHOWN
+    }
+
     fn parts(&self, part: &str) -> Vec<&Row> {
         self.hosts.iter().filter(|row| row.part == part).collect()
     }

@@ -137,6 +137,64 @@ async fn a_page_that_the_reader_has_is_not_sent_again_and_a_new_version_is() {
 }
 
 #[tokio::test]
+async fn the_head_of_an_archived_page_or_file_is_that_of_the_whole_and_no_page_is_kept_without_its_body() {
+    let dashboard = Dashboard::start().await;
+    archive::freeze(&owner(&dashboard).await, SLUG, true, &|_, _| {}).await.unwrap();
+    let mut browser = dashboard.person().await;
+    for path in ["", "/questions/OP", "/submissions", "/submissions.csv?area=R2", "/overview.json"] {
+        let path = format!("/elections/{SLUG}{path}");
+        let head = browser.send("HEAD", &path, &[], String::new()).await;
+        assert_eq!((head.status, head.bytes.len()), (200, 0), "{path}");
+        let whole = browser.get(&path).await;
+        assert!(whole.status == 200 && !whole.body.is_empty(), "{path}");
+        for name in ["etag", "content-type", "cache-control", "vary"] {
+            assert_eq!(head.header(name), whole.header(name), "{path}: {name}");
+        }
+        let tag = head.header("etag").to_owned();
+        let again = browser.send("HEAD", &path, &[("if-none-match", &tag)], String::new()).await;
+        assert_eq!((again.status, again.bytes.len()), (304, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn submissions_are_frozen_a_slice_at_a_time() {
+    use scrutineer::limits::ARCHIVE_SLICE;
+    let dashboard = Dashboard::start().await;
+    let steps = std::sync::Mutex::new(vec![0]);
+    let note = |done, _| steps.lock().unwrap().push(done);
+    let done = archive::freeze(&owner(&dashboard).await, SLUG, true, &note).await.unwrap();
+    assert!(done.submissions > 2 * ARCHIVE_SLICE, "{done:?}");
+    let steps = steps.into_inner().unwrap();
+    let most = steps.windows(2).map(|two| two[1] - two[0]).max();
+    assert_eq!(most, u64::try_from(ARCHIVE_SLICE).ok());
+}
+
+#[tokio::test]
+async fn an_election_that_keeps_changing_is_begun_anew_a_few_times_and_then_given_up() {
+    let dashboard = Dashboard::start().await;
+    let address = dashboard.database.options("postgres");
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    // Told of the first figure of each try, it changes what the figures were begun with.
+    let meddle = |done, _| {
+        if done == 1 {
+            tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let address = address.clone();
+            let change = std::thread::spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async move {
+                    let mut admin = sqlx::ConnectOptions::connect(&address).await.unwrap();
+                    admin.execute("UPDATE election SET name = name || '!' WHERE slug = 'councils-2025'").await.unwrap();
+                });
+            });
+            change.join().unwrap();
+        }
+    };
+    let given_up = archive::freeze(&owner(&dashboard).await, "councils-2025", true, &meddle).await;
+    assert!(matches!(given_up, Err(archive::ArchiveError::Changing)), "{given_up:?}");
+    assert_eq!(tries.into_inner(), scrutineer::limits::ARCHIVE_TRIES);
+}
+
+#[tokio::test]
 async fn an_archive_that_was_broken_off_is_not_served_and_is_taken_up_where_it_stopped() {
     let dashboard = Dashboard::start().await;
     let owner = owner(&dashboard).await;

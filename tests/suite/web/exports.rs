@@ -105,6 +105,72 @@ async fn no_cell_of_a_file_is_run_and_phones_stay_masked() {
     assert!(json.contains("\"=HYPERLINK(\\\"http://evil.example\\\")\""), "JSON holds texts as they came");
 }
 
+#[tokio::test]
+async fn each_table_there_is_has_a_file_in_which_nothing_is_run_no_number_is_whole_and_nobody_keeps_a_copy() {
+    let dashboard = Dashboard::start().await;
+    dashboard
+        .change(
+            "UPDATE message SET text = '=HYPERLINK(\"http://evil.example\")';
+             UPDATE location SET name = '+44 school, \"north\"';
+             UPDATE submission SET comment = '@SUM(A1);=1+1';
+             UPDATE observer_person SET name = '-2+3';
+             UPDATE election SET name = '=1+1';
+             UPDATE checklist SET title = '{\"en\": \"=1+1\"}';
+             UPDATE spool SET host = '=1+1';
+             INSERT INTO request (kind, made_by, payload) VALUES ('reread', '=1+1', '{\"why\": \"=1+1\"}');
+             INSERT INTO host_status (host, part, status) VALUES
+                ('=1+1', 'gateway', '{\"version\": \"=1+1\", \"links\": [{\"link\": \"=1+1\", \"group\": \"=1+1\", \"bound\": true}]}'),
+                ('=1+1', 'worker', '{\"version\": \"=1+1\"}')",
+        )
+        .await;
+    dashboard.change("UPDATE web_user SET role = 'operator'").await;
+    let mut operator = dashboard.person().await;
+    let owner = Store::new(&dashboard.database.store_options(OWNER, 1));
+    assert!(user::add(&owner, "badu", "analyst", &password::hash(PASSWORD).unwrap()).await.unwrap());
+    let mut analyst = dashboard.stranger();
+    assert_eq!(analyst.sign_in("badu", PASSWORD).await.status, 303);
+    let numbers: Vec<String> = sqlx::query_scalar("SELECT msisdn FROM phone WHERE length(msisdn) > 5")
+        .fetch_all(&mut dashboard.database.admin().await)
+        .await
+        .unwrap();
+    let mut files: Vec<String> = web::routes()
+        .into_iter()
+        .filter(|(route, _)| route.ends_with(".csv") || route.ends_with(".json"))
+        .map(|(route, _)| super::rights::address(route))
+        .collect();
+    // Those that are told apart by the ending of an address that a page has too.
+    for page in ["/elections/general-2026/questions/OP", "/elections/general-2026/questions/OP/AC"]
+        .into_iter()
+        .chain(["/messages/0190a0a0-0000-7000-8000-000000000001/20", "/requests/1"])
+        .chain(["/elections/general-2026/submissions/8e20e5f0-a627-b4dd-4ded-c41a597ab672"])
+    {
+        files.extend([format!("{page}.csv"), format!("{page}.json")]);
+    }
+    assert!(files.len() > 30, "{files:?}");
+    let mut cells = 0;
+    for path in &files {
+        for (browser, is_analyst) in [(&mut operator, false), (&mut analyst, true)] {
+            let answer = browser.get(path).await;
+            let operates = path.starts_with("/operators");
+            assert_eq!(answer.status, if is_analyst && operates { 403 } else { 200 }, "{path}: {}", answer.body);
+            assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+            if is_analyst {
+                assert!(!numbers.iter().any(|n| answer.body.contains(n.as_str())), "{path} holds a number");
+                assert!(!answer.body.contains("-2+3"), "{path} holds an observer's name");
+            }
+            if answer.status == 200 && path.ends_with(".csv") {
+                for cell in rows(&answer.body).concat() {
+                    let is_number = cell.parse::<f64>().is_ok();
+                    assert!(is_number || !cell.trim_start().starts_with(['=', '+', '-', '@']), "{path}: {cell:?}");
+                    assert!(!cell.contains(";="), "{path}: {cell:?}");
+                    cells += usize::from(cell.starts_with('\''));
+                }
+            }
+        }
+    }
+    assert!(cells > 100, "{cells} cells would have been run");
+}
+
 /// Asks for a file, reads its head and no more.
 async fn begin(dashboard: &Dashboard, cookie: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(dashboard.address).await.unwrap();

@@ -133,6 +133,63 @@ async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
 }
 
 #[tokio::test]
+async fn what_a_file_s_statement_reads_is_bounded_in_bytes_and_the_next_one_goes_on_from_there() {
+    use scrutineer::store::pages::{messages, submission_export, submission_filter};
+    let dashboard = Dashboard::start().await;
+    dashboard
+        .change(
+            "UPDATE submission SET comment = repeat('long ', 2000) WHERE election_id = 1 AND observer_id % 4 = 0;
+             UPDATE message SET text = repeat('long ', 2000) WHERE sequence % 4 = 0",
+        )
+        .await;
+    let store = Store::new(&dashboard.database.store_options(WEB, 1));
+    let filter = submission_filter::Filter { election: 1, timezone: "UTC".to_owned(), ..Default::default() };
+    let (mut rows, mut slices, mut after) = (0, 0, None);
+    loop {
+        let (slice, end) = submission_export::next(&store, &filter, after).await.unwrap();
+        let sizes: Vec<i64> = slice.iter().map(|r| r.comment.as_ref().map_or(0, String::len) as i64).collect();
+        let but_last: i64 = sizes.iter().rev().skip(1).sum();
+        assert!(but_last < limits::WEB_EXPORT_BYTES, "{but_last}");
+        (rows, slices) = (rows + slice.len() as i64, slices + 1);
+        let Some(end) = end else { break };
+        after = Some(end);
+    }
+    assert_eq!(rows, dashboard.value::<i64>("SELECT count(*) FROM submission WHERE election_id = 1").await);
+    assert!(slices > 2 + rows / limits::WEB_EXPORT_ROWS, "{slices} slices of {rows}");
+    let (mut rows, mut slices, mut after) = (0, 0, None);
+    loop {
+        let (slice, end) = messages::next(&store, &messages::Filter::default(), after).await.unwrap();
+        let sizes: Vec<i64> = slice.iter().map(|r| r.text.as_ref().map_or(0, String::len) as i64).collect();
+        let but_last: i64 = sizes.iter().rev().skip(1).sum();
+        assert!(but_last < limits::WEB_EXPORT_BYTES, "{but_last}");
+        (rows, slices) = (rows + slice.len() as i64, slices + 1);
+        let Some(end) = end else { break };
+        after = Some(end);
+    }
+    assert_eq!(rows, dashboard.value::<i64>("SELECT count(*) FROM message").await);
+    assert!(slices > 2 + rows / limits::WEB_EXPORT_ROWS, "{slices} slices of {rows}");
+}
+
+#[tokio::test]
+async fn more_hosts_than_a_page_shows_are_said_to_be_more() {
+    let dashboard = Dashboard::start().await;
+    dashboard.change("UPDATE web_user SET role = 'operator'").await;
+    let mut browser = dashboard.person().await;
+    let shown = async |browser: &mut Browser, parts: i64| {
+        let sql = format!(
+            "INSERT INTO host_status (host, part, status) SELECT 'host-' || n, 'worker', '{{\"lanes\": 4}}'
+             FROM generate_series(1, {parts}) n ON CONFLICT DO NOTHING"
+        );
+        dashboard.database.admin().await.execute(AssertSqlSafe(sql)).await.unwrap();
+        let page = browser.get("/operators").await.body;
+        (page.matches(">host-").count() as i64, page.contains("Only the first 200 parts of hosts are shown"))
+    };
+    let most = limits::HOST_STATUS_SHOWN;
+    assert_eq!(shown(&mut browser, most - 1).await, (most - 1, false));
+    assert_eq!(shown(&mut browser, most + 20).await, (most, true));
+}
+
+#[tokio::test]
 async fn a_text_in_a_list_is_cut_and_a_history_ends_at_its_bound() {
     let dashboard = Dashboard::start().await;
     let chars = limits::WEB_LIST_TEXT_CHARS;

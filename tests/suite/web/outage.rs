@@ -97,6 +97,46 @@ async fn a_page_whose_reader_has_gone_ends_its_query_on_the_server_too() {
 }
 
 #[tokio::test]
+async fn a_file_whose_reader_goes_in_its_midst_ends_its_query_on_the_server_too() {
+    use tokio::io::AsyncReadExt;
+    let dashboard = Dashboard::start().await;
+    dashboard
+        .change(
+            "INSERT INTO submission (election_id, id, checklist_id, prefix, kind, observer_id, station_id, answers, missing, comment,
+                 first_received_at, last_received_at, last_spool, last_sequence)
+             SELECT 1, md5('many' || n)::uuid, 1, 'OP', 'checklist', 2, 1002, '{\"AB\": 15}', 0, repeat('long ', 200), now(), now(),
+                 '0190a0a0-0000-7000-8000-000000000001', 100000 + n
+             FROM generate_series(1, 20000) n",
+        )
+        .await;
+    let browser = dashboard.person().await;
+    let mut stream = tokio::net::TcpStream::connect(dashboard.address).await.unwrap();
+    let path = "/elections/general-2026/submissions.csv";
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", browser.cookie.unwrap());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut part = vec![0; 64 << 10];
+    soon("the file's begin", stream.read_exact(&mut part)).await.unwrap();
+    assert!(part.starts_with(b"HTTP/1.1 200"));
+    let mut lock = dashboard.database.owner().await;
+    lock.execute("BEGIN; LOCK TABLE submission IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    // Read on until the next rows are asked for.
+    soon("a query of the file", async {
+        while dashboard.value::<i64>(waits).await == 0 {
+            let _ = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut part)).await;
+        }
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    drop(stream);
+    soon("the query's end", async { while dashboard.value::<i64>(waits).await > 0 {} }).await;
+    println!("the query ended {:?} after its reader", begun.elapsed());
+    // Its own time would have been the deadline of a use, 10 s here.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    lock.execute("ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_migrated_is_said_so_with_the_command_that_mends_it() {
     let dashboard = Dashboard::on(pg::empty_database().await, false).await;
     let mut browser = dashboard.stranger();

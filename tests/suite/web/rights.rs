@@ -1,5 +1,6 @@
 //! What the web's database role may not do, and what no page shows.
 
+use super::browser::Answer;
 use super::*;
 use crate::support::soon;
 use crate::web::sign_in::PRIVATE;
@@ -88,6 +89,107 @@ async fn each_page_is_open_to_just_those_roles_that_the_table_names() {
             assert!(refused || [200, 303, 400].contains(&answer.status), "{route}: {} {}", answer.status, answer.body);
         }
     }
+}
+
+#[tokio::test]
+async fn whatever_stands_in_an_address_or_a_form_is_answered_and_fails_no_page() {
+    const VALUES: [&str; 14] = [
+        "%00",
+        "%27%3B+DROP+TABLE+submission%3B--",
+        "%22+%7C%7C+true+%7C%7C+%22",
+        "%5C",
+        "%25%5F",
+        "%F0%9F%92%A9%E2%80%AE",
+        "%FF",
+        "-1",
+        "99999999999999999999",
+        "-9999-01-01T00:00",
+        "9999-12-31T23:59",
+        "NaN",
+        "1e400",
+        "%5Bobject%20Object%5D",
+    ];
+    const NAMES: [&str; 16] = [
+        "area", "checklist", "observer", "from", "until", "state", "after", "before", "code", "silent", "words",
+        "election", "outcome", "phone", "link", "next",
+    ];
+    let dashboard = Dashboard::start().await;
+    dashboard.change("INSERT INTO request (kind, made_by) VALUES ('reread', 'amina')").await;
+    dashboard.change("UPDATE web_user SET role = 'admin'").await;
+    let mut browser = dashboard.person().await;
+    let pages: Vec<&str> = web::routes()
+        .into_iter()
+        .filter(|(route, right)| *right != web::Right::Ask && !route.ends_with(".json"))
+        .map(|(route, _)| route)
+        .collect();
+    let well = |path: &str, answer: &Answer| {
+        assert!([200, 303, 400, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
+    };
+    for value in VALUES {
+        let all = NAMES.map(|name| format!("{name}={value}")).join("&");
+        for page in &pages {
+            let path = format!("{}?{all}", address(page));
+            well(&path, &browser.get(&path).await);
+            // In the place of what the route names.
+            if let Some((before, _)) = page.split_once('{') {
+                let path = format!("{before}{value}");
+                well(&path, &browser.get(&path).await);
+            }
+        }
+        for list in ["/elections/general-2026/submissions", "/messages", "/elections/general-2026/observers", "/trouble"]
+        {
+            for name in NAMES {
+                let path = format!("{list}?{name}={value}");
+                well(&path, &browser.get(&path).await);
+            }
+        }
+        // Conditions on questions of each type.
+        for code in ["AA", "AB", "AC", "KA", "VA", value] {
+            for comparison in ["eq", "ne", "lt", "ge", "has", "answered", "na", "missing", value] {
+                let path = format!("/elections/general-2026/submissions?q={code}&op={comparison}&v={value}");
+                well(&path, &browser.get(&path).await);
+            }
+        }
+    }
+    assert!(dashboard.value::<i64>("SELECT count(*) FROM submission").await > 1_000, "all is there");
+}
+
+#[tokio::test]
+async fn each_form_is_refused_that_comes_from_another_site() {
+    let dashboard = Dashboard::start().await;
+    let mut browser = dashboard.person().await;
+    let mut forms = vec!["/sign-in", "/sign-out"];
+    forms.extend(web::routes().into_iter().filter(|(_, right)| *right == web::Right::Ask).map(|(route, _)| route));
+    assert!(forms.len() > 2);
+    for form in &forms {
+        for headers in [[("sec-fetch-site", "cross-site")], [("sec-fetch-site", "same-site")], [("origin", "https://evil.example")]] {
+            let answer = browser.post_with(form, &[("outcomes", "unclear"), ("why", "x")], &headers).await;
+            assert_eq!(answer.status, 403, "{form} {headers:?}");
+            assert!(answer.body.contains("came from another site"), "{form}: {}", answer.body);
+        }
+    }
+    assert_eq!(dashboard.value::<i64>("SELECT count(*) FROM request").await, 0);
+    // No address that is read changes anything: a form's address is not answered to a link.
+    for form in ["/sign-out", "/requests"] {
+        assert_ne!(browser.get(form).await.status, 303, "{form}");
+    }
+    assert_eq!(browser.get("/elections").await.status, 200, "still signed in");
+}
+
+#[tokio::test]
+async fn nobody_between_and_no_browser_keeps_a_page_of_somebody_who_is_signed_in() {
+    let dashboard = Dashboard::start().await;
+    dashboard.change("INSERT INTO request (kind, made_by) VALUES ('reread', 'amina')").await;
+    dashboard.change("UPDATE web_user SET role = 'admin'").await;
+    let mut browser = dashboard.person().await;
+    for (route, _) in web::routes().into_iter().filter(|(_, right)| *right != web::Right::Ask) {
+        let answer = browser.get(&address(route)).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{route}");
+        for (name, wanted) in [("content-security-policy", "default-src 'none'"), ("x-content-type-options", "nosniff")] {
+            assert!(answer.header(name).starts_with(wanted), "{route}: {name}");
+        }
+    }
+    assert_eq!(browser.get("/sign-in").await.header("cache-control"), "no-store");
 }
 
 #[tokio::test]
