@@ -118,7 +118,8 @@ mod tests {
     async fn summaries_are_shown_again_for_as_long_as_they_may_be_and_computed_anew_after_it() {
         use crate::limits::SUMMARY_CACHE_SECONDS;
         let (cache, computed) = (Cache::new("test", 2).keeping(SUMMARY_CACHE_SECONDS), AtomicUsize::new(0));
-        let get = async || *cache.get((), async { Ok::<_, ()>(computed.fetch_add(1, Ordering::SeqCst)) }).await.unwrap();
+        let get =
+            async || *cache.get((), async { Ok::<_, ()>(computed.fetch_add(1, Ordering::SeqCst)) }).await.unwrap();
         assert_eq!(get().await, 0);
         tokio::time::advance(Duration::from_secs(SUMMARY_CACHE_SECONDS - 1)).await;
         assert_eq!(get().await, 0);

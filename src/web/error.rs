@@ -55,6 +55,8 @@ impl From<StoreError> for PageError {
             }
             // A character that no text in PostgreSQL can hold.
             Some("22021" | "22P05") => return Self::Bad("The address holds a character that can’t be in it."),
+            // A time that no timestamp in PostgreSQL can hold.
+            Some("22008") => return Self::Bad("The address holds a time that is none of this world’s elections."),
             // Insufficient privilege.
             Some("42501") => {
                 return Self::Schema(

@@ -17,6 +17,8 @@ pub(super) struct Pager {
     pub(super) newer: Option<String>,
     /// The page after.
     pub(super) older: Option<String>,
+    /// The list is in the order of a code, and not of time.
+    pub(super) by_code: bool,
 }
 
 impl HtmlSafe for Pager {}
@@ -63,7 +65,7 @@ impl Address<'_> {
     /// The ways from a page that begins somewhere, and after which there may be more.
     pub(super) fn pager(&self, begins: bool, after: Option<&str>) -> Pager {
         let older = after.map(|after| link(self.path, &[self.set, &[("after", after)]].concat()));
-        Pager { newest: begins.then(|| link(self.path, self.set)), newer: None, older }
+        Pager { newest: begins.then(|| link(self.path, self.set)), newer: None, older, by_code: false }
     }
 
     /// Its files.

@@ -184,6 +184,8 @@ async function tabThrough(page, most = 400) {
     await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST'), page.keyboard.press('Enter')]);
     await page.getByRole('alert').waitFor();
     await axe(page);
+    await noOverflow(page);
+    await shot(page, 'sign-in refused phone light');
   });
   await step('sign-in', async () => {
     bad.length = 0;

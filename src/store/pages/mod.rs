@@ -20,8 +20,20 @@ pub mod submission_filter;
 pub mod submissions;
 pub mod trouble;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::limits::SUMMARY_DEADLINE_SECONDS;
+
+/// How long summing up may take.
+fn summary_deadline() -> Duration {
+    Duration::from_secs(SUMMARY_DEADLINE_SECONDS)
+}
+
+/// The server gives such a statement up when the dashboard does: later than a connection's other statements.
+const SUMMARY_TIMEOUT: &str = "SET LOCAL statement_timeout = '15s'";
 
 /// An instant, and what the clocks of the election's country showed then (PostgreSQL knows the zones).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,4 +74,15 @@ fn station_of(trail: Vec<Place>) -> (Option<Place>, Option<String>) {
     let station = above.next().filter(|place| place.is_station);
     let area = station.as_ref().and_then(|_| above.next()).map(|place| place.name);
     (station, area)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_gives_a_summary_up_when_the_dashboard_does() {
+        assert_eq!(SUMMARY_TIMEOUT, format!("SET LOCAL statement_timeout = '{SUMMARY_DEADLINE_SECONDS}s'"));
+        assert_eq!(summary_deadline().as_secs(), SUMMARY_DEADLINE_SECONDS);
+    }
 }

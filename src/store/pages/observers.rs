@@ -4,7 +4,6 @@
 //! [`super::overview`]. Phones are masked; [`contacts`] opens them to a session that may see them.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use sqlx::{Executor, PgConnection};
 use time::OffsetDateTime;
@@ -12,8 +11,15 @@ use time::OffsetDateTime;
 use super::Moment;
 use super::election::Election;
 use super::submission_filter::PLAN;
-use crate::limits::{SUMMARY_DEADLINE_SECONDS, WEB_EXPORT_ROWS, WEB_OBSERVERS_LOOKED, WEB_OBSERVERS_LOOKED_FIRST};
+use super::{SUMMARY_TIMEOUT, summary_deadline};
+use crate::limits::WEB_EXPORT_ROWS;
 use crate::store::{Store, StoreError};
+
+mod counts;
+mod find;
+mod tallied;
+
+pub use self::counts::counts;
 
 /// Which ones.
 #[derive(Debug, Clone, Default)]
@@ -89,145 +95,16 @@ pub async fn page(
     rows_max: i64,
 ) -> Result<(Vec<Row>, bool), StoreError> {
     store
-        .with_tx(Duration::from_secs(SUMMARY_DEADLINE_SECONDS), async |conn: &mut PgConnection| {
+        .with_tx(summary_deadline(), async |conn: &mut PgConnection| {
             conn.execute(PLAN).await?;
-            // As long as the deadline, which is longer than a connection's.
-            conn.execute("SET LOCAL statement_timeout = '15s'").await?;
-            let mut ids = found(conn, election, filter, rows_max + 1).await?;
+            conn.execute(SUMMARY_TIMEOUT).await?;
+            let mut ids = find::found(conn, election, filter, rows_max + 1).await?;
             let fits = usize::try_from(rows_max).unwrap_or(0);
             let more = ids.len() > fits;
             ids.truncate(fits);
             Ok((rows(conn, election, filter, &ids).await?, more))
         })
         .await
-}
-
-/// The next that pass: those in their order are looked up in what came, one by one; where what is asked for is
-/// rare, what came is put together of all.
-async fn found(
-    conn: &mut PgConnection,
-    election: &Election,
-    filter: &Filter,
-    rows: i64,
-) -> Result<Vec<i32>, StoreError> {
-    let mut ids = Vec::new();
-    let mut rest = filter.clone();
-    if filter.state.is_some() || filter.silent_since.is_some() {
-        for looks in [WEB_OBSERVERS_LOOKED_FIRST, WEB_OBSERVERS_LOOKED - WEB_OBSERVERS_LOOKED_FIRST] {
-            let wanted = rows - ids.len() as i64;
-            let walked = walk(conn, election, &rest, wanted, looks).await?;
-            ids.extend(walked.ids);
-            if ids.len() as i64 >= rows || walked.looked < looks {
-                return Ok(ids);
-            }
-            rest.after = walked.last;
-        }
-        // Few may pass, which no statistics tell: then each observer would be looked up in what came of all,
-        // which no index orders.
-        conn.execute("SET LOCAL enable_nestloop = off").await?;
-    }
-    let wanted = rows - ids.len() as i64;
-    ids.extend(found_of_all(conn, election, &rest, wanted).await?);
-    conn.execute("SET LOCAL enable_nestloop = on").await?;
-    Ok(ids)
-}
-
-/// A part of the observers, by code.
-struct Walked {
-    /// Those that pass.
-    ids: Vec<i32>,
-    /// How many were looked at.
-    looked: i64,
-    /// The code of the last of them.
-    last: Option<String>,
-}
-
-/// The first that pass among the next so many.
-async fn walk(
-    conn: &mut PgConnection,
-    election: &Election,
-    filter: &Filter,
-    rows: i64,
-    looks: i64,
-) -> Result<Walked, StoreError> {
-    Ok(sqlx::query_as!(
-        Walked,
-        r#"WITH due AS MATERIALIZED (
-             SELECT prefix FROM (SELECT DISTINCT ON (prefix) prefix, state FROM checklist
-                 WHERE election_id = $1 AND kind = 'checklist' AND ($3::text IS NULL OR prefix = $3)
-                 ORDER BY prefix, version DESC) newest WHERE state <> 'draft'),
-         o AS MATERIALIZED (
-             SELECT id, code FROM observer
-             WHERE election_id = $1
-               AND ($2::int IS NULL OR station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))
-               AND ($6::text IS NULL OR starts_with(code, $6))
-               AND ($7::text IS NULL OR code > $7)
-             ORDER BY code LIMIT $9)
-         SELECT ARRAY(
-             SELECT o.id FROM o, (SELECT count(*) AS n FROM due) d,
-                 LATERAL (SELECT count(*) AS reports, count(*) FILTER (WHERE lacking > 0) AS partial FROM (
-                     SELECT s.prefix, max(s.missing) AS lacking FROM submission s
-                     WHERE s.election_id = $1 AND s.observer_id = o.id AND s.prefix = ANY(ARRAY(SELECT prefix FROM due))
-                     GROUP BY s.prefix) each) came
-             WHERE CASE $4::text WHEN 'missing' THEN came.reports < d.n WHEN 'partial' THEN came.partial > 0
-                     WHEN 'nothing' THEN came.reports = 0 WHEN 'complete' THEN came.reports = d.n AND came.partial = 0
-                     ELSE true END
-               AND ($5::timestamptz IS NULL OR NOT EXISTS (SELECT FROM message m WHERE m.observer_id = o.id AND m.received_at >= $5)
-                   AND NOT EXISTS (SELECT FROM submission s WHERE s.election_id = $1 AND s.observer_id = o.id AND s.last_received_at >= $5))
-             ORDER BY o.code LIMIT $8) AS "ids!", (SELECT count(*) FROM o) AS "looked!", (SELECT max(code) FROM o) AS last"#,
-        election.id,
-        filter.area,
-        filter.prefix,
-        filter.state,
-        filter.silent_since,
-        filter.code,
-        filter.after,
-        rows,
-        looks
-    )
-    .fetch_one(conn)
-    .await?)
-}
-
-/// The next that pass. What each has reported is read from an index, of all at once.
-async fn found_of_all(
-    conn: &mut PgConnection,
-    election: &Election,
-    filter: &Filter,
-    rows: i64,
-) -> Result<Vec<i32>, StoreError> {
-    Ok(sqlx::query_scalar!(
-        r#"WITH due AS (
-             SELECT prefix FROM (SELECT DISTINCT ON (prefix) prefix, state FROM checklist
-                 WHERE election_id = $1 AND kind = 'checklist' AND ($3::text IS NULL OR prefix = $3)
-                 ORDER BY prefix, version DESC) newest WHERE state <> 'draft'),
-         came AS (
-             SELECT observer_id, count(*) AS reports, count(*) FILTER (WHERE lacking > 0) AS partial FROM (
-                 SELECT observer_id, prefix, max(missing) AS lacking FROM submission
-                 WHERE election_id = $1 AND prefix = ANY(ARRAY(SELECT prefix FROM due))
-                 GROUP BY observer_id, prefix) each GROUP BY observer_id)
-         SELECT o.id FROM observer o LEFT JOIN came ON came.observer_id = o.id, (SELECT count(*) AS n FROM due) d
-         WHERE o.election_id = $1
-           AND ($2::int IS NULL OR o.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))
-           AND CASE $4::text WHEN 'missing' THEN coalesce(came.reports, 0) < d.n WHEN 'partial' THEN came.partial > 0
-               WHEN 'nothing' THEN came.reports IS NULL
-               WHEN 'complete' THEN coalesce(came.reports, 0) = d.n AND coalesce(came.partial, 0) = 0 ELSE true END
-           AND ($5::timestamptz IS NULL OR NOT EXISTS (SELECT FROM message m WHERE m.observer_id = o.id AND m.received_at >= $5)
-               AND NOT EXISTS (SELECT FROM submission s WHERE s.election_id = $1 AND s.observer_id = o.id AND s.last_received_at >= $5))
-           AND ($6::text IS NULL OR starts_with(o.code, $6))
-           AND ($7::text IS NULL OR o.code > $7)
-         ORDER BY o.code LIMIT $8"#,
-        election.id,
-        filter.area,
-        filter.prefix,
-        filter.state,
-        filter.silent_since,
-        filter.code,
-        filter.after,
-        rows
-    )
-    .fetch_all(conn)
-    .await?)
 }
 
 /// These observers, by code.
@@ -291,50 +168,6 @@ async fn rows(
             phones: r.phones,
         })
         .collect())
-}
-
-/// How many are complete, on their way, or missing: in an area or in all, of one checklist or of all.
-pub async fn counts(
-    store: &Store,
-    election: i32,
-    area: Option<i32>,
-    prefix: Option<&str>,
-) -> Result<Counts, StoreError> {
-    store
-        .with_tx(Duration::from_secs(SUMMARY_DEADLINE_SECONDS), async |conn: &mut PgConnection| {
-            conn.execute(PLAN).await?;
-            // As long as the deadline, which is longer than a connection's.
-            conn.execute("SET LOCAL statement_timeout = '15s'").await?;
-            // No statistics tell how many have reported: both sides are gone through once.
-            conn.execute("SET LOCAL enable_nestloop = off").await?;
-            Ok(sqlx::query_as!(
-                Counts,
-                r#"WITH due AS (
-                     SELECT prefix FROM (SELECT DISTINCT ON (prefix) prefix, state FROM checklist
-                         WHERE election_id = $1 AND kind = 'checklist' AND ($3::text IS NULL OR prefix = $3)
-                         ORDER BY prefix, version DESC) newest WHERE state <> 'draft'),
-                 came AS (
-                     SELECT observer_id, count(*) AS reports, count(*) FILTER (WHERE lacking = 0) AS complete FROM (
-                         SELECT observer_id, prefix, max(missing) AS lacking FROM submission
-                         WHERE election_id = $1 AND prefix = ANY(ARRAY(SELECT prefix FROM due))
-                           AND ($2::int IS NULL OR observer_id = ANY(ARRAY(SELECT o.id FROM observer o
-                               WHERE o.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))))
-                         GROUP BY observer_id, prefix) each GROUP BY observer_id)
-                 SELECT count(*) AS "all!",
-                     count(*) FILTER (WHERE came.complete >= d.n) AS "complete!",
-                     count(*) FILTER (WHERE came.reports > 0 AND came.complete < d.n) AS "some!",
-                     count(*) FILTER (WHERE came.reports IS NULL) AS "nothing!"
-                 FROM observer o LEFT JOIN came ON came.observer_id = o.id, (SELECT count(*) AS n FROM due) d
-                 WHERE o.election_id = $1
-                   AND ($2::int IS NULL OR o.station_id = ANY(ARRAY(SELECT id FROM location WHERE path @> ARRAY[$2::int])))"#,
-                election,
-                area,
-                prefix
-            )
-            .fetch_one(conn)
-            .await?)
-        })
-        .await
 }
 
 /// Names and numbers of some observers, by their keys, opened by a session (its key) whose person may see

@@ -4,19 +4,17 @@
 //! Values are counted by PostgreSQL and come as a stream, so that memory holds one question's at a time.
 //! A report belongs to the area of the station that it was sent for.
 
-use std::time::Duration;
-
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
 
-use super::Place;
 use super::election::Election;
+use super::{Place, SUMMARY_TIMEOUT, summary_deadline};
 use crate::analysis::summary::{Fold, Summary};
 use crate::domain::checklist::{Checklist, Kind, Question, QuestionType};
 use crate::domain::value::Value;
-use crate::limits::{SUMMARY_DEADLINE_SECONDS, WEB_AREA_ROWS};
+use crate::limits::WEB_AREA_ROWS;
 use crate::store::{Store, StoreError};
 
 /// All questions of a checklist in some area.
@@ -77,7 +75,7 @@ pub async fn questions(
     area: Option<&Place>,
 ) -> Result<Option<Questions>, StoreError> {
     store
-        .with_tx(deadline(), async |conn: &mut PgConnection| {
+        .with_tx(summary_deadline(), async |conn: &mut PgConnection| {
             begin(conn).await?;
             let Some(checklist) = definition(conn, election.id, prefix).await? else { return Ok(None) };
             let area = area.map(|a| a.id);
@@ -161,7 +159,7 @@ pub async fn by_area(
     area: Option<&Place>,
 ) -> Result<ByArea, StoreError> {
     store
-        .with_tx(deadline(), async |conn: &mut PgConnection| {
+        .with_tx(summary_deadline(), async |conn: &mut PgConnection| {
             begin(conn).await?;
             let Some(level) = level_below(conn, election.id, area).await? else {
                 return Ok(ByArea { areas: Vec::new(), cut: false });
@@ -294,19 +292,14 @@ async fn definition(conn: &mut PgConnection, election: i32, prefix: &str) -> Res
 
 /// All figures of one answer are of one instant.
 async fn begin(conn: &mut PgConnection) -> Result<(), StoreError> {
-    conn.execute(concat!(
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
-        // As long as the deadline of these, which is longer than a connection's.
-        "SET LOCAL statement_timeout = '15s'; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'"
-    ))
+    conn.execute(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'",
+    )
     .await?;
+    conn.execute(SUMMARY_TIMEOUT).await?;
     Ok(())
 }
 
 fn is_text(question: &Question) -> bool {
     matches!(question.kind, QuestionType::Text {})
-}
-
-fn deadline() -> Duration {
-    Duration::from_secs(SUMMARY_DEADLINE_SECONDS)
 }

@@ -224,6 +224,7 @@ pub(super) fn pager(page: &messages::Page, turn: Turn, at: impl Fn((&str, &str))
         newest: (turn != Turn::First).then(|| at(("", ""))),
         newer: newer.map(|c| at(("before", &c))),
         older: older.map(|c| at(("after", &c))),
+        by_code: false,
     }
 }
 

@@ -208,7 +208,7 @@ pub(in crate::web) async fn page(
         chips.push(address.chip("code", "Code", code.clone()));
     }
     let after = rows.last().filter(|_| more).map(|row| row.code.as_str());
-    let pager = address.pager(filter.after.is_some(), after);
+    let pager = Pager { by_code: true, ..address.pager(filter.after.is_some(), after) };
     let take = who.may(Right::Export).then(|| address.take());
     let to_call =
         link(&path, &[("area", &asked.area), ("checklist", &asked.checklist), ("state", "missing"), ("silent", "3")]);

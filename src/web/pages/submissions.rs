@@ -111,6 +111,7 @@ pub(in crate::web) async fn page(
         newest: (!is_first).then(|| asked.link(&path, None)),
         newer: read.newer.map(|c| asked.link(&path, Some(("before", &c)))),
         older: read.older.map(|c| asked.link(&path, Some(("after", &c)))),
+        by_code: false,
     };
     render(&Page {
         layout: Layout::new("Submissions", Some(who)).at("submissions").of(&election),

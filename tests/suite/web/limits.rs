@@ -129,7 +129,7 @@ async fn a_list_looks_through_as_many_as_the_bounds_say_and_its_file_has_all() {
     let file = browser.get(&format!("{list}.json")).await.body;
     assert_eq!(file.lines().filter(|line| line.starts_with('{')).count() as i64, all);
     let observers = browser.get("/elections/general-2026/observers").await.body;
-    assert_eq!(observers.matches("<td class=\"came\">").count() as i64, limits::WEB_OBSERVER_ROWS);
+    assert_eq!(observers.matches("<td class=\"came\"").count() as i64, limits::WEB_OBSERVER_ROWS);
 }
 
 #[tokio::test]

@@ -66,7 +66,14 @@ fn pages() -> Vec<String> {
 async fn a_browser_finds_every_page_sound_by_mouse_and_by_keyboard() {
     let dashboard = Dashboard::start().await;
     dashboard.database.admin().await.execute(HOSTILE).await.unwrap();
-    dashboard.change("INSERT INTO request (kind, made_by, payload) VALUES ('reread', 'amina', '{\"why\": \"<script>window.pwned=1</script>\"}')").await;
+    // One that is carried out: the page of one that is not loads itself again, also while it is judged.
+    dashboard
+        .change(
+            "INSERT INTO request (kind, made_by, payload, state, done_at, result) VALUES ('reread', 'amina',
+               '{\"why\": \"<script>window.pwned=1</script>\", \"outcomes\": [\"unclear\"]}', 'done', now(),
+               '{\"looked\": 3, \"changed\": 3, \"outcomes\": {\"unclear → unknown_observer\": 3}}')",
+        )
+        .await;
     dashboard.change("UPDATE web_user SET role = 'admin'").await;
     let election = "/elections/general-2026";
     let spool = "/messages/0190a0a0-0000-7000-8000-000000000002";
@@ -98,13 +105,21 @@ async fn a_browser_finds_every_page_sound_by_mouse_and_by_keyboard() {
     let owner = Store::new(&dashboard.database.store_options(OWNER, 2));
     let done = archive::freeze(&owner, "councils-2025", true, &|_, _| {}).await.unwrap();
     assert!(done.submissions > 0, "{done:?}");
-    let archived: Vec<String> =
-        ["", "/questions/OUV", "/submissions", "/submissions?area=A&state=comment", "/incidents", "/observers"]
-            .map(|p| format!("{OLD}{p}"))
-            .to_vec();
-    hostile.extend(archived.iter().cloned());
     let one: uuid::Uuid = dashboard.value("SELECT id FROM submission WHERE election_id = 2 ORDER BY id LIMIT 1").await;
-    hostile.push(format!("{OLD}/submissions/{one}"));
+    let one = format!("/submissions/{one}");
+    let archived: Vec<String> = [
+        "",
+        "/questions/OUV",
+        "/questions/OUV/AA",
+        "/submissions",
+        "/submissions?area=A&state=comment",
+        &one,
+        "/incidents",
+        "/observers",
+    ]
+    .map(|p| format!("{OLD}{p}"))
+    .to_vec();
+    hostile.extend(archived.iter().cloned());
     let plan = json!({
         "chromium": chromium(),
         "base": format!("http://{}", dashboard.address),
