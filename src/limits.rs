@@ -316,13 +316,13 @@ pub const WEB_EXPORT_BYTES: i64 = 256 << 10;
 /// Seconds for a whole file: as long as the connection may last.
 pub const WEB_EXPORT_SECONDS_MAX: u64 = WEB_CONNECTION_SECONDS;
 /// Rows that a filtered list looks through in their order before an index is asked.
-pub const WEB_SCAN_ROWS: i64 = 10_000;
+pub const WEB_SCAN_ROWS: i64 = 5_000;
 /// Rows that it looks through where no index helps; the page says so and leads on.
-pub const WEB_SCAN_FAR_ROWS: i64 = 30_000;
+pub const WEB_SCAN_FAR_ROWS: i64 = 12_000;
 /// Rows in a state that an index names which it looks through in that index.
 pub const WEB_SCAN_STATE_ROWS: i64 = 40_000;
 /// Rows that an index may name to be judged one by one.
-pub const WEB_CANDIDATES_MAX: i64 = 4_000;
+pub const WEB_CANDIDATES_MAX: i64 = 2_000;
 /// Conditions on answers in one filter.
 pub const WEB_CONDITIONS_MAX: usize = 8;
 /// Values of a range that are spelled out as equalities, so that an index finds them.
