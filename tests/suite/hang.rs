@@ -39,6 +39,22 @@ async fn bite(process: &mut Process) {
     process.ended().await;
 }
 
+/// Whether storing stands still before all are stored: nothing for twenty seconds, however long the whole takes.
+async fn stands_still(database: &pg::Database, all: usize) -> bool {
+    let (mut last, mut since) = (0, tokio::time::Instant::now());
+    while since.elapsed() < Duration::from_secs(20) {
+        let now = stored(database).await.len();
+        if now >= all {
+            return false;
+        }
+        if now > last {
+            (last, since) = (now, tokio::time::Instant::now());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    true
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stands_still_or_has_one_thread_frozen_is_found_and_nothing_is_lost() {
     let database = pg::database().await;
@@ -73,17 +89,7 @@ async fn a_worker_that_stands_still_or_has_one_thread_frozen_is_found_and_nothin
                 tokio::time::sleep(Duration::from_millis(300 + 70 * (attempt as u64 % 10))).await;
                 let threads = worker.runtime_threads();
                 freezer.freeze_thread(threads[attempt % threads.len()]);
-                let all = flood.given() as usize;
-                let begun = tokio::time::Instant::now();
-                let stuck = loop {
-                    if stored(&database).await.len() >= all {
-                        break false;
-                    }
-                    if begun.elapsed() > Duration::from_secs(20) {
-                        break true;
-                    }
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                };
+                let stuck = stands_still(&database, flood.given() as usize).await;
                 if stuck {
                     worker.until_silent(WATCHDOG, LONG).await;
                     hangs += 1;

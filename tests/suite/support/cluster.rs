@@ -98,7 +98,8 @@ impl Cluster {
         let child = command.spawn().unwrap();
         let pid = child.id().to_string();
         *self.postmaster.lock().unwrap() = Some(child);
-        let deadline = Instant::now() + PATIENCE;
+        // After a kill it first brings its log to an end, beside whatever else this machine does.
+        let deadline = Instant::now() + 4 * PATIENCE;
         // The server says in this file whose it is and, in the eighth line, how far it has come.
         let ready = || {
             let file = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap_or_default();
