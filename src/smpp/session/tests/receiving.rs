@@ -30,6 +30,20 @@ async fn a_message_before_the_bind_response_is_kept_and_answered_once_bound() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_was_dropped_is_over_as_soon_as_the_spool_has_answered() {
+    let mut rig = Rig::bound().await;
+    rig.deliver(1, "x").await;
+    let append = rig.append().await;
+    rig.io.shutdown().await.unwrap();
+    tokio::time::sleep(2 * TURN).await;
+    let begun = Instant::now();
+    rig.done(Done::Stored { tag: append.tag, sequence: 1 });
+    assert!(matches!((&mut rig.task).await.unwrap(), End::Closed));
+    // Until then other links of the group keep what they are given waiting.
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn past_the_receive_window_the_socket_is_not_read() {
     let mut rig = Rig::bound().await;
     for n in 1..=6 {
