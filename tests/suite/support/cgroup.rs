@@ -21,7 +21,7 @@ pub struct Usage {
     pub cache: u64,
     /// The kernel's now.
     pub kernel: u64,
-    /// Peak of TCP's buffers.
+    /// Peak of TCP's buffers, where they are counted.
     pub tcp_peak: u64,
     /// Processes killed.
     pub kills: u64,
@@ -33,6 +33,11 @@ impl Cgroup {
         let group = Self::make("memory")?;
         group.set_cap(cap_bytes as u64).map_err(|e| format!("the memory cap of a cgroup can't be set: {e}"))?;
         Ok(group)
+    }
+
+    /// Has what its sockets hold counted, and capped by so much; before anything is moved into it.
+    pub fn count_sockets(&self, cap_bytes: usize) -> std::io::Result<()> {
+        std::fs::write(self.dir.join("memory.kmem.tcp.limit_in_bytes"), cap_bytes.to_string())
     }
 
     /// That freezes what is moved into it.

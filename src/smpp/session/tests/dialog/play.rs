@@ -19,12 +19,12 @@
 //! | `names ID WORD` | the last record is a receipt that says this of that message |
 //! | `submit N "…"`, `again N "…"` | the worker hands a reply over, for the first or second time |
 //! | `intend` | its intent is durable |
-//! | `result N WORD …` | what came of it: `accepted IDS`, `refused STATUS`, `unknown`, `not_sent` |
+//! | `result N WORD …` | what came of it, known within a second: `accepted IDS`, `refused STATUS`, `unknown`, `not_sent` |
 //! | `quiet TIME` | nothing is sent for so long, but `enquire_link` |
 //! | `wait TIME` | time passes |
 //! | `committed N` | the worker has committed so far |
 //! | `stop`, `hangup` | the gateway stops; the SMSC closes the connection |
-//! | `end WORD` | the session has ended, for this reason |
+//! | `end WORD`, `end WORD TIME` | the session has ended, for this reason; within two seconds, or so many |
 
 use std::collections::VecDeque;
 
@@ -158,7 +158,8 @@ impl Dialog {
             }
             "intend" => self.rig.intend().await,
             "result" => {
-                let (id, outcome) = self.rig.result().await;
+                let result = timeout(Duration::from_secs(1), self.rig.result()).await;
+                let (id, outcome) = result.map_err(|_| "no result within a second")?;
                 let outcome = match outcome {
                     SubmitOutcome::Accepted { message_ids } => format!("accepted {}", message_ids.join(",")),
                     SubmitOutcome::Refused { status } => format!("refused {status:02X}"),
@@ -174,9 +175,10 @@ impl Dialog {
             "stop" => self.rig.stop.cancel(),
             "hangup" => self.rig.io.shutdown().await.map_err(|e| e.to_string())?,
             "end" => {
-                let end = timeout(Duration::from_secs(60), &mut self.rig.task).await;
+                let (word, limit) = rest.split_once(' ').unwrap_or((rest, "2s"));
+                let end = timeout(time(limit), &mut self.rig.task).await;
                 let end = end.map_err(|_| "the session goes on")?.map_err(|e| e.to_string())?;
-                return same(&end.word(), &rest);
+                return same(&end.word(), &word);
             }
             _ => return Err("no such step".into()),
         }
@@ -228,15 +230,17 @@ impl Dialog {
             let append = timeout(Duration::from_secs(60), self.rig.append()).await.map_err(|_| "nothing is spooled")?;
             match &append.op {
                 Op::Confirmed { .. } => {}
-                Op::Record { body, .. } => {
+                Op::Record { body, kind: said, .. } => {
                     let body: Body = postcard::from_bytes(body).map_err(|e| e.to_string())?;
-                    let word = match &body {
-                        Body::Message(_) => "message",
-                        Body::Receipt(_) => "receipt",
-                        Body::Undecodable { .. } => "undecodable",
-                        Body::Redelivery { .. } => "redelivery",
-                        _ => "other",
+                    let (word, of) = match &body {
+                        Body::Message(_) => ("message", Kind::Message),
+                        Body::Receipt(_) => ("receipt", Kind::Receipt),
+                        Body::Undecodable { .. } => ("undecodable", Kind::Undecodable),
+                        Body::Redelivery { .. } => ("redelivery", Kind::Redelivery),
+                        other => return Err(format!("{other:?}")),
                     };
+                    // The spool's own column says the same.
+                    same(said, &of)?;
                     self.records.push(body);
                     self.asked.push_back(append.tag);
                     return same(&word, &kind);

@@ -31,12 +31,11 @@ async fn a_bind_response_comes_within_ten_seconds_or_the_session_ends() {
 async fn a_bind_response_that_comes_late_or_twice_changes_nothing() {
     let mut dialog = Dialog::begin(options(), false);
     // The first one decides; a second, even a refusal, is a response to nothing.
+    dialog.go_on(&format!("{BIND}\n> 00000015 80000009 00000000 00000009 'smsc' 00\nwait 2s")).await;
+    assert!(!dialog.rig.states.watch().borrow()[0], "bound by a response to something else");
     dialog
         .go_on(&format!(
-            "{BIND}
-             > 00000015 80000009 00000000 00000009 'smsc' 00
-             wait 2s
-             {BOUND}
+            "{BOUND}
              > 00000010 80000009 0000000E 00000001
              {BOUND}
              > $ENQUIRE 00000002
@@ -74,7 +73,7 @@ async fn after_thirty_seconds_of_silence_enquire_link_goes_out_and_two_misses_cl
         "wait 29s
          < 00000010 00000015 00000000 00000002
          < 00000010 00000015 00000000 00000003
-         end silent",
+         end silent 11s",
     )
     .await;
     assert!((49..52).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
@@ -165,6 +164,7 @@ async fn an_unbind_of_the_smsc_waits_for_responses_to_what_was_submitted() {
     ))
     .await;
     // Not for ever: five seconds.
+    let begun = Instant::now();
     play(&format!(
         "{SUBMITTED}
          > 00000010 00000006 00000000 00000008
@@ -174,6 +174,7 @@ async fn an_unbind_of_the_smsc_waits_for_responses_to_what_was_submitted() {
          end peer_unbound"
     ))
     .await;
+    assert!((4..7).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,8 +221,21 @@ async fn our_own_stop_unbinds_and_goes_on_acknowledging_until_unbind_resp_or_fiv
          end stopped",
     )
     .await;
+    // What is under way is waited for, and nothing more is begun.
+    play(&format!(
+        "{SUBMITTED}
+         stop
+         submit 2 \"y\"
+         quiet 1s
+         > $ACCEPT 00000002 'id' 00
+         result 1 accepted id
+         < 00000010 00000006 00000000 00000003
+         > 00000010 80000006 00000000 00000003
+         end stopped"
+    ))
+    .await;
     let begun = Instant::now();
-    play("stop\n< 00000010 00000006 00000000 00000002\nend stopped").await;
+    play("stop\n< 00000010 00000006 00000000 00000002\nend stopped 6s").await;
     assert!((4..7).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
