@@ -33,7 +33,7 @@ async fn smpp34_delivers_as_fast_as_it_can_and_each_text_is_recorded_once() {
     soon("smpp34 that listens", lines.find("listening")).await;
     let site = Site::without_database().link_with("smsc", port, "reconnect_seconds_max = 1");
     let mut gateway = site.start("gateway").await;
-    let told = within(Duration::from_secs(600), "the end of the load", lines.find("acknowledged")).await;
+    let told = within(Duration::from_secs(3_600), "the end of the load", lines.find("acknowledged")).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((told["acknowledged"].as_u64(), told["refused"].as_u64()), (Some(count as u64), Some(0)), "{told}");
     let mut client = Client::connect(&site.socket()).await;

@@ -187,7 +187,7 @@ async fn tshark_reads_every_kind_of_pdu_that_we_send() {
                 group: name.into(),
                 link: None,
                 bulk: false,
-                source: if submits % 2 == 0 { "Observers" } else { "12345" }.into(),
+                source: if submits.is_multiple_of(2) { "Observers" } else { "12345" }.into(),
                 destination: "355680000001".into(),
                 text: (*text).into(),
                 expires_us: now_us() + 3_600_000_000,
