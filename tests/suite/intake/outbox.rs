@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use scrutineer::domain::message_id::MessageIdFormat;
+use scrutineer::domain::order::{OrderKey, RecordKey};
+use scrutineer::domain::phone::normalise;
 use scrutineer::handoff::message::{Body, Mobile, NotSent, SubmitOutcome, SubmitResult};
 use scrutineer::limits::{RECEIPT_WAITS_SECONDS, RECEIPTS_SHOWN_MAX};
+use scrutineer::outbox::reply_id::{bucket, reply_id};
 use sqlx::Executor;
 
 use super::gateway::{Gateway, message, now_us};
@@ -76,6 +79,38 @@ async fn a_late_acceptance_settles_what_was_given_up() {
     gateway.committed(last).await;
     let mut db = database.owner().await;
     assert_eq!(replies(&mut db).await[0].0, "sent");
+    worker.stop().await;
+}
+
+/// As after a failover that lost commits: what is decided anew may have other words than those that went.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_went_in_other_words_than_were_decided_anew_stands_as_it_went() {
+    let (database, gateway) = (database().await, Gateway::new());
+    gateway.answer(|_| None);
+    let worker = Worker::start(&database, &gateway);
+    let mut db = database.owner().await;
+    let went = |id| {
+        let outcome = SubmitOutcome::Accepted { message_ids: vec!["first".to_owned()] };
+        let text = "In other words.".to_owned();
+        Body::Written { result: SubmitResult { id, attempt: 1, outcome }, text }
+    };
+    gateway.text(&phone(1), &report(1, "AA1"));
+    gateway.settled(1).await;
+    let last = gateway.append(now_us(), went(gateway.submits()[0].id));
+    gateway.committed(last).await;
+    let stand = "SELECT count(*) FROM outbox WHERE state = 'sent' AND text = 'In other words.'";
+    assert_eq!(number(&mut db, stand).await, 1);
+
+    // And a result that comes before its message is stored anew, as the record after it.
+    let order = OrderKey { received_us: now_us(), record: RecordKey { spool: gateway.run(), sequence: last + 2 } };
+    let early = gateway.append(now_us(), went(reply_id(order, bucket(&normalise(&phone(2))))));
+    gateway.committed(early).await;
+    let last = gateway.append(order.received_us, message(&phone(2), &report(2, "AA1")));
+    gateway.committed(last).await;
+    assert_eq!(number(&mut db, stand).await, 2);
+    let says = "SELECT count(*) FROM outbox WHERE error LIKE 'it went so before%' AND unknown_why IS NULL";
+    assert_eq!(number(&mut db, says).await, 1, "and that it was decided otherwise since");
+    assert_eq!(gateway.submits().len(), 1, "what went is not sent again");
     worker.stop().await;
 }
 

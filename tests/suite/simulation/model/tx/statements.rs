@@ -146,15 +146,17 @@ impl Tx for ModelTx {
         .await?;
         // One that somebody is about to forget is waited for.
         self.hold_as(there.into_iter().map(Lock::Done), How::Passed).await?;
-        let new = self.see(|t| keys.iter().filter(|key| !t.done.contains_key(*key)).collect::<BTreeSet<_>>().len())?;
         let (now_us, count) = (self.now_us, keys.len());
+        let new: BTreeSet<DoneKey> =
+            self.see(|t| keys.into_iter().filter(|key| !t.done.contains_key(key)).collect())?;
+        let is_new = new.len() == count;
         self.change(move |t| {
-            for key in &keys {
+            for key in &new {
                 t.done.entry(key.clone()).or_insert(now_us);
             }
         })?;
         self.conn.leg().await?;
-        Ok(new == count)
+        Ok(is_new)
     }
 
     async fn forget_parts(&mut self, seconds: i32, limit: i64) -> Result<()> {
@@ -285,9 +287,11 @@ impl Tx for ModelTx {
             return Err(refused("23503", "a record set aside without its spool"));
         }
         let aside = Aside { record: row.record.to_vec(), parts: row.parts.to_vec(), error: row.error.to_owned() };
-        self.change(move |t| {
-            t.aside.entry(key).or_insert_with(|| aside.clone());
-        })?;
+        if is_new {
+            self.change(move |t| {
+                t.aside.entry(key).or_insert_with(|| aside.clone());
+            })?;
+        }
         self.conn.leg().await?;
         Ok(is_new)
     }
@@ -296,7 +300,7 @@ impl Tx for ModelTx {
         self.ask().await?;
         let (mut results, mut segments) = owned::results(rows);
         // Those whose rows the statement sees; an acceptance of another is kept.
-        let (known, early) = self.see(|t| {
+        let (known, mut early) = self.see(|t| {
             let known: BTreeSet<Uuid> = rows.id.iter().copied().filter(|id| t.outbox.contains_key(id)).collect();
             segments.retain(|(id, ..)| known.contains(id));
             (t.changed_by(&results).into_iter().collect::<BTreeSet<_>>(), t.early(&results))
@@ -315,6 +319,8 @@ impl Tx for ModelTx {
         })
         .await?;
         results.retain(|r| known.contains(&r.id));
+        // One that was found there is left alone, also where somebody takes it before this commits.
+        self.see(|t| early.retain(|(id, _)| !t.early_results.contains_key(id)))?;
         let now_us = self.now_us;
         self.change(move |t| {
             t.keep_early_results(&early);
