@@ -157,14 +157,14 @@ impl Op {
             }
             4 => Self::PhoneIds(some(dice, PHONES)),
             5 | 6 => Self::LockSets(some(dice, SETS)),
-            7 => Self::LockExpired(100 * dice.below(3) as i32),
+            7 => Self::LockExpired(50 + 100 * dice.below(3) as i32),
             8 => Self::Parts(some(dice, SETS)),
             9 => Self::DoneParts(some(dice, SETS)),
             10 | 11 => {
                 let part = |set| (set, 1 + dice.below(2) as i16, dice.below(2) as u8);
                 Self::RememberParts(some(dice, SETS).into_iter().map(part).collect())
             }
-            12 => Self::ForgetParts(100 * dice.below(3) as i32),
+            12 => Self::ForgetParts(50 + 100 * dice.below(3) as i32),
             13 | 14 => {
                 let part = |set| (set, 1 + dice.below(3) as i16, row(dice));
                 Self::KeepParts(some(dice, SETS).into_iter().map(part).collect())
