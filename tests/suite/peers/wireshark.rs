@@ -198,7 +198,7 @@ async fn tshark_reads_every_kind_of_pdu_that_we_send() {
     }
     // A result each: all segments are out.
     for _ in 0..submits {
-        while !matches!(client.record().await.body, scrutineer::handoff::message::Body::SubmitResult(_)) {}
+        while client.record().await.body.result().is_none() {}
     }
     until(&sent, "what `trx` was asked for", |sent| {
         count(sent, "trx", CommandId::DeliverSmResp) == BEFORE_BIND_MAX + 2
