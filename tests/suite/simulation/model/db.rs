@@ -32,6 +32,8 @@ pub enum Lock {
     Done(DoneKey),
     Sender(i64),
     EarlyResult(Uuid),
+    /// A part of a reply, by its place.
+    Part(Uuid, i16),
     Confirmed(i32, String),
     /// An advisory lock on a phone.
     PhoneElsewhere(i64),

@@ -318,6 +318,11 @@ impl Tx for ModelTx {
             _ => true,
         })
         .await?;
+        let (there, absent): (Vec<(Uuid, i16)>, Vec<(Uuid, i16)>) = self.see(|t| {
+            segments.iter().map(|(id, place, ..)| (*id, *place)).partition(|key| t.outbox_segments.contains_key(key))
+        })?;
+        self.hold(absent.into_iter().map(|(id, place)| Lock::Part(id, place))).await?;
+        self.hold_as(there.into_iter().map(|(id, place)| Lock::Part(id, place)), How::Passed).await?;
         results.retain(|r| known.contains(&r.id));
         // One that was found there is left alone, also where somebody takes it before this commits.
         self.see(|t| early.retain(|(id, _)| !t.early_results.contains_key(id)))?;
@@ -350,6 +355,11 @@ impl Tx for ModelTx {
             let found: Vec<i32> = t.hits(&forms).into_iter().map(|(no, ..)| no).collect();
             (found, t.receipted(&forms).into_iter().collect::<Vec<_>>(), t.parted(&forms))
         })?;
+        let parts: Vec<(Uuid, i16)> = self.see(|t| {
+            let open = |key: &&(Uuid, i16)| t.outbox_segments.get(key).is_some_and(|(.., s)| *s != Some("undelivered"));
+            said.keys().filter(open).copied().collect()
+        })?;
+        self.hold(parts.iter().map(|(id, place)| Lock::Part(*id, *place))).await?;
         self.hold(changed.iter().map(|(id, _)| Lock::Reply(*id))).await?;
         self.change(move |t| t.apply_receipts(&changed, &said))?;
         self.conn.leg().await?;
