@@ -318,7 +318,7 @@ impl Tx for ModelTx {
             _ => true,
         })
         .await?;
-        let (there, absent): (Vec<(Uuid, i16)>, Vec<(Uuid, i16)>) = self.see(|t| {
+        let (there, absent): (Vec<_>, Vec<_>) = self.see(|t| {
             segments.iter().map(|(id, place, ..)| (*id, *place)).partition(|key| t.outbox_segments.contains_key(key))
         })?;
         self.hold(absent.into_iter().map(|(id, place)| Lock::Part(id, place))).await?;
