@@ -269,7 +269,9 @@ fn order(key: &Cursor) -> (std::cmp::Reverse<OffsetDateTime>, Uuid) {
 }
 
 /// Settings of a transaction that looks for few rows among many: plans made for the very values, and an
-/// index wherever there is one. What is looked through is bounded by the statements themselves.
+/// index wherever there is one. What is looked through is bounded by the statements themselves; what of it must come
+/// from the disk is asked for at once, where the server can.
 pub(super) const PLAN: &str =
     "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;
-     SET LOCAL work_mem = '16MB'";
+     SET LOCAL work_mem = '16MB';
+     SELECT set_config('effective_io_concurrency', '128', true) WHERE current_setting('effective_io_concurrency') <> '0'";

@@ -59,17 +59,31 @@ pub(super) async fn all(conn: &mut PgConnection, f: &Filter) -> Result<Option<Ve
     if let Some(equalities) = f.answers.as_ref().and_then(|a| a.equalities.as_ref())
         && is_rare(conn, f, equalities).await?
     {
-        let ids = ids!(
-            conn,
-            "SELECT id FROM submission WHERE election_id = $1 AND answers @@ $2::text::jsonpath LIMIT $3",
-            election,
-            equalities
-        );
-        if are_few(&ids) {
-            return judge(conn, f, &ids).await.map(Some);
-        }
+        return answered(conn, f, equalities).await;
     }
     Ok(None)
+}
+
+/// Those with these answers that pass, where they are few enough. Each is read once, where it stands in the table:
+/// looked up again by its id it would cost a page of another index, from the disk where the election is large.
+async fn answered(conn: &mut PgConnection, f: &Filter, equalities: &str) -> Result<Option<Vec<Cursor>>, StoreError> {
+    let most = limits::WEB_CANDIDATES_MAX;
+    let rows = judged!(
+        f,
+        ["WITH c AS MATERIALIZED (
+              SELECT id, prefix, station_id, observer_id, missing, broken_rules, revisions, comment, answers, last_received_at
+              FROM submission WHERE election_id = $1 AND answers @@ $11::text::jsonpath LIMIT $12)
+          SELECT NULL::uuid AS id, NULL::timestamptz AS at, count(*) AS named FROM c
+          UNION ALL SELECT w.id, w.last_received_at, NULL FROM c w WHERE"],
+        [""],
+        equalities,
+        most + 1
+    )
+    .fetch_all(conn)
+    .await?;
+    let named = rows.iter().find_map(|r| r.named).unwrap_or_default();
+    let found = rows.into_iter().filter_map(|r| r.id.zip(r.at)).map(|(id, at)| Cursor { at, id });
+    Ok((named <= most).then(|| found.collect()))
 }
 
 /// Is an answer rare among the newest? The index on answers is asked for rare ones only: of frequent ones it
