@@ -188,6 +188,13 @@ impl DoubtSet {
         self.lock().entries.is_empty()
     }
 
+    /// The oldest record in doubt that came by a link.
+    pub fn oldest(&self, link: LinkIndex, now_us: i64) -> Option<u64> {
+        let inner = self.lock();
+        let of_link = inner.entries.iter().filter(|(_, entry)| entry.link == link && entry.is_open(now_us));
+        of_link.map(|((_, sequence), _)| *sequence).min()
+    }
+
     /// Takes the oldest record in doubt with this key, which is in doubt no more.
     pub fn take(&self, key: u128, now_us: i64) -> Option<InDoubt> {
         let entries = &mut self.lock().entries;
@@ -227,6 +234,19 @@ mod tests {
         assert_eq!(set.take(key, 0).map(|r| r.sequence), Some(9));
         assert_eq!(set.take(key, 0), None);
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_in_doubt_of_a_link_is_that_until_it_came_again_or_is_expected_no_more() {
+        let set = DoubtSet::default();
+        let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 100 };
+        set.add(0, &[record(7, 1), record(9, 2)], 10);
+        set.add(1, &[record(3, 3)], 10);
+        set.bound(0, 10);
+        assert_eq!(set.oldest(0, 0), Some(7));
+        set.take(1, 0).unwrap();
+        assert_eq!((set.oldest(0, 0), set.oldest(1, 0)), (Some(9), Some(3)));
+        assert_eq!((set.oldest(0, 10), set.oldest(2, 0)), (None, None));
     }
 
     #[test]

@@ -97,14 +97,16 @@ impl Marks {
 
     /// The SMSC has our responses to what came by this link, up to here.
     pub fn confirm(&self, link: LinkIndex, through: u64) {
-        self.confirmed.send_modify(|all| {
+        self.confirmed.send_if_modified(|all| {
             let at = usize::from(link);
             if all.len() <= at {
                 all.resize(at + 1, 0);
             }
-            if let Some(confirmed) = all.get_mut(at) {
+            all.get_mut(at).is_some_and(|confirmed| {
+                let more = through > *confirmed;
                 *confirmed = through.max(*confirmed);
-            }
+                more
+            })
         });
     }
 

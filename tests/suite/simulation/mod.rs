@@ -239,6 +239,16 @@ fn a_reply_decided_anew_by_commits_without_answers_says_what_went() {
     }
 }
 
+/// Once two: a disk that failed stored it after its session had ended, the link was bound again and went on, and
+/// other hosts were told that the SMSC had all responses so far.
+#[test]
+fn an_incident_left_unanswered_and_given_to_another_host_is_one_though_its_link_goes_on() {
+    let plan = Plan::new(200_408).with_an_incident_on_two_hosts();
+    if !run(&plan).findings.is_empty() {
+        fail(&plan);
+    }
+}
+
 /// Runs schedules on every processor; what they saw, added up. The first that fails ends all.
 fn run_all(seed: u64, rounds: u64) -> Seen {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

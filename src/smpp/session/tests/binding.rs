@@ -70,6 +70,27 @@ async fn an_enquire_link_answered_confirms_the_responses_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_session_left_in_doubt_holds_back_how_far_other_hosts_are_told_that_all_is_confirmed() {
+    let mut rig = Rig::bound().await;
+    rig.doubt.add(0, &[InDoubt { run: Uuid::nil(), sequence: 40, key: 1, until_us: i64::MAX }], i64::MAX);
+    for (sequence, told) in [(41, 39), (42, 42)] {
+        rig.deliver(sequence, "x").await;
+        let append = rig.append().await;
+        rig.done(Done::Stored { tag: append.tag, sequence: sequence.into() });
+        assert_eq!(rig.recv().await.1, Pdu::DeliverSmResp);
+        let (enquire, pdu) = rig.recv().await;
+        assert_eq!(pdu, Pdu::EnquireLink);
+        rig.send(0, enquire.sequence, Pdu::EnquireLinkResp).await;
+        let confirmed = rig.append().await.op;
+        assert!(matches!(confirmed, Op::Confirmed { through } if through == u64::from(sequence)), "{confirmed:?}");
+        assert!(rig.is_quiet().await);
+        assert_eq!(rig.marks.confirmed().borrow()[0], told);
+        // It comes again.
+        rig.doubt.take(1, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unbind_of_the_smsc_is_answered_after_the_last_acknowledgement() {
     let mut rig = Rig::bound().await;
     rig.deliver(1, "x").await;
