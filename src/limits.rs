@@ -215,8 +215,8 @@ pub const SEGMENT_COPIES_SECONDS: i32 = 3_600;
 pub const SEGMENT_COPIES_SLICE: i64 = 1_000;
 /// Seconds within which two hosts may be given one text by an SMSC that saw no response to the first.
 pub const REPEATED_ELSEWHERE_SECONDS: i32 = 300;
-/// Seconds for which another host counts as there, though nothing is heard of it.
-pub const OTHER_HOST_SECONDS: i32 = 3_600;
+/// Seconds after which it is forgotten what was confirmed of a run that nothing is heard of.
+pub const CONFIRMED_SECONDS: i32 = 86_400;
 /// Seconds after which a text that lacks segments is processed as far as it came.
 pub const SEGMENTS_WAIT_SECONDS: u32 = 600;
 
@@ -471,7 +471,10 @@ const _: () = assert!(
     BATCH_TRIES_MAX as u64 * (DATABASE_ACQUIRE_SECONDS + DATABASE_DEADLINE_SECONDS + 2) < WORKER_HANG_SECONDS as u64,
     "a database that takes nothing does not look like a worker that hangs"
 );
-const _: () = assert!(REPEATED_ELSEWHERE_SECONDS < OTHER_HOST_SECONDS, "a host that is gone is known while it matters");
+const _: () = assert!(
+    REPEATED_ELSEWHERE_SECONDS < CONFIRMED_SECONDS,
+    "what a host that is gone had confirmed is known while it matters"
+);
 const _: () = assert!(HANDOFF_FRAME_BYTES_MAX >= 2 * PDU_BYTES_MAX, "a frame holds the greatest record");
 const _: () = assert!(
     RECEIVE_BYTES_MAX + SUBMIT_QUEUE_MAX * 4_096 + 2 * LINK_SOCKETS_BYTES_MAX <= GATEWAY_MEMORY_BYTES_MAX / 2,

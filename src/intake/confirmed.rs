@@ -1,8 +1,6 @@
-//! Tells PostgreSQL which of the gateway's responses the SMSC is known to have, for the other hosts, and
-//! hears from it whether there are any.
+//! Tells PostgreSQL which of the gateway's responses the SMSC is known to have, for the other hosts.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,18 +17,12 @@ const TICK: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// What the gateway said of its links.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Confirmed {
     links: Mutex<BTreeMap<String, u64>>,
-    others: AtomicBool,
 }
 
 impl Confirmed {
-    /// As the session begins.
-    pub fn new(others: bool) -> Self {
-        Self { links: Mutex::default(), others: others.into() }
-    }
-
     /// The SMSC has our responses to what came by this link, up to here.
     pub fn say(&self, link: String, through: u64) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,11 +36,6 @@ impl Confirmed {
         if links.len() < BINDS_MAX || links.contains_key(&link) {
             links.insert(link, through);
         }
-    }
-
-    /// Are there other hosts on this database?
-    pub fn others(&self) -> bool {
-        self.others.load(Ordering::Relaxed)
     }
 }
 
@@ -64,11 +51,8 @@ pub(super) async fn tell<L: Ledger>(session: Arc<Session<L>>) -> Result<(), End>
             continue;
         }
         let rows: Vec<(String, i64)> = links.iter().map(|(link, n)| (link.clone(), n.cast_signed())).collect();
-        match session.store.note_confirmed(session.lease, &session.runs, &rows).await {
-            Ok(others) => {
-                session.confirmed.others.store(others, Ordering::Relaxed);
-                told = Some((links, now));
-            }
+        match session.store.note_confirmed(session.lease, &rows).await {
+            Ok(()) => told = Some((links, now)),
             Err(error) if error.is_momentary() => session.health.trouble(&error),
             Err(error) => return Err(error.into()),
         }

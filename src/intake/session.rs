@@ -240,7 +240,6 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
         self.phones.clear();
         self.roster.reload(&store, None).await?;
         let runs: Vec<Uuid> = greeting.runs.iter().map(|r| r.uuid).collect();
-        let others = store.note_confirmed(greeting.live, &runs, &[]).await?;
         let Reading { run, spool_id, after, ended } = reading;
         send(&mut stream, &FromWorker::Read { run: run.uuid, after }).await?;
         let credits = Credits::new(self.pressure.clone());
@@ -254,7 +253,7 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             spool: run.uuid,
             lease: greeting.live,
             runs,
-            confirmed: Confirmed::new(others),
+            confirmed: Confirmed::default(),
             roster: Arc::clone(&self.roster),
             phones: Arc::clone(&self.phones),
             tracker: Mutex::new(Tracker::new(after)),

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::limits::OTHER_HOST_SECONDS;
+use crate::limits::CONFIRMED_SECONDS;
 
 /// A text that another host may have taken before, or after.
 #[derive(Debug, Clone, Copy)]
@@ -46,34 +46,24 @@ pub struct Elsewhere {
     pub all: Vec<(Uuid, i64)>,
 }
 
-/// Notes up to where the links of a run are confirmed, and forgets runs that were long not heard of. Says
-/// whether there are other hosts.
-pub async fn note(
-    conn: &mut PgConnection,
-    run: Uuid,
-    runs: &[Uuid],
-    links: &[(String, i64)],
-) -> Result<bool, StoreError> {
+/// Notes up to where the links of a run are confirmed, and forgets runs that were long not heard of.
+pub async fn note(conn: &mut PgConnection, run: Uuid, links: &[(String, i64)]) -> Result<(), StoreError> {
     let (names, sequences): (Vec<&str>, Vec<i64>) = links.iter().map(|(link, n)| (link.as_str(), *n)).unzip();
-    Ok(sqlx::query_scalar!(
-        r#"WITH mine AS (
-            INSERT INTO confirmed (spool_id, link, sequence)
-            SELECT s.id, u.link, u.sequence FROM UNNEST($2::text[], $3::bigint[]) AS u (link, sequence)
-            JOIN spool s ON s.uuid = $1
-            ON CONFLICT (spool_id, link)
-            DO UPDATE SET sequence = greatest(confirmed.sequence, excluded.sequence), seen_at = now()),
-        gone AS (
-            DELETE FROM confirmed WHERE seen_at < now() - make_interval(secs => $5::int * 24))
-        SELECT EXISTS (SELECT FROM confirmed c JOIN spool s ON s.id = c.spool_id
-            WHERE s.uuid <> ALL ($4) AND c.seen_at > now() - make_interval(secs => $5::int)) AS "others!""#,
+    sqlx::query!(
+        "WITH gone AS (DELETE FROM confirmed WHERE seen_at < now() - make_interval(secs => $4::int))
+         INSERT INTO confirmed (spool_id, link, sequence)
+         SELECT s.id, u.link, u.sequence FROM UNNEST($2::text[], $3::bigint[]) AS u (link, sequence)
+         JOIN spool s ON s.uuid = $1
+         ON CONFLICT (spool_id, link)
+         DO UPDATE SET sequence = greatest(confirmed.sequence, excluded.sequence), seen_at = now()",
         run,
         &names[..] as &[&str],
         &sequences,
-        runs,
-        OTHER_HOST_SECONDS
+        CONFIRMED_SECONDS
     )
-    .fetch_one(conn)
-    .await?)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Lets one transaction at a time look for texts of these phones on other hosts.

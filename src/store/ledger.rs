@@ -98,14 +98,9 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// [`outbox::renew`] for `ids`, [`outbox::settle_lapsed`], [`outbox::expire`], [`outbox::open_counts`].
     fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> impl Future<Output = Result<Upkeep>> + Send;
 
-    /// [`confirmed::note`]. A ledger that notes nothing knows of no other hosts.
-    fn note_confirmed(
-        &self,
-        _run: Uuid,
-        _runs: &[Uuid],
-        _links: &[(String, i64)],
-    ) -> impl Future<Output = Result<bool>> + Send {
-        std::future::ready(Ok(false))
+    /// [`confirmed::note`].
+    fn note_confirmed(&self, _run: Uuid, _links: &[(String, i64)]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
     }
 
     /// [`request::next`].
@@ -203,9 +198,8 @@ impl Ledger for Store {
         .await
     }
 
-    async fn note_confirmed(&self, run: Uuid, runs: &[Uuid], links: &[(String, i64)]) -> Result<bool> {
-        self.with_conn(self.deadline(), async |conn: &mut PgConnection| confirmed::note(conn, run, runs, links).await)
-            .await
+    async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
+        self.with_conn(self.deadline(), async |conn: &mut PgConnection| confirmed::note(conn, run, links).await).await
     }
 
     async fn next_request(&self, kinds: &[&str], after: i64) -> Result<Option<Open>> {

@@ -13,9 +13,6 @@ impl<L: Ledger> Work<'_, L> {
         tx: &mut L::Tx,
         understood: &mut [(Text, Result<Understanding, String>)],
     ) -> Result<(), StoreError> {
-        if !self.session.confirmed.others() {
-            return Ok(());
-        }
         let is_incident = |u: &Understanding| u.known.iter().any(|k| k.key.incident.is_some());
         let mut incidents: Vec<(usize, &mut Understanding)> = Vec::new();
         for (text, understanding) in understood {

@@ -194,7 +194,7 @@ impl<L: Ledger> Side<L> {
             5 => {
                 let links = [("link".to_owned(), dice.below(9) as i64), ("other".to_owned(), dice.below(9) as i64)];
                 let of = run(dice.below(SPOOLS));
-                words(&self.ledger.note_confirmed(of, &runs, &links[..dice.below(3)]).await)
+                words(&self.ledger.note_confirmed(of, &links[..dice.below(3)]).await.map(|()| "noted"))
             }
             _ => {
                 let id = self.keys.lock().unwrap().spools[dice.below(SPOOLS)];

@@ -163,8 +163,8 @@ impl Ledger for Handle {
         .await
     }
 
-    async fn note_confirmed(&self, run: Uuid, runs: &[Uuid], links: &[(String, i64)]) -> Result<bool> {
-        self.in_time(DEADLINE, self.alone(async |tx| tx.note_confirmed(run, runs, links).await)).await
+    async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
+        self.in_time(DEADLINE, self.alone(async |tx| tx.note_confirmed(run, links).await)).await
     }
 
     async fn next_request(&self, _: &[&str], _: i64) -> Result<Option<Open>> {

@@ -3,25 +3,17 @@
 use std::collections::btree_map::Entry;
 
 use scrutineer::domain::auth::Attempts;
-use scrutineer::limits::{AUTH_ATTEMPTS_MAX, OTHER_HOST_SECONDS};
+use scrutineer::limits::{AUTH_ATTEMPTS_MAX, CONFIRMED_SECONDS};
 use scrutineer::store::auth::{NewAttempt, Stored};
 use scrutineer::store::confirmed::{Elsewhere, Repeated};
 use scrutineer::store::micros;
-use uuid::Uuid;
 
 use super::{Message, RevisionKey, SECOND, Tables};
 
 impl Tables {
-    /// Is there another host than the one with these runs?
-    pub fn others(&self, runs: &[Uuid], now_us: i64) -> bool {
-        let since = now_us - i64::from(OTHER_HOST_SECONDS) * SECOND;
-        let own: Vec<i32> = runs.iter().filter_map(|run| self.spools.get(run).copied()).collect();
-        self.confirmed.iter().any(|((spool, _), (_, seen))| !own.contains(spool) && *seen > since)
-    }
-
     /// Notes what is confirmed, and forgets the long gone.
     pub fn note_confirmed(&mut self, rows: &[((i32, String), i64)], now_us: i64) {
-        let since = now_us - i64::from(OTHER_HOST_SECONDS) * 24 * SECOND;
+        let since = now_us - i64::from(CONFIRMED_SECONDS) * SECOND;
         self.confirmed.retain(|_, (_, seen)| *seen >= since);
         for (key, sequence) in rows {
             let row = self.confirmed.entry(key.clone()).or_insert((*sequence, now_us));

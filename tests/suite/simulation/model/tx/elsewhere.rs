@@ -9,14 +9,13 @@ use super::super::db::Lock;
 use super::{ModelTx, Result};
 
 impl ModelTx {
-    pub async fn note_confirmed(&self, run: Uuid, runs: &[Uuid], links: &[(String, i64)]) -> Result<bool> {
+    pub async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
         let now_us = self.now_us;
-        let (others, id) = self.see(|t| (t.others(runs, now_us), t.spools.get(&run).copied()))?;
+        let id = self.see(|t| t.spools.get(&run).copied())?;
         let rows: Vec<((i32, String), i64)> =
             id.into_iter().flat_map(|id| links.iter().map(move |(link, n)| ((id, link.clone()), *n))).collect();
         self.hold(rows.iter().map(|((id, link), _)| Lock::Confirmed(*id, link.clone()))).await?;
-        self.change(move |t| t.note_confirmed(&rows, now_us))?;
-        Ok(others)
+        self.change(move |t| t.note_confirmed(&rows, now_us))
     }
 
     pub(super) async fn lock_phones_elsewhere(&self, phones: &[i64]) -> Result<()> {
