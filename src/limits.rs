@@ -215,6 +215,10 @@ pub const SEGMENT_COPIES_SECONDS: i32 = 3_600;
 pub const SEGMENT_COPIES_SLICE: i64 = 1_000;
 /// Seconds within which two hosts may be given one text by an SMSC that saw no response to the first.
 pub const REPEATED_ELSEWHERE_SECONDS: i32 = 300;
+/// Seconds between a host's clock and PostgreSQL's past which `doctor` warns.
+pub const CLOCK_WARNING_SECONDS: i32 = 2;
+/// Seconds by which the clocks of two hosts may be apart: which of them was given a text first is known past these.
+pub const CLOCKS_APART_SECONDS: i32 = 2 * CLOCK_WARNING_SECONDS;
 /// Seconds after which it is forgotten what was confirmed of a run that nothing is heard of.
 pub const CONFIRMED_SECONDS: i32 = 86_400;
 /// Seconds after which a text that lacks segments is processed as far as it came.

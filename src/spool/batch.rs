@@ -132,6 +132,7 @@ pub(super) fn execute(
             if here.is_some() || memory.remembered.contains(*id, *attempt) {
                 if let Some(number) = here.or_else(|| memory.remembered.row(*id, *attempt)) {
                     tell_otherwise(connection, memory, staged, link, (key, number), text)?;
+                    tell_again(connection, memory, staged, link, (key, number))?;
                 }
                 staged.done(append, Done::Duplicate { tag });
             } else {
@@ -152,8 +153,12 @@ pub(super) fn execute(
         Op::LateResult { id, attempt, at_us, outcome } => {
             // Its first result said that nobody knows; nothing of it is open any more.
             let result = SubmitResult { id: *id, attempt: *attempt, outcome: outcome.clone() };
-            let text = memory.remembered.row(*id, *attempt).map(|number| text_of(connection, (*id, *attempt), number));
-            insert_result(connection, memory, staged, link, *at_us, (result, text.transpose()?.flatten()))?;
+            let number = memory.remembered.row(*id, *attempt);
+            let text = number.map(|number| text_of(connection, (*id, *attempt), number)).transpose()?.flatten();
+            let sequence = insert_result(connection, memory, staged, link, *at_us, (result, text))?;
+            if let Some(number) = number {
+                settle(connection, (*id, *attempt), number, sequence)?;
+            }
         }
         Op::Forget { sequences } => {
             let mut delete = connection.prepare_cached("DELETE FROM in_doubt WHERE sequence = ?1")?;
@@ -259,6 +264,43 @@ pub(super) fn insert_result(
     insert(connection, memory, staged, &new)
 }
 
+/// Where the result of a submit stands. The row may be another's by now.
+fn settle(
+    connection: &Connection,
+    (id, attempt): (Uuid, u16),
+    number: i64,
+    sequence: u64,
+) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("UPDATE submit SET result_sequence = ?4 WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
+        .execute(params![number, id.as_bytes(), attempt, sequence as i64])?;
+    Ok(())
+}
+
+/// A submit comes again that has its result: the worker may have read that before it leased the reply anew, after
+/// the database had lost commits. So it is told once more; an open one will have its result.
+fn tell_again(
+    connection: &Connection,
+    memory: &Memory,
+    staged: &mut Staged,
+    link: i64,
+    ((id, attempt), number): ((Uuid, u16), i64),
+) -> Result<(), SpoolError> {
+    let body: Option<Vec<u8>> = connection
+        .prepare_cached(
+            "SELECT r.body FROM submit s JOIN record r ON r.sequence = s.result_sequence
+             WHERE s.number = ?1 AND s.id = ?2 AND s.attempt = ?3",
+        )?
+        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
+        .optional()?;
+    let Some(Ok(body)) = body.map(|body| postcard::from_bytes::<Body>(&body)) else { return Ok(()) };
+    if let Some((result, text)) = body.result() {
+        let told = (result.clone(), text.map(str::to_owned));
+        insert_result(connection, memory, staged, link, memory.world.now_us(), told)?;
+    }
+    Ok(())
+}
+
 /// A submit comes again: where its text was another one before, a record says which went.
 fn tell_otherwise(
     connection: &Connection,
@@ -306,9 +348,7 @@ fn result(
     let sequence = insert_result(connection, memory, staged, link, at_us, (result, text))?;
     if let Some(number) = number {
         if sent {
-            connection
-                .prepare_cached("UPDATE submit SET result_sequence = ?2 WHERE number = ?1")?
-                .execute(params![number, sequence as i64])?;
+            settle(connection, key, number, sequence)?;
         } else {
             connection.prepare_cached("DELETE FROM submit WHERE number = ?1")?.execute([number])?;
         }

@@ -117,14 +117,16 @@ async fn a_submit_without_a_result_is_unknown_after_a_kill() {
     let accepted = SubmitOutcome::Accepted { message_ids: vec!["x".into()] };
     ask(&spool, 0, 3, Op::Result { id: settled, attempt: 1, at_us: 5, outcome: accepted }).await;
     let dir = killed(dir.path());
-    for _ in 0..2 {
+    for asked in 0..2 {
         let spool = Spool::open(&options(dir.path())).unwrap();
         let found = records(&spool, 0).await;
-        assert_eq!(found.len(), 2, "the unknown outcome is written once");
+        assert_eq!(found.len(), 2 + asked, "the unknown outcome is written once, and once more to who asked");
         assert_eq!(found[0].body.result().and_then(|(_, text)| text), Some("of 2"), "a result says what went");
-        let Some((result, text)) = found[1].body.result() else { panic!() };
-        assert_eq!((result.id, &result.outcome, text), (open, &SubmitOutcome::Unknown, Some("of 1")));
-        // And it is remembered: the worker that asks again is not served twice.
+        for told in &found[1..] {
+            let Some((result, text)) = told.body.result() else { panic!() };
+            assert_eq!((result.id, &result.outcome, text), (open, &SubmitOutcome::Unknown, Some("of 1")));
+        }
+        // And it is remembered: for the worker that asks again nothing is sent.
         assert_eq!(
             ask(&spool, 0, 9, Op::Intent { id: open, attempt: 1, text: "of 1".to_owned() }).await,
             Done::Duplicate { tag: 9 }
@@ -152,7 +154,25 @@ async fn a_submit_that_comes_again_with_another_text_is_told_as_it_went() {
         .filter_map(|record| record.body.result().map(|(result, _)| result.outcome.clone()))
         .collect();
     let otherwise = || SubmitOutcome::Otherwise { text: "first".to_owned() };
-    assert_eq!(told, [otherwise(), SubmitOutcome::Unknown, otherwise()], "also after a restart");
+    let unknown = || SubmitOutcome::Unknown;
+    assert_eq!(told, [otherwise(), unknown(), otherwise(), unknown()], "also after a restart, with what it came to");
+}
+
+#[tokio::test]
+async fn what_is_told_again_of_a_submit_is_what_was_learnt_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let id = Uuid::from_u128(1);
+    let intent = || Op::Intent { id, attempt: 1, text: "text".to_owned() };
+    let accepted = SubmitOutcome::Accepted { message_ids: vec!["x".into()] };
+    ask(&spool, 0, 1, intent()).await;
+    ask(&spool, 0, 2, Op::Result { id, attempt: 1, at_us: 5, outcome: SubmitOutcome::Unknown }).await;
+    let late = Op::LateResult { id, attempt: 1, at_us: 6, outcome: accepted.clone() };
+    put(&spool, 0, 0, late).await;
+    assert_eq!(ask(&spool, 0, 3, intent()).await, Done::Duplicate { tag: 3 });
+    let told: Vec<_> =
+        records(&spool, 0).await.into_iter().map(|r| r.body.result().unwrap().0.outcome.clone()).collect();
+    assert_eq!(told, [SubmitOutcome::Unknown, accepted.clone(), accepted]);
 }
 
 #[tokio::test]

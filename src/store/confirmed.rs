@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::limits::CONFIRMED_SECONDS;
+use crate::limits::{CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
 
 /// A text that another host may have taken before, or after.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,8 @@ pub async fn lock_phones(conn: &mut PgConnection, phones: &[i64]) -> Result<(), 
 }
 
 /// The equal text that another host took, where the SMSC may not have seen the response to the one that was
-/// received first. The SMSC delivered one text twice then. With both responses seen they are two texts.
+/// received first. The SMSC delivered one text twice then. With both responses seen they are two texts. Which was
+/// first the hosts' clocks say when they are further apart than [`CLOCKS_APART_SECONDS`]; else it may be either.
 ///
 /// What was found to be repeated already can be so once more, by a third host: where the SMSC may not have seen
 /// the response to any but the last of them. A host repeats a text once: an equal one that comes to it again is
@@ -99,17 +100,21 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
            AND m.phone_id = $5 AND m.destination = $6 AND m.data_coding = $7 AND m.raw = $8
            AND m.payload IS NOT DISTINCT FROM $9::bytea
            AND m.submissions <> '{}' AND m.whole_seq IS NULL AND sp.uuid <> ALL ($11)
-           AND CASE WHEN m.received_at <= $4 THEN m.sequence > coalesce(theirs.sequence, 0)
-                    ELSE $2::bigint > coalesce(ours.sequence, 0) END
+           AND (m.received_at <= $4::timestamptz + make_interval(secs => $12::int)
+                    AND m.sequence > coalesce(theirs.sequence, 0)
+                OR m.received_at >= $4::timestamptz - make_interval(secs => $12::int)
+                    AND $2::bigint > coalesce(ours.sequence, 0))
            AND NOT EXISTS (SELECT FROM revision r
                            JOIN spool rs ON rs.uuid = r.spool
                            LEFT JOIN message rm ON rm.spool_id = rs.id AND rm.sequence = r.sequence
                            LEFT JOIN confirmed rc ON rc.spool_id = rs.id AND rc.link = rm.link
                            WHERE r.election_id = m.election_id AND r.submission_id = ANY (m.submissions)
                              AND (r.spool, r.sequence) <> (sp.uuid, m.sequence)
-                             AND CASE WHEN r.spool = ANY ($11) THEN true
-                                      WHEN r.received_at <= $4 THEN r.sequence <= coalesce(rc.sequence, 0)
-                                      ELSE $2::bigint <= coalesce(ours.sequence, 0) END)
+                             AND (r.spool = ANY ($11)
+                                  OR (r.received_at > $4::timestamptz + make_interval(secs => $12::int)
+                                      OR r.sequence <= coalesce(rc.sequence, 0))
+                                  AND (r.received_at < $4::timestamptz - make_interval(secs => $12::int)
+                                       OR $2::bigint <= coalesce(ours.sequence, 0))))
          ORDER BY m.received_at, m.spool_id, m.sequence LIMIT 1"#,
         of.spool_id,
         of.sequence,
@@ -121,7 +126,8 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
         of.raw,
         of.payload,
         of.seconds,
-        of.runs
+        of.runs,
+        CLOCKS_APART_SECONDS
     )
     .fetch_optional(conn)
     .await?;

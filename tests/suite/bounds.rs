@@ -28,6 +28,7 @@ const NOT_NAMED: [(&str, &[&str]); 4] = [
             "SPOOL_STATED_RATE",
             "WORKER_HANG_SECONDS",
             "REPEATED_ELSEWHERE_SECONDS",
+            "CLOCK_WARNING_SECONDS",
             "DATABASE_DEADLINE_SECONDS",
             "DATABASE_PING_MS",
             "DATABASE_KEEPALIVE_SECONDS",

@@ -199,10 +199,13 @@ async fn each_submit_has_one_result_through_kills_and_is_written_once() {
     let mut worker = Worker::connect(&site).await;
     worker.result().await;
     assert_eq!(worker.result().await, (Uuid::from_u128(2), SubmitOutcome::Unknown));
-    // The worker asks again for what it had leased: neither is written a second time.
+    // The worker asks again for what it had leased: neither is written a second time, and it is told again.
     for n in 1..=3 {
         worker.send(submit(n, i64::MAX)).await;
     }
+    let accepted = SubmitOutcome::Accepted { message_ids: vec!["m1".into()] };
+    assert_eq!(worker.result().await, (Uuid::from_u128(1), accepted));
+    assert_eq!(worker.result().await, (Uuid::from_u128(2), SubmitOutcome::Unknown));
     let (frame, _) = smsc.recv_but_enquiries().await;
     smsc.send(frame.sequence, Pdu::SubmitSmResp("m3".into())).await;
     let accepted = SubmitOutcome::Accepted { message_ids: vec!["m3".into()] };

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::finding::Finding;
 use crate::config::{DatabaseConfig, Login};
+use crate::limits::CLOCK_WARNING_SECONDS;
 use crate::store::doctor::{Seen, probe};
 use crate::store::{ConnectOptions, Host, Store, StoreError, migrate};
 
@@ -14,8 +15,6 @@ use crate::store::{ConnectOptions, Host, Store, StoreError, migrate};
 const DEADLINE: Duration = Duration::from_secs(5);
 /// A standby that lacks more of the write-ahead log than this is worth a word, bytes.
 const LAG_WARNING_BYTES: i64 = 64 << 20;
-/// Clocks further apart than this are worth a word, seconds.
-const CLOCK_WARNING_SECONDS: f64 = 2.0;
 /// Clocks further apart than this put messages on the wrong side of an election's opening.
 const CLOCK_ERROR_SECONDS: f64 = 30.0;
 
@@ -209,7 +208,7 @@ fn clocks(apart: f64) -> Finding {
     let mend = "keep time on both by NTP (chrony or systemd-timesyncd)";
     match apart.abs() {
         a if a > CLOCK_ERROR_SECONDS => Finding::error("clock", said, mend),
-        a if a > CLOCK_WARNING_SECONDS => Finding::warning("clock", said, mend),
+        a if a > f64::from(CLOCK_WARNING_SECONDS) => Finding::warning("clock", said, mend),
         _ => Finding::ok("clock", said),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 
 use scrutineer::domain::auth::Attempts;
-use scrutineer::limits::{AUTH_ATTEMPTS_MAX, CONFIRMED_SECONDS};
+use scrutineer::limits::{AUTH_ATTEMPTS_MAX, CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
 use scrutineer::store::auth::{NewAttempt, Stored};
 use scrutineer::store::confirmed::{Elsewhere, Repeated};
 use scrutineer::store::micros;
@@ -35,13 +35,15 @@ impl Tables {
                 && !m.submissions.is_empty()
                 && m.whole.is_none()
         };
+        // The first of the two, by clocks that may be apart, is not known to be confirmed.
+        let apart = i64::from(CLOCKS_APART_SECONDS) * SECOND;
+        let ours = of.sequence > through(of.spool_id, of.link);
+        let may_be_one = |at: i64, sequence: i64, confirmed: i64| {
+            at <= received_us + apart && sequence > confirmed || at >= received_us - apart && ours
+        };
         let found = self.messages.iter().filter_map(|((spool_id, sequence), m)| {
             let uuid = uuid_of(*spool_id)?;
-            let unconfirmed = if m.received_us <= received_us {
-                *sequence > through(*spool_id, &m.link)
-            } else {
-                of.sequence > through(of.spool_id, of.link)
-            };
+            let unconfirmed = may_be_one(m.received_us, *sequence, through(*spool_id, &m.link));
             // What stands in the way: a repetition by this host, or one that the SMSC knows to have arrived.
             let repeated = self.revisions.keys().any(|(election, id, at, run, other, _)| {
                 let is_another = Some(*election) == m.election_id
@@ -49,12 +51,7 @@ impl Tables {
                     && (*run, *other) != (uuid, *sequence);
                 let Some(run_id) = self.spools.get(run).filter(|_| is_another) else { return false };
                 let link = self.messages.get(&(*run_id, *other)).map(|m| m.link.as_str());
-                of.runs.contains(run)
-                    || if *at <= received_us {
-                        *other <= link.map_or(0, |link| through(*run_id, link))
-                    } else {
-                        of.sequence <= through(of.spool_id, of.link)
-                    }
+                of.runs.contains(run) || !may_be_one(*at, *other, link.map_or(0, |link| through(*run_id, link)))
             });
             let is = is_equal(m) && !of.runs.contains(&uuid) && unconfirmed && !repeated;
             is.then_some((m.received_us, *spool_id, *sequence, uuid))
