@@ -193,3 +193,46 @@ async fn committed_on_two_hosts_with_two_links_each_holds_back_only_what_is_not_
     assert_eq!(all.len(), 1_600);
     until_stored(&database, &all, LONG).await;
 }
+
+/// What `committed` is there for: what goes with a host's disk the SMSC still has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn committed_loses_nothing_though_the_host_loses_its_disk_again_and_again() {
+    const TEXTS: u64 = 400;
+    const WINDOW: usize = 20;
+    let losses = rounds(3, 60);
+    let database = pg::database().await;
+    let flood = Flood::start(WINDOW, 0, make()).await;
+    let mut site = Site::new(&database).link_with("smsc", flood.port, "reconnect_seconds_max = 1");
+    site.gateway = "acknowledge = \"committed\"".to_owned();
+    let (mut gateway, mut worker) = (site.start("gateway").await, site.start("worker").await);
+    let mut acknowledged = 0;
+    for loss in 0..losses {
+        flood.offer(TEXTS);
+        // In the middle, each time at another place.
+        flood.until_acknowledged(acknowledged + 20 + loss * 37 % 300, LONG).await;
+        gateway.kill().await;
+        if loss % 2 == 0 {
+            worker.kill().await;
+        }
+        std::fs::remove_dir_all(site.spool()).unwrap();
+        gateway = site.start("gateway").await;
+        if loss % 2 == 0 {
+            worker = site.start("worker").await;
+        }
+        acknowledged += usize::try_from(TEXTS).unwrap();
+        flood.until_acknowledged(acknowledged, LONG).await;
+    }
+    let rows = sqlx::query("SELECT text FROM message WHERE text LIKE 'note %'");
+    let rows = rows.fetch_all(&mut database.admin().await).await.unwrap();
+    let different: HashSet<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(different.len(), acknowledged, "acknowledged, and gone with the disk");
+    // Stored, and the response lost with the host: what the SMSC delivers again is known by the spool alone.
+    let again = rows.len() - different.len();
+    assert!(again <= losses * WINDOW, "{again} stored anew");
+    figure(
+        "SIGKILL and the spool's disk lost, acknowledge = \"committed\"",
+        &format!(
+            "{losses} disks lost in {acknowledged} texts; {again} that the SMSC had no response to were delivered and stored again | the restart | nothing"
+        ),
+    );
+}
