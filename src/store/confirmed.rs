@@ -33,6 +33,8 @@ pub struct Repeated<'a> {
     pub runs: &'a [Uuid],
     /// How far apart the two may have been received.
     pub seconds: i32,
+    /// Submissions that other texts of this batch stand in already.
+    pub taken: &'a [Uuid],
 }
 
 /// The text that another host took.
@@ -100,6 +102,7 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
            AND m.phone_id = $5 AND m.destination = $6 AND m.data_coding = $7 AND m.raw = $8
            AND m.payload IS NOT DISTINCT FROM $9::bytea
            AND m.submissions <> '{}' AND m.whole_seq IS NULL AND sp.uuid <> ALL ($11)
+           AND NOT m.submissions && $13::uuid[]
            AND (m.received_at <= $4::timestamptz + make_interval(secs => $12::int)
                     AND m.sequence > coalesce(theirs.sequence, 0)
                 OR m.received_at >= $4::timestamptz - make_interval(secs => $12::int)
@@ -127,7 +130,8 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
         of.payload,
         of.seconds,
         of.runs,
-        CLOCKS_APART_SECONDS
+        CLOCKS_APART_SECONDS,
+        of.taken
     )
     .fetch_optional(conn)
     .await?;

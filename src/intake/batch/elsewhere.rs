@@ -34,7 +34,8 @@ impl<L: Ledger> Work<'_, L> {
         };
         let phones: Vec<i64> = incidents.iter().filter_map(|(at, _)| phone_of(at)).collect();
         tx.lock_phones(&phones).await?;
-        let mut taken: BTreeSet<(Uuid, i64)> = BTreeSet::new();
+        // Each is repeated once: of two equal ones in this batch, the second repeats the second one there.
+        let mut taken: Vec<Uuid> = Vec::new();
         for (at, understanding) in incidents {
             let Some(item) = self.items.get(at) else { continue };
             let (Some((sms, mobile)), Some(phone_id)) = (item.sms(), phone_of(&at)) else { continue };
@@ -50,12 +51,10 @@ impl<L: Ledger> Work<'_, L> {
                 payload: mobile.payload.as_deref(),
                 runs: &self.session.runs,
                 seconds: REPEATED_ELSEWHERE_SECONDS,
+                taken: &taken,
             };
             let Some(found) = tx.find_elsewhere(&repeated).await? else { continue };
-            // Each is repeated once; a second equal one in this batch is an incident of its own.
-            if !taken.insert(found.record) {
-                continue;
-            }
+            taken.extend(&found.submissions);
             let key = |(spool, sequence): (Uuid, i64)| RecordKey { spool, sequence: sequence.cast_unsigned() };
             let original = key(found.record);
             metrics::counter!("scrutineer_incidents_repeated_total").increment(1);

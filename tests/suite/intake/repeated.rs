@@ -1,24 +1,29 @@
-//! One incident that the SMSC gave to three hosts, as the first two went before it had their responses.
+//! Incidents that the SMSC gave to several hosts, as those before went before it had their responses.
 
-use sqlx::Executor;
+use sqlx::{Executor, PgConnection};
 
+use super::super::support::pg::Database;
 use super::gateway::{Gateway, message, now_us};
 use super::{Worker, database, number, phone, until};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_incident_that_three_hosts_were_given_is_one_whichever_stored_it_first() {
-    let database = database().await;
+/// Incidents may be told.
+async fn with_incidents(database: &Database) -> PgConnection {
     let mut db = database.owner().await;
     db.execute(
         r#"INSERT INTO checklist (election_id, prefix, kind, state, title, definition)
                SELECT id, 'EM', 'incident', 'live', '"Incident"',
                       '{"prefix":"EM","kind":"incident","title":"Incident","questions":[{"code":"EA","type":"flag","text":"a"}]}'
-               FROM election;
-           INSERT INTO spool (uuid, host) VALUES ('00000000-0000-4000-8000-000000000001', 'elsewhere');
-           INSERT INTO confirmed (spool_id, link, sequence) SELECT id, 'elsewhere', 0 FROM spool"#,
+               FROM election"#,
     )
     .await
     .unwrap();
+    db
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_that_three_hosts_were_given_is_one_whichever_stored_it_first() {
+    let database = database().await;
+    let mut db = with_incidents(&database).await;
     let hosts = [Gateway::new(), Gateway::new(), Gateway::new()];
     let incident = "EM100001!EA";
     let begun = now_us();
@@ -41,4 +46,25 @@ async fn an_incident_that_three_hosts_were_given_is_one_whichever_stored_it_firs
     until(&mut db, "SELECT count(*) FROM message", 4).await;
     assert_eq!(number(&mut db, "SELECT count(*) FROM submission").await, 2, "a second equal incident is one");
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_equal_incidents_that_both_come_to_another_host_at_once_are_two() {
+    let database = database().await;
+    let mut db = with_incidents(&database).await;
+    let hosts = [Gateway::new(), Gateway::new()];
+    let begun = now_us();
+    for (host, n) in hosts.iter().zip(0..) {
+        for second in 0..2 {
+            host.append(begun + n * 1_000 + second, message(&phone(1), "EM100001!EA"));
+        }
+    }
+    for host in &hosts {
+        let worker = Worker::start(&database, host);
+        host.committed(2).await;
+        worker.stop().await;
+    }
+    assert_eq!(number(&mut db, "SELECT count(*) FROM message").await, 4);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM submission WHERE revisions = 2").await, 2);
+    assert_eq!(number(&mut db, "SELECT count(*) FROM submission").await, 2, "each of both was given to both hosts");
 }

@@ -111,8 +111,8 @@ pub enum Op {
     RemoveEarly(Vec<u8>),
     /// By phones.
     LockPhones(Vec<usize>),
-    /// By a message's row, phone, content, and the host's spools.
-    FindElsewhere(Row, usize, u8, Vec<usize>),
+    /// By a message's row, phone, content, the host's spools, and what others of the batch stand in.
+    FindElsewhere(Row, usize, u8, Vec<usize>, Vec<usize>),
     /// By phones and observers, each with whether its code was wrong.
     Attempts(Vec<(usize, bool)>, Vec<(i32, bool)>),
     /// Of a phone or an observer: seconds of wrong codes, and until when it was told.
@@ -190,7 +190,10 @@ impl Op {
             33 if dice.once_in(2) => Self::LockEarly,
             33 => Self::RemoveEarly(some(dice, 4).into_iter().map(|id| id as u8).collect()),
             34 => Self::LockPhones(some(dice, PHONES)),
-            35 => Self::FindElsewhere(row(dice), dice.below(PHONES), dice.below(3) as u8, some(dice, SPOOLS)),
+            35 => {
+                let taken = if dice.once_in(3) { some(dice, SUBMISSIONS) } else { Vec::new() };
+                Self::FindElsewhere(row(dice), dice.below(PHONES), dice.below(3) as u8, some(dice, SPOOLS), taken)
+            }
             36 => Self::Attempts(
                 some(dice, PHONES).into_iter().map(|phone| (phone, dice.once_in(2))).collect(),
                 some(dice, 3).into_iter().map(|observer| (observer as i32, dice.once_in(2))).collect(),

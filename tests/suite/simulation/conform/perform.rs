@@ -285,10 +285,11 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             tx.lock_phones(&phones).await?;
             String::new()
         }
-        Op::FindElsewhere(row, phone, raw, own) => {
+        Op::FindElsewhere(row, phone, raw, own, taken) => {
             let (spool_id, sequence) = k().row(*row);
             let phone_id = k().phones[*phone];
             let runs: Vec<Uuid> = own.iter().map(|spool| run(*spool)).collect();
+            let taken: Vec<Uuid> = taken.iter().map(|s| uuid(1, *s)).collect();
             let of = Repeated {
                 spool_id,
                 sequence,
@@ -301,6 +302,7 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
                 payload: None,
                 runs: &runs,
                 seconds: 3,
+                taken: &taken,
             };
             format!("{:?}", tx.find_elsewhere(&of).await?)
         }

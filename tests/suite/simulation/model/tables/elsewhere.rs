@@ -33,6 +33,7 @@ impl Tables {
                 && (m.phone_id, m.destination.as_str(), m.data_coding) == (of.phone_id, of.destination, of.data_coding)
                 && (m.raw.as_slice(), m.payload.as_deref()) == (of.raw, of.payload)
                 && !m.submissions.is_empty()
+                && !m.submissions.iter().any(|id| of.taken.contains(id))
                 && m.whole.is_none()
         };
         // The first of the two, by clocks that may be apart, is not known to be confirmed.

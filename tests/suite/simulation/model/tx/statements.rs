@@ -173,10 +173,11 @@ impl Tx for ModelTx {
         for change in changes {
             self.ask().await?;
             let (phone, stopped, at) = (change.phone_id, change.stopped, micros(change.at));
+            // A row that another transaction made is waited for before it is asked whether its phone is there.
+            self.hold([Lock::Sender(phone)]).await?;
             if self.see(|t| t.phones.values().all(|id| *id != phone))? {
                 return Err(refused("23503", "a sender without its phone"));
             }
-            self.hold([Lock::Sender(phone)]).await?;
             self.change(move |t| {
                 let row = t.senders.entry(phone).or_insert((stopped, at));
                 if row.1 <= at {
