@@ -63,6 +63,9 @@ pub const IN_DOUBT_MAX: usize = 4_096;
 /// Seconds for which a record stays in doubt: an hour, and one more by which a clock may have been set
 /// forward between two runs.
 pub const IN_DOUBT_SECONDS: i64 = 7_200;
+/// Records of a link that other hosts are told of one by one as unanswered; past these they are told that nothing
+/// that came after is confirmed.
+pub const UNANSWERED_MAX: usize = 1_000;
 /// Records in doubt that are forgotten at once.
 pub const DOUBT_FORGET_SLICE: usize = 512;
 /// Submits of one session whose response may still come after their outcome was given up.
@@ -219,6 +222,8 @@ pub const REPEATED_ELSEWHERE_SECONDS: i32 = 300;
 pub const CLOCK_WARNING_SECONDS: i32 = 2;
 /// Seconds by which the clocks of two hosts may be apart: which of them was given a text first is known past these.
 pub const CLOCKS_APART_SECONDS: i32 = 2 * CLOCK_WARNING_SECONDS;
+/// Seconds by which a network may bring a message late, after the SMSC gave it to another host.
+pub const ARRIVES_LATE_SECONDS: i32 = 60;
 /// Seconds after which it is forgotten what was confirmed of a run that nothing is heard of.
 pub const CONFIRMED_SECONDS: i32 = 86_400;
 /// Seconds after which a text that lacks segments is processed as far as it came.

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::append::{InDoubt, LinkIndex};
-use super::message::{Body, Mobile};
-use crate::limits::IN_DOUBT_MAX;
+use super::message::{Body, Mobile, Responses};
+use crate::limits::{IN_DOUBT_MAX, UNANSWERED_MAX};
 
 /// What makes two deliveries the same within a link group; `None` for what is never delivered twice.
 pub fn key(body: &Body) -> Option<u128> {
@@ -67,6 +67,9 @@ impl Entry {
 struct Inner {
     entries: BTreeMap<(u128, u64), Entry>,
     bound: BTreeSet<LinkIndex>,
+    /// Records that were put in doubt and did not come again, each with its link and until when it matters that
+    /// another host may have been given it.
+    unanswered: BTreeMap<u64, (LinkIndex, i64)>,
     /// Keys of records that are stored, and that the spool was asked to put in doubt.
     held: BTreeMap<u128, u32>,
     /// Sessions that are over, and whose records in doubt are not known yet.
@@ -117,10 +120,15 @@ impl DoubtSet {
     }
 
     fn insert(&self, link: LinkIndex, records: &[InDoubt], closes_us: Option<i64>) {
-        let entries = &mut self.lock().entries;
+        let inner = &mut *self.lock();
+        let entries = &mut inner.entries;
         for record in records {
             let entry = Entry { run: record.run, until_us: record.until_us, link, closes_us };
             entries.insert((record.key, record.sequence), entry);
+            inner.unanswered.insert(record.sequence, (link, record.until_us));
+        }
+        while inner.unanswered.len() > IN_DOUBT_MAX {
+            inner.unanswered.pop_first();
         }
         if entries.len() > IN_DOUBT_MAX {
             let mut sequences: Vec<u64> = entries.keys().map(|&(_, sequence)| sequence).collect();
@@ -188,24 +196,32 @@ impl DoubtSet {
         self.lock().entries.is_empty()
     }
 
-    /// The oldest record in doubt that came by a link.
-    pub fn oldest(&self, link: LinkIndex, now_us: i64) -> Option<u64> {
+    /// What other hosts are told of a link that is confirmed through here: what its sessions left in doubt the SMSC
+    /// may give to one of them, and may have done so long ago, when they come to it.
+    pub fn responses(&self, link: LinkIndex, through: u64, now_us: i64) -> Responses {
         let inner = self.lock();
-        let of_link = inner.entries.iter().filter(|(_, entry)| entry.link == link && entry.is_open(now_us));
-        of_link.map(|((_, sequence), _)| *sequence).min()
+        let of_link = inner.unanswered.iter().filter(|(_, (of, until_us))| *of == link && *until_us > now_us);
+        let mut of_link = of_link.map(|(sequence, _)| *sequence);
+        let unanswered: Vec<u64> = of_link.by_ref().take(UNANSWERED_MAX).collect();
+        let next = of_link.next().map_or(through, |sequence| sequence.saturating_sub(1));
+        Responses { through: through.min(next), unanswered }
     }
 
     /// Takes the oldest record in doubt with this key, which is in doubt no more.
     pub fn take(&self, key: u128, now_us: i64) -> Option<InDoubt> {
-        let entries = &mut self.lock().entries;
-        let (&at, &entry) = entries.range((key, 0)..=(key, u64::MAX)).find(|(_, entry)| entry.is_open(now_us))?;
-        entries.remove(&at);
+        let inner = &mut *self.lock();
+        let mut of_key = inner.entries.range((key, 0)..=(key, u64::MAX));
+        let (&at, &entry) = of_key.find(|(_, entry)| entry.is_open(now_us))?;
+        inner.entries.remove(&at);
+        inner.unanswered.remove(&at.1);
         Some(InDoubt { run: entry.run, sequence: at.1, key, until_us: entry.until_us })
     }
 
     /// Forgets what is past its time, at most so many: their sequences.
     pub fn expire(&self, now_us: i64, most: usize) -> Vec<u64> {
-        let entries = &mut self.lock().entries;
+        let inner = &mut *self.lock();
+        inner.unanswered.retain(|_, (_, until_us)| *until_us > now_us);
+        let entries = &mut inner.entries;
         let gone: Vec<(u128, u64)> =
             entries.iter().filter(|(_, entry)| !entry.is_open(now_us)).map(|(at, _)| *at).take(most).collect();
         for at in &gone {
@@ -237,16 +253,28 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_in_doubt_of_a_link_is_that_until_it_came_again_or_is_expected_no_more() {
+    fn what_came_not_again_is_unanswered_also_when_it_is_expected_no_more() {
         let set = DoubtSet::default();
         let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 100 };
         set.add(0, &[record(7, 1), record(9, 2)], 10);
         set.add(1, &[record(3, 3)], 10);
         set.bound(0, 10);
-        assert_eq!(set.oldest(0, 0), Some(7));
+        let told = |through, unanswered: &[u64]| Responses { through, unanswered: unanswered.to_vec() };
+        assert_eq!(set.responses(0, 20, 0), told(20, &[7, 9]));
         set.take(1, 0).unwrap();
-        assert_eq!((set.oldest(0, 0), set.oldest(1, 0)), (Some(9), Some(3)));
-        assert_eq!((set.oldest(0, 10), set.oldest(2, 0)), (None, None));
+        set.expire(50, 9);
+        assert_eq!((set.responses(0, 20, 50), set.responses(1, 2, 50)), (told(20, &[9]), told(2, &[3])));
+        assert_eq!((set.responses(0, 20, 100), set.responses(2, 20, 0)), (told(20, &[]), told(20, &[])));
+    }
+
+    #[test]
+    fn of_more_than_are_told_one_by_one_nothing_that_came_after_is_said_to_be_confirmed() {
+        let set = DoubtSet::default();
+        let record = |sequence| InDoubt { run: Uuid::nil(), sequence, key: sequence.into(), until_us: 100 };
+        let all: Vec<InDoubt> = (10..=10 + UNANSWERED_MAX as u64).map(record).collect();
+        set.add(0, &all, 10);
+        let told = set.responses(0, 9_999, 0);
+        assert_eq!((told.through, told.unanswered.len()), (9 + UNANSWERED_MAX as u64, UNANSWERED_MAX));
     }
 
     #[test]

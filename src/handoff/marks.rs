@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::append::LinkIndex;
-use super::message::Run;
+use super::message::{Responses, Run};
 use crate::limits::SPOOL_RUNS_MAX;
 use crate::vitals::progress::Work;
 
@@ -21,8 +21,8 @@ pub struct Marks {
     closed: Vec<Run>,
     newest: watch::Sender<u64>,
     committed: watch::Sender<u64>,
-    /// Of each link, up to where the SMSC is known to have our responses.
-    confirmed: watch::Sender<Vec<u64>>,
+    /// Of each link, which of our responses the SMSC is known to have.
+    confirmed: watch::Sender<Vec<Responses>>,
     oldest: AtomicU64,
     failing: AtomicBool,
     full: AtomicBool,
@@ -95,16 +95,18 @@ impl Marks {
         self.newest.subscribe()
     }
 
-    /// The SMSC has our responses to what came by this link, up to here.
-    pub fn confirm(&self, link: LinkIndex, through: u64) {
+    /// The SMSC has our responses to what came by this link, up to here, but perhaps to these. What was confirmed
+    /// stays so.
+    pub fn confirm(&self, link: LinkIndex, known: Responses) {
         self.confirmed.send_if_modified(|all| {
             let at = usize::from(link);
             if all.len() <= at {
-                all.resize(at + 1, 0);
+                all.resize(at + 1, Responses::default());
             }
             all.get_mut(at).is_some_and(|confirmed| {
-                let more = through > *confirmed;
-                *confirmed = through.max(*confirmed);
+                let now = Responses { through: known.through.max(confirmed.through), ..known };
+                let more = *confirmed != now;
+                *confirmed = now;
                 more
             })
         });
@@ -113,16 +115,16 @@ impl Marks {
     /// This place is another link's from now on: nothing of it is confirmed.
     pub fn confirm_nothing(&self, link: LinkIndex) {
         self.confirmed.send_if_modified(|all| match all.get_mut(usize::from(link)) {
-            Some(confirmed) if *confirmed > 0 => {
-                *confirmed = 0;
+            Some(confirmed) if *confirmed != Responses::default() => {
+                *confirmed = Responses::default();
                 true
             }
             _ => false,
         });
     }
 
-    /// Up to where each link is confirmed, by its index; a link that is not there: to nothing.
-    pub fn confirmed(&self) -> watch::Receiver<Vec<u64>> {
+    /// What each link's SMSC is known to have, by its index; a link that is not there: nothing.
+    pub fn confirmed(&self) -> watch::Receiver<Vec<Responses>> {
         self.confirmed.subscribe()
     }
 

@@ -7,7 +7,7 @@ use crate::domain::alphabet::DefaultAlphabet;
 use crate::domain::message_id::MessageIdFormat;
 
 /// Version of the protocol; gateway and worker of different versions refuse each other by name.
-pub const PROTOCOL: u16 = 5;
+pub const PROTOCOL: u16 = 6;
 
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,16 +80,24 @@ pub enum FromGateway {
     Refused(String),
     /// All records of the run that is read were sent, and it will have no more.
     RunEnd,
-    /// The SMSC is known to have our responses to all that came by this link, up to here (also sent for each
-    /// link after `Welcome`; 0: to none of this run).
+    /// Which of our responses the SMSC is known to have (also sent for each link after `Welcome`).
     Confirmed {
         /// Name of the link.
         link: String,
-        /// Sequence.
-        through: u64,
+        /// What is known.
+        known: Responses,
     },
     /// How the gateway fares, each few seconds, for the operators' page.
     Status(Box<Status>),
+}
+
+/// Which of our responses to what came by a link its SMSC is known to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Responses {
+    /// Those to all records up to here; 0: to none of this run.
+    pub through: u64,
+    /// But perhaps not to these: their session ended before that was known, and they were not delivered again.
+    pub unanswered: Vec<u64>,
 }
 
 /// How a gateway fares.

@@ -24,7 +24,7 @@ use super::codec::{HandoffError, decode, encode, framed};
 use super::dial::{Accept, Stream};
 use super::groups::Groups;
 use super::marks::Marks;
-use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Status, Submit, Vitals};
+use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Responses, Status, Submit, Vitals};
 use super::records::Reader;
 use crate::domain::message_id::MessageIdFormat;
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
@@ -241,7 +241,7 @@ impl Server {
         let mut links = self.links.clone();
         let mut told: Vec<Option<(LinkName, bool)>> = Vec::new();
         let mut confirmed = self.marks.confirmed();
-        let mut confirmed_told: Vec<Option<(String, u64)>> = Vec::new();
+        let mut confirmed_told: Vec<Option<(String, Responses)>> = Vec::new();
         let (mut sent, mut used, mut ended) = (None, 0u64, false);
         let mut refusals = Vec::new();
         let every = Duration::from_secs(HOST_STATUS_SECONDS);
@@ -274,10 +274,10 @@ impl Server {
                 let (names, marks) = (links.borrow().clone(), confirmed.borrow_and_update().clone());
                 confirmed_told.resize(names.len(), None);
                 for ((at, name), told) in names.into_iter().enumerate().zip(&mut confirmed_told) {
-                    let now = name.map(|name| (name.link, marks.get(at).copied().unwrap_or(0)));
+                    let now = name.map(|name| (name.link, marks.get(at).cloned().unwrap_or_default()));
                     if *told != now {
-                        if let Some((link, through)) = now.clone() {
-                            feed(&mut sink, encode(&FromGateway::Confirmed { link, through })?).await?;
+                        if let Some((link, known)) = now.clone() {
+                            feed(&mut sink, encode(&FromGateway::Confirmed { link, known })?).await?;
                         }
                         *told = now;
                     }

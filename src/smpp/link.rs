@@ -334,6 +334,7 @@ impl Link {
             tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
         }
         self.doubt.add(self.index, &records, self.redelivery_until());
+        self.marks.confirm(self.index, self.doubt.responses(self.index, 0, self.world.steady_us()));
     }
 
     /// Asks the spool, between two sessions, and waits for its answer; `None` when the spool is closed, or this

@@ -6,7 +6,29 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::limits::{CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
+use crate::limits::{ARRIVES_LATE_SECONDS, CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
+
+/// Which responses the SMSC is known to have, of what came by a link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkResponses {
+    /// Name of the link.
+    pub link: String,
+    /// All up to this sequence.
+    pub through: i64,
+    /// But perhaps not those to these.
+    pub unanswered: Vec<i64>,
+}
+
+/// What this host's gateway knows of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Response {
+    /// The SMSC has it.
+    Seen,
+    /// That is not known yet; of what an earlier run received, the table may know more.
+    Open,
+    /// The session ended before that was known.
+    Lost,
+}
 
 /// A text that another host may have taken before, or after.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +39,8 @@ pub struct Repeated<'a> {
     pub sequence: i64,
     /// Its link.
     pub link: &'a str,
+    /// What is known of the response to it.
+    pub response: Response,
     /// When it was received.
     pub received_at: OffsetDateTime,
     /// Key of its phone.
@@ -48,20 +72,27 @@ pub struct Elsewhere {
     pub all: Vec<(Uuid, i64)>,
 }
 
-/// Notes up to where the links of a run are confirmed, and forgets runs that were long not heard of.
-pub async fn note(conn: &mut PgConnection, run: Uuid, links: &[(String, i64)]) -> Result<(), StoreError> {
-    let (names, sequences): (Vec<&str>, Vec<i64>) = links.iter().map(|(link, n)| (link.as_str(), *n)).unzip();
+/// Notes which responses the links of a run are known to have brought, and forgets runs that were long not heard of.
+pub async fn note(conn: &mut PgConnection, run: Uuid, links: &[LinkResponses]) -> Result<(), StoreError> {
+    let (names, sequences): (Vec<&str>, Vec<i64>) = links.iter().map(|l| (l.link.as_str(), l.through)).unzip();
+    let unanswered = links.iter().flat_map(|l| l.unanswered.iter().map(|sequence| (l.link.as_str(), *sequence)));
+    let (of, unanswered): (Vec<&str>, Vec<i64>) = unanswered.unzip();
     sqlx::query!(
         "WITH gone AS (DELETE FROM confirmed WHERE seen_at < now() - make_interval(secs => $4::int))
-         INSERT INTO confirmed (spool_id, link, sequence)
-         SELECT s.id, u.link, u.sequence FROM UNNEST($2::text[], $3::bigint[]) AS u (link, sequence)
+         INSERT INTO confirmed (spool_id, link, sequence, unanswered)
+         SELECT s.id, u.link, u.sequence,
+                ARRAY(SELECT n.sequence FROM UNNEST($5::text[], $6::bigint[]) AS n (link, sequence) WHERE n.link = u.link)
+         FROM UNNEST($2::text[], $3::bigint[]) AS u (link, sequence)
          JOIN spool s ON s.uuid = $1
          ON CONFLICT (spool_id, link)
-         DO UPDATE SET sequence = greatest(confirmed.sequence, excluded.sequence), seen_at = now()",
+         DO UPDATE SET sequence = greatest(confirmed.sequence, excluded.sequence), unanswered = excluded.unanswered,
+                       seen_at = now()",
         run,
         &names[..] as &[&str],
         &sequences,
-        CONFIRMED_SECONDS
+        CONFIRMED_SECONDS,
+        &of[..] as &[&str],
+        &unanswered
     )
     .execute(conn)
     .await?;
@@ -82,7 +113,9 @@ pub async fn lock_phones(conn: &mut PgConnection, phones: &[i64]) -> Result<(), 
 
 /// The equal text that another host took, where the SMSC may not have seen the response to the one that was
 /// received first. The SMSC delivered one text twice then. With both responses seen they are two texts. Which was
-/// first the hosts' clocks say when they are further apart than [`CLOCKS_APART_SECONDS`]; else it may be either.
+/// first the hosts' clocks say when they are further apart than [`CLOCKS_APART_SECONDS`]; else it may be either. One
+/// whose session ended before its response was known to be seen may also be the first when it was received later, by
+/// up to [`ARRIVES_LATE_SECONDS`]: the network held it back.
 ///
 /// What was found to be repeated already can be so once more, by a third host: where the SMSC may not have seen
 /// the response to any but the last of them. A host repeats a text once: an equal one that comes to it again is
@@ -90,9 +123,10 @@ pub async fn lock_phones(conn: &mut PgConnection, phones: &[i64]) -> Result<(), 
 pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<Elsewhere>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT sp.uuid, m.sequence, m.submissions, s.spools AS "spools!", s.sequences AS "sequences!"
-         FROM message m JOIN spool sp ON sp.id = m.spool_id
+         FROM (SELECT NOT $15::boolean AND $2::bigint > coalesce(min(c.sequence), 0) AS unseen
+               FROM confirmed c WHERE c.spool_id = $1 AND c.link = $3) AS ours
+         CROSS JOIN message m JOIN spool sp ON sp.id = m.spool_id
          LEFT JOIN confirmed theirs ON theirs.spool_id = m.spool_id AND theirs.link = m.link
-         LEFT JOIN confirmed ours ON ours.spool_id = $1 AND ours.link = $3
          CROSS JOIN LATERAL (
              SELECT coalesce(array_agg(r.spool ORDER BY r.received_at, r.spool, r.sequence), '{}') AS spools,
                     coalesce(array_agg(r.sequence ORDER BY r.received_at, r.spool, r.sequence), '{}') AS sequences
@@ -103,10 +137,7 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
            AND m.payload IS NOT DISTINCT FROM $9::bytea
            AND m.submissions <> '{}' AND m.whole_seq IS NULL AND sp.uuid <> ALL ($11)
            AND NOT m.submissions && $13::uuid[]
-           AND (m.received_at <= $4::timestamptz + make_interval(secs => $12::int)
-                    AND m.sequence > coalesce(theirs.sequence, 0)
-                OR m.received_at >= $4::timestamptz - make_interval(secs => $12::int)
-                    AND $2::bigint > coalesce(ours.sequence, 0))
+           AND may_be_delivered_twice(m.received_at, m.sequence, theirs, $4, ours.unseen, $14, $12, $16)
            AND NOT EXISTS (SELECT FROM revision r
                            JOIN spool rs ON rs.uuid = r.spool
                            LEFT JOIN message rm ON rm.spool_id = rs.id AND rm.sequence = r.sequence
@@ -114,10 +145,7 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
                            WHERE r.election_id = m.election_id AND r.submission_id = ANY (m.submissions)
                              AND (r.spool, r.sequence) <> (sp.uuid, m.sequence)
                              AND (r.spool = ANY ($11)
-                                  OR (r.received_at > $4::timestamptz + make_interval(secs => $12::int)
-                                      OR r.sequence <= coalesce(rc.sequence, 0))
-                                  AND (r.received_at < $4::timestamptz - make_interval(secs => $12::int)
-                                       OR $2::bigint <= coalesce(ours.sequence, 0))))
+                                  OR NOT may_be_delivered_twice(r.received_at, r.sequence, rc, $4, ours.unseen, $14, $12, $16)))
          ORDER BY m.received_at, m.spool_id, m.sequence LIMIT 1"#,
         of.spool_id,
         of.sequence,
@@ -131,7 +159,10 @@ pub async fn find(conn: &mut PgConnection, of: &Repeated<'_>) -> Result<Option<E
         of.seconds,
         of.runs,
         CLOCKS_APART_SECONDS,
-        of.taken
+        of.taken,
+        of.response == Response::Lost,
+        of.response == Response::Seen,
+        ARRIVES_LATE_SECONDS
     )
     .fetch_optional(conn)
     .await?;

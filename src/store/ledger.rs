@@ -11,6 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::confirmed::LinkResponses;
 use super::migrate::{Schema, check_schema};
 use super::outbox::Leased;
 use super::request::{Closed, Open};
@@ -99,7 +100,7 @@ pub trait Ledger: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn upkeep(&self, spool: Uuid, ids: &[Uuid], limit: i64) -> impl Future<Output = Result<Upkeep>> + Send;
 
     /// [`confirmed::note`].
-    fn note_confirmed(&self, _run: Uuid, _links: &[(String, i64)]) -> impl Future<Output = Result<()>> + Send {
+    fn note_confirmed(&self, _run: Uuid, _links: &[LinkResponses]) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
 
@@ -198,7 +199,7 @@ impl Ledger for Store {
         .await
     }
 
-    async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
+    async fn note_confirmed(&self, run: Uuid, links: &[LinkResponses]) -> Result<()> {
         self.with_conn(self.deadline(), async |conn: &mut PgConnection| confirmed::note(conn, run, links).await).await
     }
 

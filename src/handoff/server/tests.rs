@@ -1,7 +1,7 @@
 //! The server over a real Unix socket, with a thread that serves records as the spool's would.
 
 use super::*;
-use crate::handoff::message::{Body, Record, Run};
+use crate::handoff::message::{Body, Record, Responses, Run};
 use crate::handoff::queue::SubmitQueue;
 use crate::handoff::records::{RecordsFrame, Slice};
 
@@ -90,7 +90,7 @@ async fn worker(rig: &Rig) -> Frames<tokio::net::UnixStream> {
     let FromGateway::Welcome { protocol: PROTOCOL, runs, live: LIVE, .. } = welcome else { panic!("{welcome:?}") };
     assert_eq!(runs, rig.marks.runs());
     assert!(matches!(recv(&mut frames).await, FromGateway::Link { bound: false, .. }));
-    assert!(matches!(recv(&mut frames).await, FromGateway::Confirmed { through: 0, .. }));
+    assert!(matches!(recv(&mut frames).await, FromGateway::Confirmed { known: Responses { through: 0, .. }, .. }));
     frames
 }
 
@@ -141,13 +141,19 @@ async fn what_the_smsc_is_known_to_have_is_told_once_a_change() {
     let rig = rig(9);
     let mut worker = worker(&rig).await;
     for (confirmed, told) in [(4, 4), (4, 0), (2, 0), (7, 7)] {
-        rig.marks.confirm(0, confirmed);
+        rig.marks.confirm(0, Responses { through: confirmed, unanswered: Vec::new() });
         if told > 0 {
-            let FromGateway::Confirmed { link, through } = recv(&mut worker).await else { panic!("another frame") };
-            assert_eq!((link.as_str(), through), ("a", told));
+            let FromGateway::Confirmed { link, known } = recv(&mut worker).await else { panic!("another frame") };
+            assert_eq!((link.as_str(), known.through), ("a", told));
         }
     }
-    rig.marks.confirm(5, 9);
+    // Of an earlier one it becomes known that it may never have had the response.
+    let lost = Responses { through: 6, unanswered: vec![5] };
+    rig.marks.confirm(0, lost.clone());
+    rig.marks.confirm(0, lost);
+    let FromGateway::Confirmed { known, .. } = recv(&mut worker).await else { panic!("another frame") };
+    assert_eq!(known, Responses { through: 7, unanswered: vec![5] });
+    rig.marks.confirm(5, Responses { through: 9, unanswered: Vec::new() });
     assert!(timeout(Duration::from_millis(100), worker.next()).await.is_err(), "no such link");
 }
 

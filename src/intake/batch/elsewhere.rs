@@ -43,6 +43,7 @@ impl<L: Ledger> Work<'_, L> {
                 spool_id: self.place.spool_id,
                 sequence: item.record.sequence.cast_signed(),
                 link: &item.record.link,
+                response: self.session.confirmed.response(&item.record.link, item.record.sequence),
                 received_at: item.at,
                 phone_id,
                 destination: &sms.destination,

@@ -110,7 +110,7 @@ pub(super) async fn read<L: Ledger, S: dial::Stream>(
                 links.set(link, group, bound, ids);
                 session.in_flight.wake.notify_one();
             }
-            Incoming::Other(FromGateway::Confirmed { link, through }) => session.confirmed.say(link, through),
+            Incoming::Other(FromGateway::Confirmed { link, known }) => session.confirmed.say(link, known),
             Incoming::Other(FromGateway::Busy { id, .. }) => session.in_flight.say_busy(id),
             Incoming::Other(FromGateway::Status(status)) => board.put(*status),
             Incoming::Other(FromGateway::Refused(why)) => return Err(gone(&why)),

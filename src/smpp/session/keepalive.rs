@@ -58,16 +58,15 @@ impl Session<'_> {
         }
     }
 
-    /// The SMSC has our responses up to this record. Other hosts are told so as far as nothing is in doubt: what an
-    /// earlier session of the link left unanswered the SMSC may still give to one of them.
+    /// The SMSC has our responses up to this record. Other hosts are told so, and what earlier sessions of the link
+    /// left unanswered.
     pub(super) fn confirm(&mut self, through: u64) {
         let link = self.index();
         if through > self.confirmed {
             self.confirmed = through;
             self.ask(Append { link, tag: 0, give_up: None, op: Op::Confirmed { through } });
         }
-        let doubtful = self.link.doubt.oldest(link, self.link.world.steady_us());
-        let told = doubtful.map_or(self.confirmed, |sequence| self.confirmed.min(sequence.saturating_sub(1)));
-        self.link.marks.confirm(link, told);
+        let known = self.link.doubt.responses(link, self.confirmed, self.link.world.steady_us());
+        self.link.marks.confirm(link, known);
     }
 }

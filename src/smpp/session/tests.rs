@@ -14,7 +14,7 @@ use super::*;
 use crate::handoff::append::{Completions, InDoubt, Kind, Op};
 use crate::handoff::doubt::{self, DoubtSet};
 use crate::handoff::marks::Marks;
-use crate::handoff::message::{Body, Mobile, NotSent, Run, Submit, SubmitOutcome};
+use crate::handoff::message::{Body, Mobile, NotSent, Responses, Run, Submit, SubmitOutcome};
 use crate::handoff::queue::SubmitQueue;
 use crate::limits::{BEFORE_BIND_MAX, SPOOL_QUEUE_MAX};
 use crate::smpp::meters::Meters;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scrutineer::domain::roster::Roster;
+use scrutineer::store::confirmed::LinkResponses;
 use scrutineer::store::roster::Loaded;
 use scrutineer::store::{Ledger, Store, StoreError, Transaction, Tx};
 use scrutineer::world::{Outside, World};
@@ -191,7 +192,11 @@ impl<L: Ledger> Side<L> {
                 }))
             }
             5 => {
-                let links = [("link".to_owned(), dice.below(9) as i64), ("other".to_owned(), dice.below(9) as i64)];
+                let links = ["link", "other"].map(|link| LinkResponses {
+                    link: link.to_owned(),
+                    through: dice.below(9) as i64,
+                    unanswered: (1..9).filter(|_| dice.once_in(6)).collect(),
+                });
                 let of = run(dice.below(SPOOLS));
                 words(&self.ledger.note_confirmed(of, &links[..dice.below(3)]).await.map(|()| "noted"))
             }

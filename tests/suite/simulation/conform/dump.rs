@@ -107,8 +107,9 @@ pub fn of_model(t: &Tables, keys: &Keys, now_us: i64) -> Vec<Line> {
     for (phone, (stopped, at)) in &t.senders {
         line(format!("sender {} {stopped} {at}", keys.phone_of(*phone)), vec![]);
     }
-    for ((id, link), (sequence, seen)) in &t.confirmed {
-        line(format!("confirmed {} {link} {sequence}", spool(id)), vec![ago(*seen)]);
+    for ((id, link), (known, seen)) in &t.confirmed {
+        let (sequence, unanswered) = (known.through, &known.unanswered);
+        line(format!("confirmed {} {link} {sequence} {unanswered:?}", spool(id)), vec![ago(*seen)]);
     }
     for ((is_phone, id), (failed, told)) in &t.attempts {
         let of = if *is_phone { keys.phone_of(*id) } else { format!("observer {id}") };
@@ -263,7 +264,9 @@ pub async fn of_postgresql(conn: &mut PgConnection, keys: &Keys) -> Vec<Line> {
     }
     for r in rows("SELECT * FROM confirmed").await {
         let (link, sequence): (String, i64) = (r.get("link"), r.get("sequence"));
-        lines.push((format!("confirmed {} {link} {sequence}", spool(r.get("spool_id"))), vec![ago(r.get("seen_at"))]));
+        let unanswered: Vec<i64> = r.get("unanswered");
+        let line = format!("confirmed {} {link} {sequence} {unanswered:?}", spool(r.get("spool_id")));
+        lines.push((line, vec![ago(r.get("seen_at"))]));
     }
     for r in rows("SELECT * FROM auth_attempt").await {
         let (of, id): (String, i64) = (r.get("of"), r.get("id"));

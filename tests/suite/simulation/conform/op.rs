@@ -111,8 +111,9 @@ pub enum Op {
     RemoveEarly(Vec<u8>),
     /// By phones.
     LockPhones(Vec<usize>),
-    /// By a message's row, phone, content, the host's spools, and what others of the batch stand in.
-    FindElsewhere(Row, usize, u8, Vec<usize>, Vec<usize>),
+    /// By a message's row, phone, content, the host's spools, and what others of the batch stand in, and what is
+    /// known of the response to it.
+    FindElsewhere(Row, usize, u8, Vec<usize>, Vec<usize>, usize),
     /// By phones and observers, each with whether its code was wrong.
     Attempts(Vec<(usize, bool)>, Vec<(i32, bool)>),
     /// Of a phone or an observer: seconds of wrong codes, and until when it was told.
@@ -192,7 +193,14 @@ impl Op {
             34 => Self::LockPhones(some(dice, PHONES)),
             35 => {
                 let taken = if dice.once_in(3) { some(dice, SUBMISSIONS) } else { Vec::new() };
-                Self::FindElsewhere(row(dice), dice.below(PHONES), dice.below(3) as u8, some(dice, SPOOLS), taken)
+                Self::FindElsewhere(
+                    row(dice),
+                    dice.below(PHONES),
+                    dice.below(3) as u8,
+                    some(dice, SPOOLS),
+                    taken,
+                    dice.below(3),
+                )
             }
             36 => Self::Attempts(
                 some(dice, PHONES).into_iter().map(|phone| (phone, dice.once_in(2))).collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use scrutineer::store::auth::NewAttempt;
-use scrutineer::store::confirmed::Repeated;
+use scrutineer::store::confirmed::{Repeated, Response};
 use scrutineer::store::message::Finished;
 use scrutineer::store::outbox_result::EarlyReceipt;
 use scrutineer::store::segment::{DonePart, Part, SetKey};
@@ -75,6 +75,12 @@ pub fn set_key(set: usize) -> SetKey {
 
 pub(super) fn at(seconds: i64) -> time::OffsetDateTime {
     instant(AT_US + seconds * 1_000_000)
+}
+
+/// Times that are the further apart, the later they are: some nearer than clocks may be, some further than what
+/// comes late.
+pub(super) fn apart(n: i64) -> time::OffsetDateTime {
+    at(n * n * 3)
 }
 
 /// So many seconds from now, on both sides.
@@ -285,7 +291,7 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
             tx.lock_phones(&phones).await?;
             String::new()
         }
-        Op::FindElsewhere(row, phone, raw, own, taken) => {
+        Op::FindElsewhere(row, phone, raw, own, taken, response) => {
             let (spool_id, sequence) = k().row(*row);
             let phone_id = k().phones[*phone];
             let runs: Vec<Uuid> = own.iter().map(|spool| run(*spool)).collect();
@@ -294,14 +300,15 @@ pub async fn perform<T: Tx>(tx: &mut T, op: &Op, keys: &Arc<Mutex<Keys>>, shift:
                 spool_id,
                 sequence,
                 link: "link",
-                received_at: at(sequence),
+                response: [Response::Seen, Response::Open, Response::Lost][*response],
+                received_at: apart(sequence),
                 phone_id,
                 destination: "4040",
                 data_coding: 0,
                 raw: &[*raw; 20],
                 payload: None,
                 runs: &runs,
-                seconds: 3,
+                seconds: 90,
                 taken: &taken,
             };
             format!("{:?}", tx.find_elsewhere(&of).await?)

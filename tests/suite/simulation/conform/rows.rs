@@ -10,7 +10,7 @@ use scrutineer::store::submission::{RevisionRows, SubmissionRows};
 use scrutineer::store::{StoreError, Tx};
 
 use super::op::{NewMessage, NewReceipt, NewReply, NewResult, NewSubmission, uuid};
-use super::perform::{GROUP, Keys, LEASE_SECONDS, at, from_now, run, sorted};
+use super::perform::{GROUP, Keys, LEASE_SECONDS, apart, at, from_now, run, sorted};
 
 pub(super) async fn write<T: Tx>(
     tx: &mut T,
@@ -39,7 +39,7 @@ pub(super) async fn write<T: Tx>(
     let mut m = MessageRows::default();
     for ((message, raw), whole) in messages.iter().zip(&raws).zip(rows) {
         m.sequence.push(message.sequence);
-        m.received_at.push(at(message.sequence));
+        m.received_at.push(apart(message.sequence));
         m.link.push("link");
         m.phone_id.push(phones[message.phone]);
         m.destination.push("4040");
@@ -83,7 +83,7 @@ pub(super) async fn write<T: Tx>(
         if new.revision {
             r.election_id.push(1);
             r.submission_id.push(uuid(1, new.which));
-            r.received_at.push(at(new.at));
+            r.received_at.push(apart(new.at));
             r.spool.push(run(spool));
             r.sequence.push(new.sequence);
             r.place.push(0);

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scrutineer::store::StoreError;
+use scrutineer::store::confirmed::LinkResponses;
 use scrutineer::store::ledger::{Ledger, Transaction, Upkeep};
 use scrutineer::store::migrate::Schema;
 use scrutineer::store::outbox::Leased;
@@ -163,7 +164,7 @@ impl Ledger for Handle {
         .await
     }
 
-    async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
+    async fn note_confirmed(&self, run: Uuid, links: &[LinkResponses]) -> Result<()> {
         self.in_time(DEADLINE, self.alone(async |tx| tx.note_confirmed(run, links).await)).await
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use scrutineer::domain::order::OrderKey;
 use scrutineer::domain::value::Answers;
+use scrutineer::store::confirmed::LinkResponses;
 use scrutineer::store::outbox_result::EarlyReceipt;
 use scrutineer::store::segment::{Part, SetKey};
 use scrutineer::store::watermark::Mark;
@@ -128,7 +129,7 @@ pub struct Tables {
     /// Phones that said STOP or START: do they want no messages, and since when.
     pub senders: BTreeMap<i64, (bool, i64)>,
     /// Up to where the links of a run are confirmed, and when that was said.
-    pub confirmed: BTreeMap<(i32, String), (i64, i64)>,
+    pub confirmed: BTreeMap<(i32, String), (LinkResponses, i64)>,
     /// Wrong codes, by whether it is a phone, and its key.
     pub attempts: BTreeMap<(bool, i64), Attempts>,
 }

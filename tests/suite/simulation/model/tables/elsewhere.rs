@@ -3,21 +3,22 @@
 use std::collections::btree_map::Entry;
 
 use scrutineer::domain::auth::Attempts;
-use scrutineer::limits::{AUTH_ATTEMPTS_MAX, CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
+use scrutineer::limits::{ARRIVES_LATE_SECONDS, AUTH_ATTEMPTS_MAX, CLOCKS_APART_SECONDS, CONFIRMED_SECONDS};
 use scrutineer::store::auth::{NewAttempt, Stored};
-use scrutineer::store::confirmed::{Elsewhere, Repeated};
+use scrutineer::store::confirmed::{Elsewhere, LinkResponses, Repeated, Response};
 use scrutineer::store::micros;
 
 use super::{Message, RevisionKey, SECOND, Tables};
 
 impl Tables {
     /// Notes what is confirmed, and forgets the long gone.
-    pub fn note_confirmed(&mut self, rows: &[((i32, String), i64)], now_us: i64) {
+    pub fn note_confirmed(&mut self, rows: &[((i32, String), LinkResponses)], now_us: i64) {
         let since = now_us - i64::from(CONFIRMED_SECONDS) * SECOND;
         self.confirmed.retain(|_, (_, seen)| *seen >= since);
-        for (key, sequence) in rows {
-            let row = self.confirmed.entry(key.clone()).or_insert((*sequence, now_us));
-            *row = (row.0.max(*sequence), now_us);
+        for (key, known) in rows {
+            let before = self.confirmed.get(key).map_or(0, |(known, _)| known.through);
+            let known = LinkResponses { through: known.through.max(before), ..known.clone() };
+            self.confirmed.insert(key.clone(), (known, now_us));
         }
     }
 
@@ -25,8 +26,7 @@ impl Tables {
     pub fn elsewhere(&self, of: &Repeated<'_>) -> Option<Elsewhere> {
         let received_us = micros(of.received_at);
         let within = i64::from(of.seconds) * SECOND;
-        let through =
-            |spool: i32, link: &str| self.confirmed.get(&(spool, link.to_owned())).map_or(0, |(sequence, _)| *sequence);
+        let known = |spool: i32, link: &str| self.confirmed.get(&(spool, link.to_owned())).map(|(known, _)| known);
         let uuid_of = |id: i32| self.spools.iter().find(|(_, i)| **i == id).map(|(uuid, _)| *uuid);
         let is_equal = |m: &Message| {
             (received_us - within..=received_us + within).contains(&m.received_us)
@@ -36,15 +36,19 @@ impl Tables {
                 && !m.submissions.iter().any(|id| of.taken.contains(id))
                 && m.whole.is_none()
         };
-        // The first of the two, by clocks that may be apart, is not known to be confirmed.
-        let apart = i64::from(CLOCKS_APART_SECONDS) * SECOND;
-        let ours = of.sequence > through(of.spool_id, of.link);
-        let may_be_one = |at: i64, sequence: i64, confirmed: i64| {
-            at <= received_us + apart && sequence > confirmed || at >= received_us - apart && ours
+        // The first of the two, by clocks that may be apart and a network that holds back, is not known to be seen.
+        let (apart, late) = (i64::from(CLOCKS_APART_SECONDS) * SECOND, i64::from(ARRIVES_LATE_SECONDS) * SECOND);
+        let ours_unseen =
+            of.response != Response::Seen && of.sequence > known(of.spool_id, of.link).map_or(0, |known| known.through);
+        let may_be_one = |at: i64, sequence: i64, known: Option<&LinkResponses>| {
+            known.is_some_and(|known| known.unanswered.contains(&sequence)) && at <= received_us + late
+                || sequence > known.map_or(0, |known| known.through) && at <= received_us + apart
+                || of.response == Response::Lost && at >= received_us - late
+                || ours_unseen && at >= received_us - apart
         };
         let found = self.messages.iter().filter_map(|((spool_id, sequence), m)| {
             let uuid = uuid_of(*spool_id)?;
-            let unconfirmed = may_be_one(m.received_us, *sequence, through(*spool_id, &m.link));
+            let unconfirmed = may_be_one(m.received_us, *sequence, known(*spool_id, &m.link));
             // What stands in the way: a repetition by this host, or one that the SMSC knows to have arrived.
             let repeated = self.revisions.keys().any(|(election, id, at, run, other, _)| {
                 let is_another = Some(*election) == m.election_id
@@ -52,7 +56,7 @@ impl Tables {
                     && (*run, *other) != (uuid, *sequence);
                 let Some(run_id) = self.spools.get(run).filter(|_| is_another) else { return false };
                 let link = self.messages.get(&(*run_id, *other)).map(|m| m.link.as_str());
-                of.runs.contains(run) || !may_be_one(*at, *other, link.map_or(0, |link| through(*run_id, link)))
+                of.runs.contains(run) || !may_be_one(*at, *other, link.and_then(|link| known(*run_id, link)))
             });
             let is = is_equal(m) && !of.runs.contains(&uuid) && unconfirmed && !repeated;
             is.then_some((m.received_us, *spool_id, *sequence, uuid))

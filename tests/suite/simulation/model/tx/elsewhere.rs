@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scrutineer::store::auth::{NewAttempt, Stored};
+use scrutineer::store::confirmed::LinkResponses;
 use uuid::Uuid;
 
 use super::super::db::Lock;
 use super::{ModelTx, Result};
 
 impl ModelTx {
-    pub async fn note_confirmed(&self, run: Uuid, links: &[(String, i64)]) -> Result<()> {
+    pub async fn note_confirmed(&self, run: Uuid, links: &[LinkResponses]) -> Result<()> {
         let now_us = self.now_us;
         let id = self.see(|t| t.spools.get(&run).copied())?;
-        let rows: Vec<((i32, String), i64)> =
-            id.into_iter().flat_map(|id| links.iter().map(move |(link, n)| ((id, link.clone()), *n))).collect();
+        let row = |id: i32, known: &LinkResponses| ((id, known.link.clone()), known.clone());
+        let rows: Vec<_> = id.into_iter().flat_map(|id| links.iter().map(move |known| row(id, known))).collect();
         self.hold(rows.iter().map(|((id, link), _)| Lock::Confirmed(*id, link.clone()))).await?;
         self.change(move |t| t.note_confirmed(&rows, now_us))
     }
