@@ -20,6 +20,8 @@ use super::smsc::{Mood, SHORTCODE, SMSC};
 const LEASE_SECONDS_MIN: i32 = 20;
 /// Texts and faults begin within so many milliseconds.
 const TEXTS_MS: u64 = 30_000;
+/// Seconds after the bind within which a redelivery is expected, as long as the configuration says nothing else.
+const REDELIVERED_WITHIN: u64 = 60;
 /// All faults are over so long after the last of them, at the earliest.
 const HEALS_AFTER: Duration = Duration::from_secs(3);
 
@@ -127,6 +129,25 @@ impl Plan {
             }
         });
         self
+    }
+
+    /// With a database that is away, on some sites with two hosts between which the SMSC roams, for longer than what
+    /// was left unanswered is expected again: both hosts look at what both were given only after that.
+    pub fn with_a_long_outage(mut self) -> Self {
+        let dice = Dice::new(self.seed.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(13));
+        let incidents: Vec<&Text> = self.texts.iter().filter(|text| text.kind == Kind::Incident).collect();
+        if !self.topology.roams || self.topology.gateways < 2 || incidents.is_empty() || !dice.once_in(3) {
+            return self;
+        }
+        let at = dice.pick(&incidents).at.saturating_sub(dice.millis(0, 4_000));
+        let until = at + Duration::from_secs(REDELIVERED_WITHIN) + dice.millis(5_000, 60_000);
+        self.faults.push(vec![(at, Fault::DatabaseDown), (until, Fault::DatabaseUp)]);
+        self
+    }
+
+    /// What a seed stands for.
+    pub fn of(seed: u64) -> Self {
+        Self::new(seed).with_an_incident_on_two_hosts().with_a_long_outage()
     }
 
     /// When all faults are over.
