@@ -72,6 +72,9 @@ pub const DOUBT_FORGET_SLICE: usize = 512;
 pub const LATE_SUBMITS_MAX: usize = 1_000;
 /// Seconds between `enquire_link`s while there is traffic: each one answered confirms the responses before it.
 pub const CONFIRM_SECONDS: u64 = 2;
+/// Seconds for which an `enquire_link` may be unanswered, and nothing heard, before what comes then is held until it
+/// is answered; and for which that is held.
+pub const SILENCE_SECONDS: u64 = 2;
 /// Seconds for which a response is withheld before the SMSC is told to deliver later.
 pub const WITHHOLD_SECONDS: u64 = 5;
 /// Seconds after which a message that waits for its acknowledgement is a sign of overload.

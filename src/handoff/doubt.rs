@@ -81,8 +81,8 @@ struct Inner {
 /// An SMSC sends what it has no response to soon after it is bound again; a person who sends the same
 /// text once more does so later. So what a session left in doubt is matched until a window after the
 /// next bind is over, and what comes then is a message of its own, with a reply of its own: a text
-/// recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later it
-/// will deliver, whenever that is: such a record has no window.
+/// recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later, or was
+/// not acknowledged as it was not committed, it will deliver, whenever that is: such a record has no window.
 #[derive(Debug, Default)]
 pub struct DoubtSet {
     inner: Mutex<Inner>,
@@ -114,7 +114,7 @@ impl DoubtSet {
         self.insert(link, records, closes_us);
     }
 
-    /// Adds records that the SMSC was told to deliver later.
+    /// Adds records that the SMSC was told to deliver later, or that were never acknowledged.
     pub fn add_certain(&self, link: LinkIndex, records: &[InDoubt]) {
         self.insert(link, records, Some(i64::MAX));
     }
@@ -123,6 +123,9 @@ impl DoubtSet {
         let inner = &mut *self.lock();
         let entries = &mut inner.entries;
         for record in records {
+            // The SMSC that was told to deliver it later still has it, whatever ended a session since.
+            let before = entries.get(&(record.key, record.sequence)).and_then(|entry| entry.closes_us);
+            let closes_us = if before == Some(i64::MAX) { before } else { closes_us };
             let entry = Entry { run: record.run, until_us: record.until_us, link, closes_us };
             entries.insert((record.key, record.sequence), entry);
             inner.unanswered.insert(record.sequence, (link, record.until_us));
@@ -324,6 +327,18 @@ mod tests {
         assert_eq!(set.take(3, 560), None, "the window is over: a message of its own");
         assert_eq!(set.expire(560, 9), [3]);
         assert_eq!(set.take(4, 999).map(|r| r.sequence), Some(4));
+    }
+
+    #[test]
+    fn what_will_be_delivered_later_for_certain_stays_so_though_sessions_end() {
+        let set = DoubtSet::default();
+        let record = InDoubt { run: Uuid::nil(), sequence: 1, key: 1, until_us: 1_000 };
+        set.bound(0, 60);
+        set.add_certain(0, &[record]);
+        set.unbound(0);
+        set.add(0, &[record], 60);
+        set.bound(0, 60);
+        assert_eq!(set.take(1, 999), Some(record));
     }
 
     #[test]

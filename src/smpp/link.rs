@@ -21,7 +21,7 @@ use super::shared::LinkStates;
 use super::tls::Tls;
 use super::trace::{Direction, Tap};
 use crate::domain::alphabet::LongMessages;
-use crate::handoff::append::{Append, Completions, Done, LinkIndex, Op};
+use crate::handoff::append::{Append, Completions, Done, InDoubt, LinkIndex, Op};
 use crate::handoff::dial::Dial;
 use crate::handoff::doubt::{DoubtSet, Settling};
 use crate::handoff::marks::Marks;
@@ -333,8 +333,16 @@ impl Link {
         if !records.is_empty() {
             tracing::info!(link = %self.options.name, records = records.len(), "the SMSC may deliver these again");
         }
-        self.doubt.add(self.index, &records, self.redelivery_until());
+        self.doubt_all(&records);
         self.marks.confirm(self.index, self.doubt.responses(self.index, 0, self.world.steady_us()));
+    }
+
+    /// These may be delivered again. What is acknowledged when it is committed, and is not, was never acknowledged.
+    pub fn doubt_all(&self, records: &[InDoubt]) {
+        let committed = self.committed.as_ref().map_or(u64::MAX, |committed| *committed.borrow());
+        let (certain, others): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.sequence > committed);
+        self.doubt.add_certain(self.index, &certain);
+        self.doubt.add(self.index, &others, self.redelivery_until());
     }
 
     /// Asks the spool, between two sessions, and waits for its answer; `None` when the spool is closed, or this

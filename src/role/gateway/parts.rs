@@ -178,8 +178,8 @@ impl Parts {
         let mut links = Vec::new();
         for (place, (link, bind)) in binds(config).enumerate() {
             let options = link_options(link, bind);
-            let (made, group) = fleet.take_place(u16::try_from(place)?, options)?;
-            group.doubt.add(made.index, in_doubt.get(place).map(Vec::as_slice).unwrap_or_default(), 0);
+            let (made, _) = fleet.take_place(u16::try_from(place)?, options)?;
+            made.doubt_all(in_doubt.get(place).map(Vec::as_slice).unwrap_or_default());
             links.push(made);
         }
         groups.set_routes(routes(config));

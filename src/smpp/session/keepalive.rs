@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::state::{End, Enquiry, Session};
 use crate::handoff::append::{Append, Op};
-use crate::limits::CONFIRM_SECONDS;
+use crate::limits::{CONFIRM_SECONDS, SILENCE_SECONDS};
 use crate::smpp::pdu::Pdu;
 
 /// `enquire_link`s that may stay without any sign of life.
@@ -22,6 +24,7 @@ impl Session<'_> {
                 return None;
             }
             self.enquiry = None;
+            self.ignores_enquiries |= self.heard >= enquiry.at;
             if self.heard < enquiry.at {
                 self.misses += 1;
                 if self.misses >= MISSES_MAX {
@@ -39,6 +42,23 @@ impl Session<'_> {
         None
     }
 
+    /// Bytes may have come since `before`. After a silence in which the SMSC owed an answer, the network may have held
+    /// them back until the SMSC had given up the session, and given the same to another host.
+    pub(super) fn break_silence(&mut self, before: Instant) {
+        let owes = |enquiry: Enquiry| {
+            let late = self.misses > 0 || self.heard - enquiry.at >= Duration::from_secs(SILENCE_SECONDS);
+            late && before < enquiry.at
+        };
+        if self.heard > before && !self.ignores_enquiries && self.enquiry.is_some_and(owes) {
+            self.silence_broken = Some(self.heard);
+        }
+    }
+
+    /// Did a silence end just now, with no sign yet that the SMSC is still there?
+    pub(super) fn is_broken_silence(&self) -> bool {
+        self.silence_broken.is_some_and(|at| self.now - at < Duration::from_secs(SILENCE_SECONDS))
+    }
+
     fn enquire(&mut self) {
         let acked = self.acked;
         let sequence = self.request(&Pdu::EnquireLink);
@@ -51,6 +71,7 @@ impl Session<'_> {
             && enquiry.sequence == sequence
         {
             self.enquiry = None;
+            (self.ignores_enquiries, self.silence_broken) = (false, None);
             let took = self.now - enquiry.at;
             self.link.meters.enquire_seconds.record(took.as_secs_f64());
             self.link.desk.say(|view| view.round_trip = Some(took));

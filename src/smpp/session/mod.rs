@@ -113,6 +113,7 @@ impl Session<'_> {
             let stopping = self.stopping;
             let waits_for_commit = !self.uncommitted.is_empty();
             let waits_for_doubt = !self.parked.is_empty();
+            let heard = self.heard;
             let Self { input, out, link, backlog, .. } = self;
             input.reserve(if can_read { READ_BYTES } else { 0 });
             // What waits is written before more is read; all else is looked at in every turn. The order is
@@ -140,6 +141,7 @@ impl Session<'_> {
                 () = link.stop.cancelled(), if !stopping => {}
                 () = &mut sleep => {}
             }
+            self.break_silence(heard);
         }
     }
 

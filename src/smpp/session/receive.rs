@@ -39,9 +39,10 @@ impl Session<'_> {
             self.refused.push_back((self.now, frame.sequence, data));
             return;
         }
-        if !self.parked.is_empty() || self.link.doubt.is_settling() {
+        if !self.parked.is_empty() || self.link.doubt.is_settling() || self.is_broken_silence() {
             // The SMSC may give here what it had no answer to from a link of the group whose session ended,
-            // before the spool has said what that one stored.
+            // before the spool has said what that one stored. Or it may have ended this session, and given it to
+            // another host.
             self.waiting_bytes += frame.raw.len();
             self.parked.push_back((self.now, unpinned(frame)));
             return;
@@ -49,13 +50,13 @@ impl Session<'_> {
         self.spool_message(frame, data);
     }
 
-    /// What was parked is taken once it is known what it may repeat; what has waited for as long as a response
+    /// What was parked is taken once it is known what it may repeat, and that the SMSC is there; what has waited for as long as a response
     /// may be withheld is for later.
     pub(super) fn take_parked(&mut self) {
         let limit = self.link.options.withhold;
         while let Some((at, _)) = self.parked.front() {
             let settling = self.link.doubt.is_settling();
-            if settling && self.now - *at < limit {
+            if settling && self.now - *at < limit || self.is_broken_silence() {
                 return;
             }
             let Some((_, frame)) = self.parked.pop_front() else { return };

@@ -160,6 +160,10 @@ pub(super) struct Session<'a> {
     pub(super) enquiry: Option<Enquiry>,
     pub(super) enquired: Instant,
     pub(super) misses: u32,
+    /// It sends, and answers no `enquire_link`.
+    pub(super) ignores_enquiries: bool,
+    /// When a silence ended, before anything showed that the SMSC is still there.
+    pub(super) silence_broken: Option<Instant>,
     pub(super) ladder: Ladder,
     pub(super) stopping: bool,
     pub(super) stop_by: Instant,
@@ -213,6 +217,8 @@ impl<'a> Session<'a> {
             enquiry: None,
             enquired: now,
             misses: 0,
+            ignores_enquiries: false,
+            silence_broken: None,
             ladder,
             stopping: false,
             stop_by: now,

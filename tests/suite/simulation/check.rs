@@ -13,6 +13,7 @@ use super::model::POISON;
 use super::model::tables::Tables;
 use super::plan::{Kind, Plan};
 use super::site::{GATEWAYS, Site, phone};
+use super::smsc::Item;
 
 mod replies;
 
@@ -249,9 +250,13 @@ fn submissions_are_their_folds(f: &mut Findings, plan: &Plan, site: &Site, spool
             // What a person sends once more by another host passes for the SMSC's repetition, as long as it is
             // not known that the SMSC has the first one's response.
             incidents.0 += on_host.iter().max().unwrap_or(&0);
-            // What the SMSC gives to two hosts is one incident, where no failover lost what one said of it.
+            // What the SMSC gives to two hosts is one incident, where no failover lost what one said of it, and the
+            // network did not hold it back until the other one had it.
             let sum = on_host.iter().sum::<usize>();
-            let times = own.iter().filter(|t| t.text == text.text).count();
+            let late = site.smsc.items();
+            let is_late = |item: &&Item| item.late && item.message.short_message == message.short_message;
+            let late = late.iter().filter(is_late).filter(|item| item.message.source == message.source).count();
+            let times = own.iter().filter(|t| t.text == text.text).count() + late;
             incidents.1 += if lost { sum } else { sum.min(times) };
         }
         let id = observer as i32 + 1;

@@ -53,6 +53,8 @@ pub struct Item {
     pub sent: u32,
     /// Accounts that it was written to.
     pub to: BTreeSet<usize>,
+    /// A session that did not answer was ended while it was under way: the network may bring it yet.
+    pub late: bool,
     on_wire: bool,
     not_before: Instant,
 }
@@ -163,7 +165,17 @@ impl Smsc {
         let not_before = Instant::now() + delay;
         let to = BTreeSet::new();
         let mut state = self.lock();
-        state.items.push(Item { account, message, of, acked: false, sent: 0, to, on_wire: false, not_before });
+        state.items.push(Item {
+            account,
+            message,
+            of,
+            acked: false,
+            sent: 0,
+            to,
+            late: false,
+            on_wire: false,
+            not_before,
+        });
         state.roam(&self.dice);
         drop(state);
         self.changed.notify_waiters();
@@ -202,12 +214,14 @@ impl Smsc {
             sequence: 0,
             sent: Vec::new(),
             later: VecDeque::new(),
+            gave_up: false,
         };
         while session.turn(self, &mut pipe).await.is_some() {}
         let mut state = self.lock();
         state.unanswered += session.later.len() as u64;
         for (_, item, _) in session.sent {
             state.items[item].on_wire = false;
+            state.items[item].late |= session.gave_up;
         }
         if let Some(bound) = session.account.and_then(|account| state.bound.get_mut(&account)) {
             *bound = bound.saturating_sub(1);
@@ -228,6 +242,8 @@ struct Session {
     sent: Vec<(u32, usize, Instant)>,
     /// Responses that wait for their time.
     later: VecDeque<(Instant, u32, String)>,
+    /// Was it ended as it did not answer?
+    gave_up: bool,
 }
 
 impl Session {
@@ -239,6 +255,7 @@ impl Session {
         let late = self.sent.iter().any(|(.., at)| at.elapsed() >= ANSWER);
         if late && smsc.lock().roams {
             smsc.net.note("the SMSC ends a session that does not answer");
+            self.gave_up = true;
             return None;
         }
         let (mut reader, mut writer) = tokio::io::split(pipe);

@@ -52,6 +52,50 @@ async fn after_silence_enquire_link_is_sent_and_two_misses_close() {
     assert!(begun.elapsed() < Duration::from_secs(52), "{:?}", begun.elapsed());
 }
 
+/// A network may have held it back until the SMSC had given the same to another host.
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_silence_is_taken_when_the_smsc_shows_that_it_is_there_or_soon() {
+    for answers in [true, false] {
+        let mut rig = Rig::bound().await;
+        let (enquire, pdu) = rig.recv().await;
+        assert_eq!(pdu, Pdu::EnquireLink);
+        tokio::time::sleep(Duration::from_secs(SILENCE_SECONDS)).await;
+        rig.deliver(1, "x").await;
+        assert!(rig.is_quiet().await, "taken though the session may be over");
+        if answers {
+            rig.send(0, enquire.sequence, Pdu::EnquireLinkResp).await;
+            timeout(TURN, rig.store()).await.expect("at once");
+        } else {
+            timeout(Duration::from_secs(SILENCE_SECONDS) + TURN, rig.store()).await.expect("soon");
+        }
+    }
+    let mut rig = Rig::bound().await;
+    rig.recv().await;
+    tokio::time::sleep(Duration::from_secs(SILENCE_SECONDS)).await;
+    rig.deliver(1, "x").await;
+    rig.io.shutdown().await.unwrap();
+    assert!(matches!((&mut rig.task).await.unwrap(), End::Closed));
+    assert!(rig.appends.try_recv().is_err(), "the SMSC has it, or gave it to another host");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_smsc_that_answers_no_enquire_link_is_not_kept_waiting_for_it() {
+    let mut rig = Rig::bound().await;
+    rig.recv().await;
+    // It sends something before the answer is due, and does not answer.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.deliver(1, "x").await;
+    rig.store().await;
+    loop {
+        if rig.recv().await.1 == Pdu::EnquireLink {
+            break;
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(SILENCE_SECONDS)).await;
+    rig.deliver(2, "y").await;
+    timeout(TURN, rig.store()).await.expect("at once");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_enquire_link_answered_confirms_the_responses_before_it() {
     let mut rig = Rig::bound().await;
