@@ -25,7 +25,7 @@ use crate::outbox::in_flight::InFlight;
 use crate::outbox::reply_id::{bucket, reply_id};
 use crate::outbox::settle::{self, ReceiptRecord, ResultRecord};
 use crate::store::batch::Place;
-use crate::store::segment::{DonePart, Part};
+use crate::store::segment::{DonePart, Part, SetKey};
 use crate::store::sender::SenderChange;
 use crate::store::set_aside::{self, SetAside};
 use crate::store::{Ledger, StoreError, Transaction, Tx, segment, submission};
@@ -292,7 +292,8 @@ impl<L: Ledger> Work<'_, L> {
     ) -> Result<(usize, Gathered), StoreError> {
         let mut gathered = Gathered::default();
         tx.forget_parts(SEGMENT_COPIES_SECONDS, SEGMENT_COPIES_SLICE).await?;
-        let sets = tx.lock_expired(wait_seconds, limit).await?;
+        let mut sets = tx.lock_expired(wait_seconds, limit).await?;
+        sets.sort_by(|(_, a), (_, b)| a.cmp(b));
         let ids: Vec<i64> = sets.iter().map(|(id, _)| *id).collect();
         if ids.is_empty() {
             return Ok((0, gathered));
@@ -301,8 +302,11 @@ impl<L: Ledger> Work<'_, L> {
         for part in tx.parts(&ids).await? {
             parts.entry(part.set_id).or_default().push(part);
         }
-        for (id, key) in &sets {
-            gathered.texts.extend(super::gather::incomplete(key, parts.remove(id).unwrap_or_default())?);
+        let keys: Vec<SetKey> = sets.iter().map(|(_, key)| key.clone()).collect();
+        let mut earlier = super::gather::earlier(tx, &keys).await?;
+        for (place, (id, key)) in sets.iter().enumerate() {
+            let earlier = earlier.remove(&place).unwrap_or_default();
+            gathered.texts.extend(super::gather::incomplete(key, parts.remove(id).unwrap_or_default(), &earlier)?);
         }
         gathered.texts.sort_by_key(|t| t.order);
         // Their senders have rows: the parts are stored.

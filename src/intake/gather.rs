@@ -140,10 +140,7 @@ async fn from_database<T: Tx>(
     for part in tx.parts(&ids).await? {
         stored.entry(part.set_id).or_default().push(part);
     }
-    let mut earlier: HashMap<usize, HashSet<(i16, Vec<u8>)>> = HashMap::new();
-    for (place, part, content) in tx.done_parts(&keys).await? {
-        earlier.entry(place).or_default().insert((part, content));
-    }
+    let mut earlier = earlier(tx, &keys).await?;
     for (place, ((key, parts), id)) in open.into_iter().zip(ids).enumerate() {
         let mut set = Set { earlier: earlier.remove(&place).unwrap_or_default(), ..Set::default() };
         for part in stored.remove(&id).unwrap_or_default() {
@@ -178,11 +175,25 @@ async fn from_database<T: Tx>(
     Ok(())
 }
 
-/// The text of a set whose time is up, as far as it came.
-pub fn incomplete(key: &SetKey, parts: Vec<Part>) -> Result<Option<Text>, StoreError> {
+/// Parts that were processed lately, by number and content, of the texts with these (sorted) keys, by their places.
+pub async fn earlier<T: Tx>(tx: &mut T, keys: &[SetKey]) -> Result<HashMap<usize, Earlier>, StoreError> {
+    let mut earlier: HashMap<usize, Earlier> = HashMap::new();
+    for (place, part, content) in tx.done_parts(keys).await? {
+        earlier.entry(place).or_default().insert((part, content));
+    }
+    Ok(earlier)
+}
+
+/// The text of a set whose time is up, as far as it came; `None` where all of it are copies, kept while another
+/// host processed the text.
+pub fn incomplete(key: &SetKey, parts: Vec<Part>, earlier: &Earlier) -> Result<Option<Text>, StoreError> {
     let mut set = Set::default();
     for part in parts {
-        set.present.insert(part.part, source(part)?);
+        let (number, source) = (part.part, source(part)?);
+        let is_copy = |mobile: &Mobile| earlier.contains(&(number, content(mobile).to_vec()));
+        if !mobile_of(&[], &source).is_some_and(is_copy) {
+            set.present.insert(number, source);
+        }
     }
     Ok(set.finish(&[], key))
 }
@@ -193,12 +204,15 @@ fn source(part: Part) -> Result<Source, StoreError> {
     Ok(Source::Stored { spool_id: part.spool_id, spool: part.spool, record: Box::new(record) })
 }
 
+/// Parts of one text, by number and content.
+pub type Earlier = HashSet<(i16, Vec<u8>)>;
+
 #[derive(Debug, Default)]
 struct Set {
     present: BTreeMap<i16, Source>,
     begun_anew: bool,
-    /// Parts that were processed lately, by their content.
-    earlier: HashSet<(i16, Vec<u8>)>,
+    /// Parts that were processed lately.
+    earlier: Earlier,
 }
 
 impl Set {

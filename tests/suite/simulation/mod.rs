@@ -273,6 +273,18 @@ fn what_was_not_acknowledged_while_nothing_could_be_committed_is_stored_once() {
     }
 }
 
+/// Once kept for ever, and with it every text whose parts did not all come: a host kept a part while another one
+/// committed the whole text.
+#[test]
+fn a_copy_of_a_part_that_came_while_another_host_had_the_text_whole_goes_in_time() {
+    for seed in [608_846, 609_652] {
+        let plan = Plan::of(seed);
+        if !run(&plan).findings.is_empty() {
+            fail(&plan);
+        }
+    }
+}
+
 /// Once leased for ever: a crash, and commits that were lost, and the result of what had gone was read before the
 /// reply was leased anew.
 #[test]
