@@ -75,6 +75,8 @@ pub const CONFIRM_SECONDS: u64 = 2;
 /// Seconds for which an `enquire_link` may be unanswered, and nothing heard, before what comes then is held until it
 /// is answered; and for which that is held.
 pub const SILENCE_SECONDS: u64 = 2;
+/// Seconds without a sign of life after which the SMSC is asked for one, before what comes then is taken.
+pub const IDLE_SECONDS: u64 = 10;
 /// Seconds for which a response is withheld before the SMSC is told to deliver later.
 pub const WITHHOLD_SECONDS: u64 = 5;
 /// Seconds after which a message that waits for its acknowledgement is a sign of overload.

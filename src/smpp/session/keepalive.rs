@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::{End, Enquiry, Session};
+use super::state::{End, Enquiry, Phase, Session};
 use crate::handoff::append::{Append, Op};
-use crate::limits::{CONFIRM_SECONDS, SILENCE_SECONDS};
+use crate::limits::{CONFIRM_SECONDS, IDLE_SECONDS, SILENCE_SECONDS};
 use crate::smpp::pdu::Pdu;
 
 /// `enquire_link`s that may stay without any sign of life.
@@ -42,14 +42,20 @@ impl Session<'_> {
         None
     }
 
-    /// Bytes may have come since `before`. After a silence in which the SMSC owed an answer, the network may have held
-    /// them back until the SMSC had given up the session, and given the same to another host.
+    /// Bytes may have come since `before`. After a silence the network may have held them back until the SMSC had
+    /// given up the session, and given the same to another host: what came is taken when it answers, or soon.
     pub(super) fn break_silence(&mut self, before: Instant) {
         let owes = |enquiry: Enquiry| {
             let late = self.misses > 0 || self.heard - enquiry.at >= Duration::from_secs(SILENCE_SECONDS);
             late && before < enquiry.at
         };
-        if self.heard > before && !self.ignores_enquiries && self.enquiry.is_some_and(owes) {
+        if self.heard == before || self.ignores_enquiries || self.phase != Phase::Bound {
+            return;
+        }
+        if self.enquiry.is_none() && self.heard - before >= Duration::from_secs(IDLE_SECONDS) {
+            self.enquire();
+            self.silence_broken = Some(self.heard);
+        } else if self.enquiry.is_some_and(owes) {
             self.silence_broken = Some(self.heard);
         }
     }

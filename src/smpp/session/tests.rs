@@ -16,7 +16,7 @@ use crate::handoff::doubt::{self, DoubtSet};
 use crate::handoff::marks::Marks;
 use crate::handoff::message::{Body, Mobile, NotSent, Responses, Run, Submit, SubmitOutcome};
 use crate::handoff::queue::SubmitQueue;
-use crate::limits::{BEFORE_BIND_MAX, SILENCE_SECONDS, SPOOL_QUEUE_MAX};
+use crate::limits::{BEFORE_BIND_MAX, IDLE_SECONDS, SILENCE_SECONDS, SPOOL_QUEUE_MAX};
 use crate::smpp::meters::Meters;
 use crate::smpp::options::LinkOptions;
 use crate::smpp::pace::Pace;

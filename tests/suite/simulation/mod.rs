@@ -29,8 +29,8 @@
 //! reaches nobody and keeps what its transactions hold, until its watchdog restarts it. Not simulated: one thread
 //! of several that stands still (`hang` does that to the real processes).
 //!
-//! What the law leaves open: an incident that the network holds back until another host was given it, on a link that
-//! owes no answer to an `enquire_link`, is a second one there.
+//! What the law leaves open: an incident that the network holds back for less than that is asked after, until another
+//! host was given it, is a second one there.
 //!
 //! On half of the sites with several links the SMSC roams: what waits for an account without a session goes to
 //! another one, of that host or the other. A host stores it once, by whichever link; two hosts both store the

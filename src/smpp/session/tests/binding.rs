@@ -79,6 +79,21 @@ async fn what_comes_after_a_silence_is_taken_when_the_smsc_shows_that_it_is_ther
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_first_after_a_time_without_a_sign_of_life_waits_until_the_smsc_was_asked_for_one() {
+    let mut rig = Rig::bound().await;
+    tokio::time::sleep(Duration::from_secs(IDLE_SECONDS)).await;
+    rig.deliver(1, "x").await;
+    let (enquire, pdu) = rig.recv().await;
+    assert_eq!(pdu, Pdu::EnquireLink);
+    assert!(rig.is_quiet().await, "taken though the session may be over");
+    rig.send(0, enquire.sequence, Pdu::EnquireLinkResp).await;
+    timeout(TURN, rig.store()).await.expect("at once");
+    // What follows it is taken as it comes.
+    rig.deliver(2, "y").await;
+    timeout(TURN, rig.store()).await.expect("at once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_smsc_that_answers_no_enquire_link_is_not_kept_waiting_for_it() {
     let mut rig = Rig::bound().await;
     rig.recv().await;
