@@ -45,19 +45,23 @@ impl Session<'_> {
     /// Bytes may have come since `before`. After a silence the network may have held them back until the SMSC had
     /// given up the session, and given the same to another host: what came is taken when it answers, or soon.
     pub(super) fn break_silence(&mut self, before: Instant) {
-        let owes = |enquiry: Enquiry| {
-            let late = self.misses > 0 || self.heard - enquiry.at >= Duration::from_secs(SILENCE_SECONDS);
-            late && before < enquiry.at
-        };
         if self.heard == before || self.ignores_enquiries || self.phase != Phase::Bound {
             return;
         }
-        if self.enquiry.is_none() && self.heard - before >= Duration::from_secs(IDLE_SECONDS) {
-            self.enquire();
-            self.silence_broken = Some(self.heard);
-        } else if self.enquiry.is_some_and(owes) {
-            self.silence_broken = Some(self.heard);
+        let is_silence = match self.enquiry {
+            None => self.heard - before >= Duration::from_secs(IDLE_SECONDS),
+            Some(enquiry) => {
+                let late = self.misses > 0 || self.heard - enquiry.at >= Duration::from_secs(SILENCE_SECONDS);
+                late && before < enquiry.at
+            }
+        };
+        if !is_silence {
+            return;
         }
+        if self.enquiry.is_none() {
+            self.enquire();
+        }
+        self.silence_broken = Some(self.heard);
     }
 
     /// Did a silence end just now, with no sign yet that the SMSC is still there?

@@ -50,8 +50,8 @@ impl Session<'_> {
         self.spool_message(frame, data);
     }
 
-    /// What was parked is taken once it is known what it may repeat, and that the SMSC is there; what has waited for as long as a response
-    /// may be withheld is for later.
+    /// What was parked is taken once it is known what it may repeat, and that the SMSC is there; what has waited for
+    /// as long as a response may be withheld is for later.
     pub(super) fn take_parked(&mut self) {
         let limit = self.link.options.withhold;
         while let Some((at, _)) = self.parked.front() {
