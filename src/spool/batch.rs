@@ -9,12 +9,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::SpoolError;
 use super::chain::{self, Entry, Row};
 use super::remembered::Remembered;
+use super::{SpoolError, submits};
 use crate::handoff::append::{Append, Done, InDoubt, Kind, Op};
 use crate::handoff::doubt;
-use crate::handoff::message::{Body, SubmitOutcome, SubmitResult};
+use crate::handoff::message::{Body, SubmitResult};
 use crate::handoff::seal::Seal;
 use crate::limits::{BINDS_MAX, IN_DOUBT_MAX, IN_DOUBT_SECONDS};
 use crate::world::World;
@@ -46,8 +46,8 @@ pub(super) struct Memory {
 pub(super) struct Staged {
     pub(super) chain: [u8; 32],
     pub(super) newest: u64,
-    intents: Vec<((Uuid, u16), i64)>,
-    results: Vec<((Uuid, u16), bool)>,
+    pub(super) intents: Vec<((Uuid, u16), i64)>,
+    pub(super) results: Vec<((Uuid, u16), bool)>,
     /// Places that were named, each with its row in `link`.
     pub(super) named: Vec<(u16, i64, (String, String))>,
     /// For each link what is done.
@@ -131,8 +131,8 @@ pub(super) fn execute(
             let here = staged.intents.iter().find(|(k, _)| *k == key).map(|(_, number)| *number);
             if here.is_some() || memory.remembered.contains(*id, *attempt) {
                 if let Some(number) = here.or_else(|| memory.remembered.row(*id, *attempt)) {
-                    tell_otherwise(connection, memory, staged, link, (key, number), text)?;
-                    tell_again(connection, memory, staged, link, (key, number))?;
+                    submits::tell_otherwise(connection, memory, staged, link, (key, number), text)?;
+                    submits::tell_again(connection, memory, staged, link, (key, number))?;
                 }
                 staged.done(append, Done::Duplicate { tag });
             } else {
@@ -144,7 +144,8 @@ pub(super) fn execute(
             }
         }
         Op::Result { id, attempt, at_us, outcome } => {
-            if let Some(sequence) = result(connection, memory, staged, link, (*id, *attempt), *at_us, outcome)? {
+            if let Some(sequence) = submits::result(connection, memory, staged, link, (*id, *attempt), *at_us, outcome)?
+            {
                 staged.done(append, Done::Stored { tag, sequence });
             } else {
                 staged.done(append, Done::Duplicate { tag });
@@ -154,10 +155,11 @@ pub(super) fn execute(
             // Its first result said that nobody knows; nothing of it is open any more.
             let result = SubmitResult { id: *id, attempt: *attempt, outcome: outcome.clone() };
             let number = memory.remembered.row(*id, *attempt);
-            let text = number.map(|number| text_of(connection, (*id, *attempt), number)).transpose()?.flatten();
-            let sequence = insert_result(connection, memory, staged, link, *at_us, (result, text))?;
+            let text =
+                number.map(|number| submits::text_of(connection, (*id, *attempt), number)).transpose()?.flatten();
+            let sequence = submits::insert_result(connection, memory, staged, link, *at_us, (result, text))?;
             if let Some(number) = number {
-                settle(connection, (*id, *attempt), number, sequence)?;
+                submits::settle(connection, (*id, *attempt), number, sequence)?;
             }
         }
         Op::Forget { sequences } => {
@@ -185,16 +187,21 @@ pub(super) fn execute(
 
 /// A record to append.
 #[derive(Debug, Clone, Copy)]
-struct New<'a> {
-    link: i64,
-    received_us: i64,
-    kind: Kind,
-    body: &'a [u8],
-    seal: &'a Seal,
+pub(super) struct New<'a> {
+    pub(super) link: i64,
+    pub(super) received_us: i64,
+    pub(super) kind: Kind,
+    pub(super) body: &'a [u8],
+    pub(super) seal: &'a Seal,
 }
 
 /// Appends a record and returns its sequence, which is the one after the newest.
-fn insert(connection: &Connection, memory: &Memory, staged: &mut Staged, new: &New<'_>) -> Result<u64, SpoolError> {
+pub(super) fn insert(
+    connection: &Connection,
+    memory: &Memory,
+    staged: &mut Staged,
+    new: &New<'_>,
+) -> Result<u64, SpoolError> {
     let sequence = staged.newest + 1;
     let (run, run_row) = memory.run;
     let name = memory.links.names.get(&new.link).map_or(("", ""), |(name, group)| (name.as_str(), group.as_str()));
@@ -231,130 +238,6 @@ fn insert(connection: &Connection, memory: &Memory, staged: &mut Staged, new: &N
     staged.newest = sequence;
     staged.records += 1;
     Ok(sequence)
-}
-
-/// The text of a submit as it went; `None` where the row is another's, or of a format that did not keep texts.
-pub(super) fn text_of(
-    connection: &Connection,
-    (id, attempt): (Uuid, u16),
-    number: i64,
-) -> Result<Option<String>, rusqlite::Error> {
-    let text: Option<Option<String>> = connection
-        .prepare_cached("SELECT text FROM submit WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
-        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
-        .optional()?;
-    Ok(text.flatten())
-}
-
-/// Appends the record of a submit's result, with the text as it went.
-pub(super) fn insert_result(
-    connection: &Connection,
-    memory: &Memory,
-    staged: &mut Staged,
-    link: i64,
-    at_us: i64,
-    (result, text): (SubmitResult, Option<String>),
-) -> Result<u64, SpoolError> {
-    let body = match text {
-        Some(text) => Body::Written { result, text },
-        None => Body::SubmitResult(result),
-    };
-    let (encoded, seal) = (postcard::to_stdvec(&body)?, Seal::new(&body));
-    let new = New { link, received_us: at_us, kind: Kind::SubmitResult, body: &encoded, seal: &seal };
-    insert(connection, memory, staged, &new)
-}
-
-/// Where the result of a submit stands. The row may be another's by now.
-fn settle(
-    connection: &Connection,
-    (id, attempt): (Uuid, u16),
-    number: i64,
-    sequence: u64,
-) -> Result<(), rusqlite::Error> {
-    connection
-        .prepare_cached("UPDATE submit SET result_sequence = ?4 WHERE number = ?1 AND id = ?2 AND attempt = ?3")?
-        .execute(params![number, id.as_bytes(), attempt, sequence as i64])?;
-    Ok(())
-}
-
-/// A submit comes again that has its result: the worker may have read that before it leased the reply anew, after
-/// the database had lost commits. So it is told once more; an open one will have its result.
-fn tell_again(
-    connection: &Connection,
-    memory: &Memory,
-    staged: &mut Staged,
-    link: i64,
-    ((id, attempt), number): ((Uuid, u16), i64),
-) -> Result<(), SpoolError> {
-    let body: Option<Vec<u8>> = connection
-        .prepare_cached(
-            "SELECT r.body FROM submit s JOIN record r ON r.sequence = s.result_sequence
-             WHERE s.number = ?1 AND s.id = ?2 AND s.attempt = ?3",
-        )?
-        .query_row(params![number, id.as_bytes(), attempt], |row| row.get(0))
-        .optional()?;
-    let Some(Ok(body)) = body.map(|body| postcard::from_bytes::<Body>(&body)) else { return Ok(()) };
-    if let Some((result, text)) = body.result() {
-        let told = (result.clone(), text.map(str::to_owned));
-        insert_result(connection, memory, staged, link, memory.world.now_us(), told)?;
-    }
-    Ok(())
-}
-
-/// A submit comes again: where its text was another one before, a record says which went.
-fn tell_otherwise(
-    connection: &Connection,
-    memory: &Memory,
-    staged: &mut Staged,
-    link: i64,
-    ((id, attempt), number): ((Uuid, u16), i64),
-    text: &str,
-) -> Result<(), SpoolError> {
-    if let Some(went) = text_of(connection, (id, attempt), number)?.filter(|went| went != text) {
-        let result = SubmitResult { id, attempt, outcome: SubmitOutcome::Otherwise { text: went } };
-        insert_result(connection, memory, staged, link, memory.world.now_us(), (result, None))?;
-    }
-    Ok(())
-}
-
-/// Writes down what a submit came to; `None` when that is known already.
-fn result(
-    connection: &Connection,
-    memory: &Memory,
-    staged: &mut Staged,
-    link: i64,
-    key: (Uuid, u16),
-    at_us: i64,
-    outcome: &SubmitOutcome,
-) -> Result<Option<u64>, SpoolError> {
-    if staged.results.iter().any(|(k, _)| *k == key) {
-        return Ok(None);
-    }
-    let number = memory
-        .open
-        .get(&key)
-        .copied()
-        .or_else(|| staged.intents.iter().find(|(k, _)| *k == key).map(|&(_, number)| number));
-    let sent = !matches!(outcome, SubmitOutcome::NotSent { .. });
-    if number.is_none() && (sent || memory.remembered.contains(key.0, key.1)) {
-        return Ok(None);
-    }
-    let result = SubmitResult { id: key.0, attempt: key.1, outcome: outcome.clone() };
-    // What was never written comes again, perhaps in other words.
-    let text = match number.filter(|_| sent) {
-        Some(number) => text_of(connection, key, number)?,
-        None => None,
-    };
-    let sequence = insert_result(connection, memory, staged, link, at_us, (result, text))?;
-    if let Some(number) = number {
-        if sent {
-            settle(connection, key, number, sequence)?;
-        } else {
-            connection.prepare_cached("DELETE FROM submit WHERE number = ?1")?.execute([number])?;
-        }
-        staged.results.push((key, sent));
-    }
-    Ok(Some(sequence))
 }
 
 /// Puts all unconfirmed records of a link in doubt, the newest [`IN_DOUBT_MAX`] at most.

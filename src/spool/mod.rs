@@ -17,6 +17,7 @@ mod read;
 mod recover;
 mod remembered;
 mod runs;
+mod submits;
 mod wal;
 mod writer;
 

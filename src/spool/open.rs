@@ -14,6 +14,7 @@ use super::batch::{self, Links, Memory};
 use super::pages::RawRow;
 use super::remembered::Remembered;
 use super::runs::{self, Runs};
+use super::submits;
 use super::{Options, SpoolError, recover};
 use crate::handoff::append::InDoubt;
 use crate::handoff::message::{Run, SubmitOutcome, SubmitResult};
@@ -270,10 +271,10 @@ impl Unlocked {
             .collect::<Result<_, _>>()?;
         let mut staged = self.memory.stage();
         for (number, id, attempt, link) in open {
-            let text = batch::text_of(&tx, (Uuid::from_bytes(id), attempt), number)?;
+            let text = submits::text_of(&tx, (Uuid::from_bytes(id), attempt), number)?;
             let result = SubmitResult { id: Uuid::from_bytes(id), attempt, outcome: SubmitOutcome::Unknown };
             let at_us = self.memory.world.steady_us();
-            let sequence = batch::insert_result(&tx, &self.memory, &mut staged, link, at_us, (result, text))?;
+            let sequence = submits::insert_result(&tx, &self.memory, &mut staged, link, at_us, (result, text))?;
             tx.execute("UPDATE submit SET result_sequence = ?2 WHERE number = ?1", params![number, sequence as i64])?;
         }
         tx.commit()?;
