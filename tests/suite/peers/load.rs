@@ -17,7 +17,7 @@ use std::time::Duration;
 async fn smpp34_delivers_as_fast_as_it_can_and_each_text_is_recorded_once() {
     let Some(folder) = super::python() else { return };
     super::are_told("smpp34", &["load"]);
-    let count = torture::rounds(3_000, 200_000);
+    let count = torture::rounds(3_000, 50_000);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new(folder.join("venv/bin/python"))
         .arg("-u")
