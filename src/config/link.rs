@@ -147,7 +147,8 @@ pub struct LinkConfig {
     /// Greatest pause before a new bind, seconds; the first is one second.
     #[serde(default = "default_backoff")]
     pub reconnect_seconds_max: u32,
-    /// Seconds after a bind in which what the SMSC sends again, as it had no response, is known as such.
+    /// Seconds after a bind, or after a message was refused for now, in which what the SMSC sends again, as it had no
+    /// response, is known as such.
     /// A text that is sent again later is a message of its own.
     #[serde(default = "default_redelivery")]
     pub redelivery_seconds: u32,

@@ -63,13 +63,23 @@ impl Entry {
     }
 }
 
+/// The SMSC may not have our response to a record.
+#[derive(Debug, Clone, Copy)]
+struct Unanswered {
+    /// Until when it matters that another host may have been given it.
+    until_us: i64,
+    /// It came again, by this link, and this record says so: where its response is known to be seen, so is this.
+    again: Option<(LinkIndex, u64)>,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     entries: BTreeMap<(u128, u64), Entry>,
     bound: BTreeSet<LinkIndex>,
-    /// Records that were put in doubt and did not come again, each with its link and until when it matters that
-    /// another host may have been given it.
-    unanswered: BTreeMap<u64, (LinkIndex, i64)>,
+    /// Records that were put in doubt, whatever link they came by, until the SMSC is known to have our response.
+    unanswered: BTreeMap<u64, Unanswered>,
+    /// Until when redeliveries are expected, as something was refused.
+    put_off_us: i64,
     /// Keys of records that are stored, and that the spool was asked to put in doubt.
     held: BTreeMap<u128, u32>,
     /// Sessions that are over, and whose records in doubt are not known yet.
@@ -80,8 +90,8 @@ struct Inner {
 ///
 /// An SMSC sends what it has no response to soon after it is bound again; a person who sends the same
 /// text once more does so later. So what a session left in doubt is matched until a window after the
-/// next bind is over, and what comes then is a message of its own, with a reply of its own: a text
-/// recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later, or was
+/// next bind is over, and as long after anything was refused, and what comes then is a message of its own, with
+/// a reply of its own: a text recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later, or was
 /// not acknowledged as it was not committed, it will deliver, whenever that is: such a record has no window.
 #[derive(Debug, Default)]
 pub struct DoubtSet {
@@ -128,7 +138,7 @@ impl DoubtSet {
             let closes_us = if before == Some(i64::MAX) { before } else { closes_us };
             let entry = Entry { run: record.run, until_us: record.until_us, link, closes_us };
             entries.insert((record.key, record.sequence), entry);
-            inner.unanswered.insert(record.sequence, (link, record.until_us));
+            inner.unanswered.insert(record.sequence, Unanswered { until_us: record.until_us, again: None });
         }
         while inner.unanswered.len() > IN_DOUBT_MAX {
             inner.unanswered.pop_first();
@@ -149,6 +159,19 @@ impl DoubtSet {
             if entry.closes_us.is_none() || entry.link == link && entry.closes_us != Some(i64::MAX) {
                 entry.closes_us = Some(window_closes_us);
             }
+        }
+    }
+
+    /// Something was told to come later: what the SMSC has not delivered again yet may wait with it, and is
+    /// expected for longer. Looked at once a second, whatever is refused.
+    pub fn put_off(&self, now_us: i64, window_closes_us: i64) {
+        let mut inner = self.lock();
+        if window_closes_us < inner.put_off_us.saturating_add(1_000_000) {
+            return;
+        }
+        inner.put_off_us = window_closes_us;
+        for entry in inner.entries.values_mut().filter(|entry| entry.is_open(now_us)) {
+            entry.closes_us = entry.closes_us.map(|closes| closes.max(window_closes_us));
         }
     }
 
@@ -199,31 +222,39 @@ impl DoubtSet {
         self.lock().entries.is_empty()
     }
 
-    /// What other hosts are told of a link that is confirmed through here: what its sessions left in doubt the SMSC
-    /// may give to one of them, and may have done so long ago, when they come to it.
+    /// What other hosts are told of a link that is confirmed through here: what sessions of the group left in doubt
+    /// the SMSC may give to one of them, and may have done so long ago, when they come to it.
     pub fn responses(&self, link: LinkIndex, through: u64, now_us: i64) -> Responses {
-        let inner = self.lock();
-        let of_link = inner.unanswered.iter().filter(|(_, (of, until_us))| *of == link && *until_us > now_us);
-        let mut of_link = of_link.map(|(sequence, _)| *sequence);
-        let unanswered: Vec<u64> = of_link.by_ref().take(UNANSWERED_MAX).collect();
-        let next = of_link.next().map_or(through, |sequence| sequence.saturating_sub(1));
+        let mut inner = self.lock();
+        let is_seen = |again: (LinkIndex, u64)| again.0 == link && again.1 <= through;
+        inner.unanswered.retain(|_, of| of.until_us > now_us && !of.again.is_some_and(is_seen));
+        let mut sequences = inner.unanswered.keys().copied();
+        let unanswered: Vec<u64> = sequences.by_ref().take(UNANSWERED_MAX).collect();
+        let next = sequences.next().map_or(through, |sequence| sequence.saturating_sub(1));
         Responses { through: through.min(next), unanswered }
     }
 
-    /// Takes the oldest record in doubt with this key, which is in doubt no more.
+    /// One that was taken stands in the spool once more, as a record of this link.
+    pub fn stored_again(&self, original: u64, link: LinkIndex, sequence: u64) {
+        if let Some(of) = self.lock().unanswered.get_mut(&original) {
+            of.again = Some((link, sequence));
+        }
+    }
+
+    /// Takes the oldest record in doubt with this key, which is in doubt no more. The SMSC has no response to it
+    /// yet.
     pub fn take(&self, key: u128, now_us: i64) -> Option<InDoubt> {
         let inner = &mut *self.lock();
         let mut of_key = inner.entries.range((key, 0)..=(key, u64::MAX));
         let (&at, &entry) = of_key.find(|(_, entry)| entry.is_open(now_us))?;
         inner.entries.remove(&at);
-        inner.unanswered.remove(&at.1);
         Some(InDoubt { run: entry.run, sequence: at.1, key, until_us: entry.until_us })
     }
 
     /// Forgets what is past its time, at most so many: their sequences.
     pub fn expire(&self, now_us: i64, most: usize) -> Vec<u64> {
         let inner = &mut *self.lock();
-        inner.unanswered.retain(|_, (_, until_us)| *until_us > now_us);
+        inner.unanswered.retain(|_, of| of.until_us > now_us);
         let entries = &mut inner.entries;
         let gone: Vec<(u128, u64)> =
             entries.iter().filter(|(_, entry)| !entry.is_open(now_us)).map(|(at, _)| *at).take(most).collect();
@@ -263,11 +294,27 @@ mod tests {
         set.add(1, &[record(3, 3)], 10);
         set.bound(0, 10);
         let told = |through, unanswered: &[u64]| Responses { through, unanswered: unanswered.to_vec() };
-        assert_eq!(set.responses(0, 20, 0), told(20, &[7, 9]));
-        set.take(1, 0).unwrap();
+        assert_eq!(set.responses(0, 20, 0), told(20, &[3, 7, 9]));
         set.expire(50, 9);
-        assert_eq!((set.responses(0, 20, 50), set.responses(1, 2, 50)), (told(20, &[9]), told(2, &[3])));
-        assert_eq!((set.responses(0, 20, 100), set.responses(2, 20, 0)), (told(20, &[]), told(20, &[])));
+        assert_eq!((set.responses(0, 20, 50), set.responses(1, 2, 50)), (told(20, &[3, 7, 9]), told(2, &[3, 7, 9])));
+        assert_eq!(set.responses(0, 20, 100), told(20, &[]));
+    }
+
+    #[test]
+    fn what_came_again_is_unanswered_until_the_response_to_that_is_seen_by_whichever_link() {
+        let set = DoubtSet::default();
+        let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 100 };
+        set.add(0, &[record(7, 1), record(9, 2)], 10);
+        let unanswered = |link, through| set.responses(link, through, 0).unanswered;
+        let taken = set.take(1, 0).unwrap();
+        assert_eq!(unanswered(1, 20), [7, 9], "it came, and nobody has answered");
+        set.stored_again(7, 1, 21);
+        assert_eq!((unanswered(0, 30), unanswered(1, 20)), (vec![7, 9], vec![7, 9]));
+        set.add(1, &[taken], 10);
+        assert_eq!(unanswered(1, 21), [7, 9], "the session ended before it was seen");
+        set.take(1, 0).unwrap();
+        set.stored_again(7, 1, 22);
+        assert_eq!(unanswered(1, 22), [9]);
     }
 
     #[test]
@@ -339,6 +386,22 @@ mod tests {
         set.add(0, &[record], 60);
         set.bound(0, 60);
         assert_eq!(set.take(1, 999), Some(record));
+    }
+
+    #[test]
+    fn while_messages_are_refused_redeliveries_are_expected_for_longer() {
+        const SECOND: i64 = 1_000_000;
+        let set = DoubtSet::default();
+        let record = |sequence, key| InDoubt { run: Uuid::nil(), sequence, key, until_us: 1_000 * SECOND };
+        set.add(0, &[record(1, 1), record(2, 2), record(3, 3)], 0);
+        set.bound(0, 60 * SECOND);
+        set.put_off(50 * SECOND, 110 * SECOND);
+        assert_eq!(set.take(1, 109 * SECOND).map(|r| r.sequence), Some(1));
+        set.put_off(50 * SECOND + 1, 110 * SECOND + 1);
+        set.put_off(109 * SECOND, 169 * SECOND);
+        assert_eq!(set.take(2, 168 * SECOND).map(|r| r.sequence), Some(2));
+        set.put_off(169 * SECOND, 229 * SECOND);
+        assert_eq!(set.take(3, 169 * SECOND), None, "it was expected no more");
     }
 
     #[test]

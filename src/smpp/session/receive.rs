@@ -150,6 +150,9 @@ impl Session<'_> {
     pub(super) fn stored(&mut self, received: Received, sequence: u64) {
         self.waiting_bytes -= received.bytes;
         self.link.stored = sequence;
+        if let Some(original) = received.repeats {
+            self.link.doubt.stored_again(original.sequence, self.link.index, sequence);
+        }
         if received.answered {
             // The SMSC was told to deliver it again, and it is stored after all.
             self.doubt(sequence, received.key);
@@ -294,6 +297,7 @@ impl Session<'_> {
         let pdu = if data { Pdu::DataSmResp(String::new()) } else { Pdu::DeliverSmResp };
         self.respond(self.link.options.overload_status, sequence, &pdu);
         self.link.meters.overloaded.increment(1);
+        self.link.doubt.put_off(self.link.world.steady_us(), self.link.redelivery_until());
     }
 
     /// This record, though stored, will be delivered again; its key is held until the spool knows it.

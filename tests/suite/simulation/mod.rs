@@ -273,6 +273,28 @@ fn what_was_not_acknowledged_while_nothing_could_be_committed_is_stored_once() {
     }
 }
 
+/// Once two: what had come by one link was left unanswered, and given again, by another one, and hosts were told of it
+/// as if that one had brought it; or it was told no more as soon as it had come again, before that was stored.
+#[test]
+fn an_incident_that_came_by_another_link_and_was_given_to_another_host_is_one() {
+    for seed in [9_010_903, 5_827_838_913_159_189_527] {
+        let plan = Plan::of(seed);
+        if !run(&plan).findings.is_empty() {
+            fail(&plan);
+        }
+    }
+}
+
+/// Once twice: the SMSC was told to deliver later for a minute and a half, and what it had no response to from before
+/// came after that, when it was expected no more.
+#[test]
+fn what_waits_behind_messages_that_are_refused_is_stored_once() {
+    let plan = Plan::of(9_010_354);
+    if !run(&plan).findings.is_empty() {
+        fail(&plan);
+    }
+}
+
 /// Once kept for ever, and with it every text whose parts did not all come: a host kept a part while another one
 /// committed the whole text.
 #[test]
