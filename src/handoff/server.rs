@@ -28,6 +28,7 @@ use super::message::{FromGateway, FromWorker, LinkStatus, PROTOCOL, Responses, S
 use super::records::Reader;
 use crate::domain::message_id::MessageIdFormat;
 use crate::limits::{HANDOFF_CREDIT_BYTES_MAX, HOST_STATUS_SECONDS, SUBMIT_QUEUE_MAX};
+use crate::vitals::progress::Progress;
 
 /// How long the first frame may take.
 const HELLO: Duration = Duration::from_secs(5);
@@ -65,6 +66,8 @@ pub struct Server {
     pub host: String,
     /// Figures of this process.
     pub vitals: watch::Receiver<Vitals>,
+    /// Where it shows that the worker's connection is looked after.
+    pub progress: Arc<Progress>,
 }
 
 type Frames<S> = Framed<S, LengthDelimitedCodec>;
@@ -109,7 +112,10 @@ impl Server {
             let (server, gone) = (server.clone(), stop.child_token());
             let token = gone.clone();
             let task = tokio::spawn(async move {
-                match token.run_until_cancelled(server.serve(io)).await {
+                let work = server.progress.place("the worker's connection");
+                let served = work.lively(token.run_until_cancelled(server.serve(io))).await;
+                server.progress.remove(&work);
+                match served {
                     None => tracing::info!("the worker's place is taken or the gateway stops"),
                     Some(Ok(())) => tracing::info!("the worker went"),
                     Some(Err(error)) => tracing::warn!(%error, "the worker's connection ended"),

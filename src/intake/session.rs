@@ -163,12 +163,11 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 running.send_replace(true);
             };
             let mut ran = false;
-            let end = self
-                .session(&stop, || {
-                    ran = true;
-                    up();
-                })
-                .await;
+            let session = self.session(&stop, || {
+                ran = true;
+                up();
+            });
+            let end = self.lively("session", session).await;
             running.send_replace(false);
             self.progress.clear();
             if ran {
@@ -211,6 +210,16 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             }
         }
         Ok(())
+    }
+
+    /// A task that waits more than it works, and must not stand still while it does.
+    fn lively<T, F: Future<Output = T>>(
+        &self,
+        name: &'static str,
+        task: F,
+    ) -> impl Future<Output = T> + use<T, F, L, D> {
+        let work = self.progress.place(name);
+        async move { work.lively(task).await }
     }
 
     async fn session(&self, stop: &CancellationToken, up: impl FnOnce()) -> Result<(), End> {
@@ -316,18 +325,20 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
                 ended: ended.then(|| stop.clone()),
                 wary: true,
             };
-            lanes.spawn(lane.run(items, stop.clone()));
+            lanes.spawn(self.lively("a lane's task", lane.run(items, stop.clone())));
         }
         let over = CancellationToken::new();
-        let writer = tokio::spawn(write(sink, frames, over.clone()));
+        let writer = tokio::spawn(self.lively("what is written to the gateway", write(sink, frames, over.clone())));
         let heard = (Arc::clone(&links), Arc::clone(&self.board));
-        tasks.spawn(read(source, Arc::clone(&session), queues, heard, stop.clone()));
+        let reader = read(source, Arc::clone(&session), queues, heard, stop.clone());
+        tasks.spawn(self.lively("what is read from the gateway", reader));
         let (wait, work) = (self.options.segments_wait_seconds, self.progress.place("segments"));
-        tasks.spawn(segments::finish(Arc::clone(&session), wait, work));
-        tasks.spawn(confirmed::tell(Arc::clone(&session)));
+        tasks.spawn(self.lively("the task of segments", segments::finish(Arc::clone(&session), wait, work)));
+        tasks.spawn(self.lively("what other hosts are told", confirmed::tell(Arc::clone(&session))));
         let requests = Requests { session: Arc::clone(&session), work: self.progress.place("requests") };
-        tasks.spawn(requests.run());
-        tasks.spawn(idle::watch(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up))));
+        tasks.spawn(self.lively("the task of requests", requests.run()));
+        let idle = idle::watch(Arc::clone(&session), (!ended).then(|| Arc::clone(&caught_up)));
+        tasks.spawn(self.lively("the watermarks of idle lanes", idle));
         let pump = Pump {
             work: self.progress.place("outbox"),
             store: session.store.clone(),
@@ -339,12 +350,12 @@ impl<L: Ledger, D: Dial> Intake<L, D> {
             health: Arc::clone(&self.health),
             caught_up: caught_up.subscribe(),
         };
-        tasks.spawn(async move {
+        tasks.spawn(self.lively("the task of the outbox", async move {
             pump.run().await.map_err(|e| match e {
                 PumpError::Store(error) => End::Database(error),
                 PumpError::Gateway => End::Gateway("the socket was closed".to_owned()),
             })
-        });
+        }));
         drop(session);
         let result = loop {
             let (ended, of_lanes) = tokio::select! {

@@ -99,10 +99,11 @@ async fn run(config: &Config, file: &Path, mut spool: Spool) -> anyhow::Result<(
     let world = World::real();
     let parts = Parts::new(config, &mut spool, &world, stop.clone())?;
     let Parts { links, fleet, server, keeper, groups, pressure } = parts;
+    let [fleet_lives, workers_live] = ["links", "workers"].map(|place| server.progress.place(place));
     let mut tasks: JoinSet<String> = JoinSet::new();
     let (asks, asked) = mpsc::channel(ADMIN_QUEUE_MAX);
     tasks.spawn(async move {
-        fleet.run(links, asked).await;
+        fleet_lives.lively(fleet.run(links, asked)).await;
         "links".to_owned()
     });
     let admin = Admin::new(asks, file);
@@ -113,7 +114,7 @@ async fn run(config: &Config, file: &Path, mut spool: Spool) -> anyhow::Result<(
     });
     let (path, token) = (socket.clone(), stop.clone());
     tasks.spawn(async move {
-        if let Err(error) = server.run(listener, path, token).await {
+        if let Err(error) = workers_live.lively(server.run(listener, path, token)).await {
             tracing::error!(%error, "the worker cannot be served");
         }
         "handoff".to_owned()

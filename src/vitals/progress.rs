@@ -2,11 +2,17 @@
 //! an SMSC is not a lack of it: only work that does not end is. All by the monotonic clock.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::MissedTickBehavior;
+
 use crate::limits::WORKER_HANG_SECONDS;
+
+/// How often what only waits shows that it lives.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// One place where work is done: a lane, a timer, a link, the spool's thread.
 #[derive(Debug)]
@@ -37,6 +43,22 @@ impl Work {
     pub fn beat(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.busy_since.store(now + 1, Ordering::Relaxed);
+    }
+
+    /// Runs a task that may wait for as long as it likes: it moves on as long as its thread takes it up now and then,
+    /// so a thread that stands still in the middle of it shows, though all the others only wait for it.
+    pub async fn lively<F: Future>(&self, task: F) -> F::Output {
+        let _busy = self.begin();
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut task = std::pin::pin!(task);
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut task => return output,
+                _ = beat.tick() => self.beat(),
+            }
+        }
     }
 
     /// For how long the present piece of work has not moved on; zero when idle.
@@ -113,6 +135,27 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_waits_lives_and_one_whose_thread_stands_still_does_not() {
+        let progress = Progress::default();
+        let work = progress.place("reader");
+        let waiting = tokio::time::sleep(3 * BEAT);
+        let (watched, ()) = tokio::join!(
+            async {
+                tokio::time::sleep(2 * BEAT + BEAT / 2).await;
+                progress.hung_for(2 * BEAT)
+            },
+            work.lively(waiting)
+        );
+        assert_eq!(watched, None);
+        assert_eq!(progress.hung_for(Duration::ZERO), None, "it ended");
+        let stuck = async {
+            std::thread::sleep(Duration::from_millis(30));
+            progress.hung_for(Duration::from_millis(20)).unwrap().0
+        };
+        assert_eq!(work.lively(stuck).await, "reader");
+    }
 
     #[test]
     fn work_that_does_not_end_is_seen_and_waiting_is_not() {

@@ -62,6 +62,7 @@ fn rig_of(closed: Vec<Run>, begins_after: u64, newest: u64) -> Rig {
         impossible,
         host: "host".into(),
         vitals: watch::channel(Default::default()).1,
+        progress: Arc::default(),
     };
     let stop = CancellationToken::new();
     let listener = listen(&path).unwrap();

@@ -194,6 +194,7 @@ impl Parts {
             impossible,
             host: host_name(),
             vitals: told,
+            progress: Arc::clone(&progress),
         };
         let keeper = Keeper {
             spool: spool.queue(),
