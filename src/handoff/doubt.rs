@@ -88,11 +88,11 @@ struct Inner {
 
 /// What one link group may be sent again.
 ///
-/// An SMSC sends what it has no response to soon after it is bound again; a person who sends the same
-/// text once more does so later. So what a session left in doubt is matched until a window after the
-/// next bind is over, and as long after anything was refused, and what comes then is a message of its own, with
-/// a reply of its own: a text recorded twice can be seen, one that was swallowed can't. What the SMSC was told to deliver later, or was
-/// not acknowledged as it was not committed, it will deliver, whenever that is: such a record has no window.
+/// An SMSC sends what it has no response to soon after it is bound again; a person who sends the same text once more
+/// does so later. So what a session left in doubt is matched until a window after the next bind is over, and as long
+/// after anything was refused. What comes then is a message of its own, with a reply of its own: a text recorded twice
+/// can be seen, one that was swallowed can't. What the SMSC was told to deliver later, or was not acknowledged as it
+/// was not committed, it will deliver, whenever that is: such a record has no window.
 #[derive(Debug, Default)]
 pub struct DoubtSet {
     inner: Mutex<Inner>,
